@@ -1,0 +1,46 @@
+"""Entry point of ``densnet``; each verb lives in its own module and is imported when it is called."""
+
+from __future__ import annotations
+
+import sys
+
+from cyclopts import App
+
+from densnet import __version__
+from densnet.errors import DensnetError
+
+app = App(
+    name="densnet",
+    version=__version__,
+    help="Learn electron densities, energies and forces; run molecular dynamics; make infrared spectra.",
+)
+train = App(name="train", help="Train a model on fitted labels.")
+app.command(train)
+
+app.command("densnet.cli.sample:sample", name="sample")
+app.command("densnet.cli.label:label", name="label")
+app.command("densnet.cli.atoms:atoms", name="atoms")
+app.command("densnet.cli.fit:fit", name="fit")
+train.command("densnet.cli.train:density", name="density")
+train.command("densnet.cli.train:energy", name="energy")
+app.command("densnet.cli.evaluate:evaluate", name="evaluate")
+app.command("densnet.cli.md:md", name="md")
+app.command("densnet.cli.spectrum:spectrum", name="spectrum")
+app.command("densnet.cli.compare:compare", name="compare")
+app.command("densnet.cli.metrics:metrics", name="metrics")
+app.command("densnet.cli.figures:figures", name="figures")
+app.command("densnet.cli.report:report", name="report")
+
+
+def main() -> None:
+    """Run the command line; a :class:`DensnetError` becomes one line and exit status 1."""
+    try:
+        app()
+    except DensnetError as error:
+        sys.exit(f"densnet: error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("densnet: interrupted; the same command goes on from here")
+
+
+if __name__ == "__main__":
+    main()
