@@ -1,0 +1,58 @@
+"""densnet compare: a spectrum beside experiment and beside a peer."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from densnet.io.netcdf import read_dataset, write_dataset
+from densnet.spectra.compare import METHOD_VERSION, compare_spectra
+from densnet.spectra.experiment import fundamentals as fundamentals_named
+from densnet.spectra.jcamp_dx import read_jcamp_dx
+from densnet.spectra.settings import ComparisonSettings
+
+_DEFAULTS = ComparisonSettings()
+_NEEDED = ("intensity", "line_wavenumber", "line_intensity")
+
+
+def compare(
+    *,
+    spectrum: Path,
+    output: Path,
+    peer: Path | None = None,
+    fundamentals: str | None = None,
+    jcamp: Path | None = None,
+    settings: Annotated[ComparisonSettings, Parameter(name="*")] = _DEFAULTS,
+) -> None:
+    """Compare a model's spectrum with experimental line positions, a measured spectrum and a peer's.
+
+    Parameters
+    ----------
+    spectrum
+        Output of 'densnet spectrum' for the model.
+    output
+        The comparison, a netCDF file.
+    peer
+        Output of 'densnet spectrum' for another potential.
+    fundamentals
+        Name of a table of experimental fundamentals (ethanol, methanethiol, thiophene, water) or a CSV file.
+    jcamp
+        A measured infrared spectrum, JCAMP-DX.
+    """
+    model = read_dataset(spectrum, stage="spectrum", variables=_NEEDED)
+    other = None if peer is None else read_dataset(peer, stage="spectrum", variables=_NEEDED)
+    table = None if fundamentals is None else fundamentals_named(fundamentals)
+    experiment = None if jcamp is None else read_jcamp_dx(jcamp)
+    for note in () if experiment is None else experiment.notes:
+        print(f"{jcamp}: {note}", file=sys.stderr)
+    result = compare_spectra(model, settings, peer=other, table=table, experiment=experiment)
+    write_dataset(result, output, stage="compare", method_version=METHOD_VERSION, settings=dataclasses.asdict(settings))
+    if "pearson" in result:
+        for name, r, s in zip(
+            result["reference"].values, result["pearson"].values, result["spearman"].values, strict=True
+        ):
+            print(f"against {name}: Pearson {r:.3f}, Spearman {s:.3f}", file=sys.stderr)

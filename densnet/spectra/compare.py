@@ -1,0 +1,281 @@
+"""A model's spectrum beside experiment and beside a peer's: scores, lines, regions.
+
+Scores are taken on one even grid over one range, after the same Gaussian broadening of both spectra. Pearson's
+and Spearman's coefficients do not depend on either spectrum's scale or offset; spectra are stored with unit area
+over the range. Experimental fundamentals carry no intensities: they are compared by position only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import ndimage, signal, stats
+
+from densnet.errors import DensnetError
+from densnet.io.netcdf import variable
+from densnet.spectra.experiment import Fundamentals
+from densnet.spectra.jcamp_dx import ExperimentalSpectrum
+from densnet.spectra.settings import ComparisonSettings
+
+METHOD_VERSION: int = 1
+
+Array = NDArray[np.float64]
+
+STEP_WAVENUMBER = 1.0
+"""Spacing of the common grid, 1/cm."""
+_SIGMA_PER_WIDTH = 1.0 / (2.0 * np.sqrt(2.0 * np.log(2.0)))
+
+
+@dataclass(frozen=True)
+class Score:
+    """Likeness of two spectra on the common grid.
+
+    Attributes:
+        pearson: linear correlation of the intensities.
+        spearman: correlation of their ranks.
+    """
+
+    pearson: float
+    spearman: float
+
+
+@dataclass(frozen=True)
+class Band:
+    """Where a spectrum has a region's band.
+
+    Attributes:
+        peak: highest maximum within the region, 1/cm; NaN if there is none.
+        centroid: mean wavenumber weighted by intensity, 1/cm.
+        share: of the spectrum's area over the compared range.
+    """
+
+    peak: float
+    centroid: float
+    share: float
+
+
+def common_grid(ranges: dict[str, Array], settings: ComparisonSettings) -> Array:
+    """Return the even grid (n,) in 1/cm that all spectra cover within the settings' range.
+
+    Raises:
+        DensnetError: they share less than 100 1/cm.
+    """
+    low = max(settings.wavenumber_min, *(float(x[0]) for x in ranges.values()))
+    high = min(settings.wavenumber_max, *(float(x[-1]) for x in ranges.values()))
+    if high - low < 100.0:
+        covered = ", ".join(f"{name} {x[0]:.0f}-{x[-1]:.0f}" for name, x in ranges.items())
+        raise DensnetError(
+            f"wavenumber_min: the spectra share less than 100 1/cm of {settings.wavenumber_min:g}-"
+            f"{settings.wavenumber_max:g} ({covered}); widen the range"
+        )
+    return np.arange(np.ceil(low), np.floor(high) + STEP_WAVENUMBER / 2, STEP_WAVENUMBER)
+
+
+def on_grid(wavenumber: Array, intensity: Array, grid: Array, broadening: float) -> Array:
+    """Return a spectrum on ``grid``, broadened by a Gaussian of that full width (1/cm), with unit area."""
+    values = np.interp(grid, wavenumber, intensity)
+    broad = ndimage.gaussian_filter1d(values, broadening * _SIGMA_PER_WIDTH / STEP_WAVENUMBER, mode="nearest")
+    area = np.trapezoid(np.abs(broad), grid)
+    if not area > 0:
+        raise DensnetError("intensity: the spectrum is zero all over the compared range; widen wavenumber_min/max")
+    return broad / area
+
+
+def sticks_on_grid(sticks: Array, grid: Array, broadening: float) -> Array:
+    """Return Gaussians of equal height at ``sticks`` (1/cm) with unit area over ``grid``: positions, no intensities."""
+    sigma = broadening * _SIGMA_PER_WIDTH
+    profile = np.exp(-0.5 * ((grid[:, None] - sticks[None, :]) / sigma) ** 2).sum(axis=1)
+    return profile / max(np.trapezoid(profile, grid), np.finfo(float).tiny)
+
+
+def score(a: Array, b: Array) -> Score:
+    """Return the correlation coefficients of two spectra on the same grid."""
+    return Score(float(stats.pearsonr(a, b).statistic), float(stats.spearmanr(a, b).statistic))
+
+
+def region_windows(table: Fundamentals, margin: float) -> dict[str, tuple[float, float]]:
+    """Return for each region of the table the interval (1/cm) in which its band is sought.
+
+    It reaches ``margin`` beyond the outermost fundamentals, but no further than half way to the next
+    fundamental of another region.
+    """
+    windows = {}
+    for name, sticks in table.regions().items():
+        others = table.wavenumber[np.array(table.description) != name]
+        below, above = others[others < sticks.min()], others[others > sticks.max()]
+        low, high = sticks.min() - margin, sticks.max() + margin
+        if len(below):
+            low = max(low, (below.max() + sticks.min()) / 2)
+        if len(above):
+            high = min(high, (above.min() + sticks.max()) / 2)
+        windows[name] = (float(low), float(high))
+    return windows
+
+
+def band_in(grid: Array, intensity: Array, window: tuple[float, float]) -> Band:
+    """Return where ``intensity`` on ``grid`` has its band within ``window`` (1/cm)."""
+    inside = (grid >= window[0]) & (grid <= window[1])
+    if inside.sum() < 3:
+        return Band(float("nan"), float("nan"), float("nan"))
+    weights = np.maximum(intensity[inside], 0.0)
+    maxima = signal.find_peaks(intensity)[0]
+    maxima = maxima[inside[maxima]]
+    peak = float(grid[maxima[np.argmax(intensity[maxima])]]) if len(maxima) else float("nan")
+    centroid = float(np.sum(weights * grid[inside]) / weights.sum()) if weights.sum() > 0 else float("nan")
+    return Band(peak, centroid, float(weights.sum() / np.maximum(intensity, 0.0).sum()))
+
+
+def compare_spectra(
+    spectrum: xr.Dataset,
+    settings: ComparisonSettings,
+    *,
+    peer: xr.Dataset | None = None,
+    table: Fundamentals | None = None,
+    experiment: ExperimentalSpectrum | None = None,
+) -> xr.Dataset:
+    """Return the dataset of comparison.nc.
+
+    Args:
+        spectrum: the model's spectrum.nc.
+        settings: range, broadening, number of lines.
+        peer: another potential's spectrum.nc.
+        table: experimental fundamentals.
+        experiment: a measured spectrum.
+
+    Raises:
+        DensnetError: nothing to compare with, or no common range.
+    """
+    if peer is None and table is None and experiment is None:
+        raise DensnetError("compare: expected at least one of --peer, --fundamentals and --jcamp, found none; add one")
+    curves = {"model": _curve(spectrum)}
+    references: list[str] = []
+    if experiment is not None:
+        curves["jcamp"] = (experiment.wavenumber, experiment.absorbance)
+        references.append("jcamp")
+    if peer is not None:
+        peer_name = str(peer.attrs.get("potential", "peer"))
+        curves[peer_name] = _curve(peer)
+        references.append(peer_name)
+    grid = common_grid({name: x for name, (x, _) in curves.items()}, settings)
+    broad = {name: on_grid(x, y, grid, settings.broadening) for name, (x, y) in curves.items()}
+    data = {"intensity": variable(("wavenumber",), broad["model"], "cm", "model, unit area over the range")}
+    for name in references:
+        data[f"intensity_{name}"] = variable(("wavenumber",), broad[name], "cm", f"{name}, unit area over the range")
+    data |= _scores(broad, references)
+    peer_curve = None if peer is None else broad[references[-1]]
+    if table is not None:
+        data |= _table_variables(table, grid, settings)
+        bands = {"model": broad["model"], "jcamp": broad.get("jcamp"), "peer": peer_curve}
+        data |= _region_variables(table, grid, bands, settings)
+    data |= _line_variables("line", spectrum, grid, table, settings)
+    if peer is not None:
+        data |= _line_variables("peer_line", peer, grid, table, settings)
+    dataset = xr.Dataset(data, coords={"wavenumber": variable(("wavenumber",), grid, "cm-1", "wavenumber")})
+    return dataset.assign_attrs(
+        references=" ".join(references),
+        peer="" if peer is None else references[-1],
+        fundamentals="" if table is None else table.name,
+        experiment_title="" if experiment is None else experiment.title,
+        experiment_notes="" if experiment is None else "; ".join(experiment.notes),
+        comparison_settings=str(dataclasses.asdict(settings)),
+        broadening=settings.broadening,
+    )
+
+
+def _curve(spectrum: xr.Dataset) -> tuple[Array, Array]:
+    return np.asarray(spectrum["wavenumber"], dtype=float), np.asarray(spectrum["intensity"], dtype=float)
+
+
+def _strings(values: list[str] | tuple[str, ...]) -> NDArray[np.object_]:
+    return np.array(values, dtype=object)
+
+
+def _scores(broad: dict[str, Array], references: list[str]) -> dict[str, tuple]:
+    """Return the scores of the model against each reference, and of the peer against the experiment."""
+    if not references:
+        return {}
+    scores = [score(broad["model"], broad[name]) for name in references]
+    data = {
+        "reference": variable(("reference",), _strings(references), "1", "spectrum with intensities"),
+        "pearson": variable(("reference",), [s.pearson for s in scores], "1", "Pearson correlation with the model"),
+        "spearman": variable(("reference",), [s.spearman for s in scores], "1", "Spearman correlation with the model"),
+    }
+    if len(references) == 2:
+        between = score(broad[references[0]], broad[references[1]])
+        data["pearson_peer"] = variable((), between.pearson, "1", "Pearson correlation of peer and experiment")
+        data["spearman_peer"] = variable((), between.spearman, "1", "Spearman correlation of peer and experiment")
+    return data
+
+
+def _table_variables(table: Fundamentals, grid: Array, settings: ComparisonSettings) -> dict[str, tuple]:
+    """Return the experimental sticks and their broadened picture."""
+    broad = sticks_on_grid(table.wavenumber, grid, settings.broadening)
+    return {
+        "sticks": variable(("wavenumber",), broad, "cm", "fundamentals broadened, equal heights (positions only)"),
+        "stick_wavenumber": variable(("stick",), table.wavenumber, "cm-1", "experimental fundamental"),
+        "stick_symmetry": variable(("stick",), _strings(table.symmetry), "1", "irreducible representation"),
+        "stick_description": variable(("stick",), _strings(table.description), "1", "region of the fundamental"),
+        "stick_source": variable(("stick",), _strings(table.source), "1", "where the number was published"),
+    }
+
+
+def _region_variables(
+    table: Fundamentals, grid: Array, curves: Mapping[str, Array | None], settings: ComparisonSettings
+) -> dict[str, tuple]:
+    """Return each experimental region beside the bands of the curves that there are."""
+    windows = region_windows(table, settings.margin)
+    sticks = table.regions()
+    names = [name for name in windows if sticks[name].max() >= grid[0] and sticks[name].min() <= grid[-1]]
+    data = {
+        "region": variable(("region",), _strings(names), "1", "region of the experimental table"),
+        "region_low": variable(("region",), [windows[n][0] for n in names], "cm-1", "lower end of the search"),
+        "region_high": variable(("region",), [windows[n][1] for n in names], "cm-1", "upper end of the search"),
+        "region_experiment": variable(
+            ("region",), [float(sticks[n].mean()) for n in names], "cm-1", "mean of the experimental fundamentals"
+        ),
+        "region_experiment_low": variable(("region",), [float(sticks[n].min()) for n in names], "cm-1", "lowest one"),
+        "region_experiment_high": variable(("region",), [float(sticks[n].max()) for n in names], "cm-1", "highest one"),
+    }
+    for label, curve in curves.items():
+        if curve is None:
+            continue
+        bands = [band_in(grid, curve, windows[n]) for n in names]
+        data |= {
+            f"region_{label}_peak": variable(
+                ("region",), [b.peak for b in bands], "cm-1", f"highest maximum of the {label} in the region"
+            ),
+            f"region_{label}_centroid": variable(
+                ("region",), [b.centroid for b in bands], "cm-1", f"band centre of the {label} in the region"
+            ),
+            f"region_{label}_share": variable(
+                ("region",), [b.share for b in bands], "1", f"share of the area of the {label} in the region"
+            ),
+        }
+    return data
+
+
+def _line_variables(
+    dim: str, spectrum: xr.Dataset, grid: Array, table: Fundamentals | None, settings: ComparisonSettings
+) -> dict[str, tuple]:
+    """Return the strongest lines within the range and the experimental fundamental nearest to each."""
+    position = np.asarray(spectrum["line_wavenumber"], dtype=float)
+    height = np.asarray(spectrum["line_intensity"], dtype=float)
+    shown = np.flatnonzero((position >= grid[0]) & (position <= grid[-1]))[: settings.n_lines]
+    units = str(spectrum["line_intensity"].attrs.get("units", "1"))
+    data = {
+        f"{dim}_wavenumber": variable((dim,), position[shown], "cm-1", "position of a line, strongest first"),
+        f"{dim}_intensity": variable((dim,), height[shown], units, "height of the line"),
+    }
+    if table is not None and len(shown):
+        nearest = np.abs(position[shown, None] - table.wavenumber[None, :]).argmin(axis=1)
+        names = [table.description[index] for index in nearest]
+        data[f"{dim}_experiment"] = variable(
+            (dim,), table.wavenumber[nearest], "cm-1", "experimental fundamental nearest to the line"
+        )
+        data[f"{dim}_description"] = variable((dim,), _strings(names), "1", "region of that fundamental")
+    return data

@@ -1,0 +1,270 @@
+"""Infrared absorption from the dipole moments of many constant-energy trajectories.
+
+In the limit of double harmonicity the classical absorption per mole and wavenumber is
+
+    A(ν̃) = N_A / (12 ε0 c k_B T) · S(ν),        S(ν) = 2 ∫ e^{-2πiνt} ⟨dμ/dt(0) · dμ/dt(t)⟩ dt,   ν = c ν̃,
+
+S being the one-sided power spectral density of dμ/dt: by Wiener and Khinchin it is (2πν)² times the
+transform of the autocorrelation ⟨μ(0)·μ(t)⟩. Integrated over a band it gives the (Napierian)
+intensity N_A/(12 ε0 c²) (∂μ/∂Q)². Molecules in constant-energy runs rotate, and the rotational wings of
+a gas-phase band are part of the result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import constants, signal
+
+from densnet.errors import DensnetError
+from densnet.io.netcdf import variable
+from densnet.spectra.settings import SpectrumSettings
+from densnet.spectra.windows import half_width_bins, window_values
+from densnet.units import BOLTZMANN_IN_EV_PER_K, PLANCK_TIMES_C_IN_EV_CM, SPEED_OF_LIGHT_IN_CM_PER_FS
+
+METHOD_VERSION: int = 1
+
+Array = NDArray[np.float64]
+
+INTENSITY_UNITS = "km mol-1 cm"
+"""km/mol per 1/cm: the area under a band is its intensity in km/mol."""
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """An absorption spectrum with its error band.
+
+    Attributes:
+        wavenumber: (n,) 1/cm, ascending.
+        intensity: (n,) mean over replicas, km/mol per 1/cm.
+        intensity_error: (n,) standard error of that mean; NaN for a single replica.
+    """
+
+    wavenumber: Array
+    intensity: Array
+    intensity_error: Array
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Maxima of a spectrum, strongest first.
+
+    Attributes:
+        wavenumber: (line,) 1/cm.
+        intensity: (line,) height.
+        prominence: (line,) height above the higher of the two surrounding valleys.
+    """
+
+    wavenumber: Array
+    intensity: Array
+    prominence: Array
+
+
+def segment_length(settings: SpectrumSettings, interval_fs: float, n_times: int) -> int:
+    """Return how many samples a segment needs for the wanted resolution.
+
+    A window of T = b/(c Δν̃), b its full width at half maximum in bins, shows a sharp line with the
+    full width Δν̃ (F. J. Harris, Proc. IEEE 66, 51 (1978)).
+
+    Raises:
+        DensnetError: the trajectory is shorter than that.
+    """
+    bins = half_width_bins(settings.window)
+    duration = bins / (SPEED_OF_LIGHT_IN_CM_PER_FS * settings.resolution)
+    length = round(duration / interval_fs)
+    if length > n_times:
+        best = bins / (SPEED_OF_LIGHT_IN_CM_PER_FS * n_times * interval_fs)
+        raise DensnetError(
+            f"resolution: {settings.resolution:g} 1/cm with the window {settings.window!r} needs trajectories of "
+            f"{duration:.0f} fs, found {n_times * interval_fs:.0f} fs; "
+            f"take resolution >= {np.ceil(best):.0f} or run longer"
+        )
+    if length < 16:
+        raise DensnetError(
+            f"resolution: {settings.resolution:g} 1/cm leaves {length} samples a segment, expected at least 16; "
+            "take a smaller resolution"
+        )
+    return length
+
+
+def absorption_factor(wavenumber: Array, temperature: float, quantum_correction: str) -> Array:
+    """Return what a quantum correction makes of the classical absorption, 1 for "harmonic".
+
+    Absorption is ω (1 - e^{-x}) Q(ω) times the classical correlation function, x = ħω/k_B T; over its
+    classical limit ω x that is F = (1 - e^{-x}) Q / x with Q = x/(1 - e^{-x}) (harmonic), 2/(1 + e^{-x}) (standard),
+    e^{x/2} (Schofield), 1 (none). R. Ramírez et al., J. Chem. Phys. 121, 3973 (2004), table I.
+
+    Args:
+        wavenumber: (n,) 1/cm.
+        temperature: K.
+        quantum_correction: harmonic, standard, schofield or none.
+    """
+    x = PLANCK_TIMES_C_IN_EV_CM * np.maximum(wavenumber, 1e-6) / (BOLTZMANN_IN_EV_PER_K * temperature)
+    if quantum_correction == "harmonic":
+        return np.ones_like(x)
+    if quantum_correction == "standard":
+        return np.tanh(x / 2) * 2 / x
+    if quantum_correction == "schofield":
+        return np.sinh(x / 2) * 2 / x
+    if quantum_correction == "none":
+        return -np.expm1(-x) / x
+    raise DensnetError(
+        f"quantum_correction: expected harmonic, standard, schofield or none, found {quantum_correction!r}"
+    )
+
+
+def infrared_spectrum(
+    dipole: Array, interval_fs: float, temperature: float, settings: SpectrumSettings, timestep_fs: float | None = None
+) -> Spectrum:
+    """Return the absorption spectrum of dipole time series.
+
+    Each replica's dμ/dt is cut into half-overlapping windowed segments whose periodograms are averaged
+    (P. D. Welch, IEEE Trans. Audio Electroacoust. 15, 70 (1967)); mean and standard error are over replicas.
+
+    Args:
+        dipole: (replica, time, x) e Angstrom.
+        interval_fs: time between samples, fs.
+        temperature: of the ensemble that the replicas were drawn from, K.
+        settings: window, resolution, range, quantum correction.
+        timestep_fs: velocity Verlet's step; if given and ``settings.correct_timestep``, its shift
+            ω_found = (2/Δt) arcsin(ω Δt/2) is undone.
+
+    Raises:
+        DensnetError: NaN in the dipoles, too few or too sparse samples, trajectory too short.
+    """
+    if dipole.ndim != 3 or dipole.shape[2] != 3:
+        raise DensnetError(f"dipole: expected the shape (replica, time, 3), found {dipole.shape}")
+    broken = ~np.isfinite(dipole).all(axis=(1, 2))
+    if broken.any():
+        raise DensnetError(
+            f"dipole: not finite in replica(s) {np.flatnonzero(broken).tolist()}; the dynamics ran away: "
+            "take a smaller timestep or a better model"
+        )
+    if not temperature > 0:
+        raise DensnetError(f"temperature: expected a positive number of K, found {temperature}")
+    nyquist = 1.0 / (2.0 * SPEED_OF_LIGHT_IN_CM_PER_FS * interval_fs)
+    if settings.wavenumber_max > nyquist:
+        raise DensnetError(
+            f"wavenumber_max: {settings.wavenumber_max:g} 1/cm is beyond what dipoles every {interval_fs:g} fs "
+            f"can show ({nyquist:.0f} 1/cm); write dipoles more often or lower wavenumber_max"
+        )
+    wavenumber, density = _power_of_derivative(dipole, interval_fs, settings)
+    if settings.correct_timestep and timestep_fs is not None:
+        wavenumber, density = _undo_verlet_shift(wavenumber, density, timestep_fs)
+    absorption = density * _absolute_scale(temperature)
+    absorption *= absorption_factor(wavenumber, temperature, settings.quantum_correction)
+    shown = (wavenumber >= settings.wavenumber_min) & (wavenumber <= settings.wavenumber_max)
+    kept = absorption[:, shown]
+    n_replicas = len(kept)
+    error = kept.std(axis=0, ddof=1) / np.sqrt(n_replicas) if n_replicas > 1 else np.full(kept.shape[1], np.nan)
+    return Spectrum(wavenumber[shown], kept.mean(axis=0), error)
+
+
+def _power_of_derivative(dipole: Array, interval_fs: float, settings: SpectrumSettings) -> tuple[Array, Array]:
+    """Return wavenumbers and the one-sided density (replica, n) of |dμ/dt|², (e Angstrom/fs)² per (1/fs)."""
+    length = segment_length(settings, interval_fs, dipole.shape[1])
+    length = min(length, dipole.shape[1] - 1)
+    # A difference of neighbours keeps the strong permanent dipole out of the window's side lobes.
+    derivative = np.diff(dipole, axis=1) / interval_fs
+    frequency, density = signal.welch(
+        derivative,
+        fs=1.0 / interval_fs,
+        window=window_values(settings.window, length),
+        nperseg=length,
+        noverlap=length // 2,
+        nfft=settings.zero_padding * length,
+        detrend=False,
+        scaling="density",
+        axis=1,
+    )
+    # The estimate for zero frequency alone is not doubled for its negative twin; a smooth density needs it to be.
+    density[..., 0] *= 2.0
+    # A difference responds with |sin(πνΔt)/(πΔt)| where a derivative does with ν.
+    density = density.sum(axis=2) / np.sinc(frequency * interval_fs) ** 2
+    return frequency / SPEED_OF_LIGHT_IN_CM_PER_FS, density
+
+
+def _undo_verlet_shift(wavenumber: Array, density: Array, timestep_fs: float) -> tuple[Array, Array]:
+    """Return the frequencies that exact integration would show; the area under a band is kept."""
+    half_phase = np.pi * SPEED_OF_LIGHT_IN_CM_PER_FS * wavenumber * timestep_fs
+    inside = half_phase < np.pi / 2
+    phase = half_phase[inside]
+    corrected = wavenumber[inside] * np.sinc(phase / np.pi)
+    return corrected, density[:, inside] / np.cos(phase)
+
+
+def _absolute_scale(temperature: float) -> float:
+    """Return N_A/(12 ε0 c k_B T) for a density in (e Angstrom/fs)²/(1/fs), so that A comes in km/mol per 1/cm."""
+    density_si = (constants.elementary_charge * 1e-10 / 1e-15) ** 2 * 1e-15
+    per_wavenumber_si = constants.Avogadro / (
+        12.0 * constants.epsilon_0 * constants.speed_of_light * constants.Boltzmann * temperature
+    )
+    # (m/mol per 1/m) / 1e3 = km/mol per 1/m, and 1/cm is 100 times as wide as 1/m.
+    return density_si * per_wavenumber_si / 1e3 * 1e2
+
+
+def find_lines(spectrum: Spectrum, prominence: float) -> Lines:
+    """Return the maxima that stand out by ``prominence`` times the highest, strongest first.
+
+    Positions are refined by a parabola through the three highest points (scipy.signal.find_peaks on the mean).
+    """
+    height = spectrum.intensity
+    found, properties = signal.find_peaks(height, prominence=prominence * float(height.max()))
+    before, top, after = height[found - 1], height[found], height[found + 1]
+    offset = 0.5 * (before - after) / (before - 2 * top + after)
+    position = np.interp(found + offset, np.arange(len(height)), spectrum.wavenumber)
+    order = np.argsort(-top, kind="stable")
+    return Lines(position[order], top[order], properties["prominences"][order])
+
+
+def spectrum_of_trajectory(trajectory: xr.Dataset, settings: SpectrumSettings) -> xr.Dataset:
+    """Return the dataset of spectrum.nc for a trajectory.nc dataset.
+
+    Raises:
+        DensnetError: uneven times, missing attributes, or what :func:`infrared_spectrum` refuses.
+    """
+    time = np.asarray(trajectory["time"], dtype=float)
+    if len(time) < 3:
+        raise DensnetError(f"time: expected at least 3 samples in the trajectory, found {len(time)}; run longer")
+    steps = np.diff(time)
+    interval = float(steps.mean())
+    if not (interval > 0 and np.allclose(steps, interval, rtol=1e-3)):
+        raise DensnetError("time: the samples of the trajectory are not evenly spaced; run the dynamics again")
+    missing = [name for name in ("timestep_fs", "temperature_k", "potential") if name not in trajectory.attrs]
+    if missing:
+        raise DensnetError(f"trajectory: the attribute(s) {missing} are missing; run the dynamics again")
+    dipole = np.asarray(trajectory["dipole"].transpose("replica", "time", "x"), dtype=float)
+    temperature = float(trajectory.attrs["temperature_k"])
+    spectrum = infrared_spectrum(dipole, interval, temperature, settings, float(trajectory.attrs["timestep_fs"]))
+    lines = find_lines(spectrum, settings.prominence)
+    explanation = "Napierian molar absorption per wavenumber; the area under a band is its intensity in km/mol"
+    dataset = xr.Dataset(
+        {
+            "intensity": variable(
+                ("wavenumber",), spectrum.intensity, INTENSITY_UNITS, "mean absorption over replicas"
+            ),
+            "intensity_error": variable(
+                ("wavenumber",), spectrum.intensity_error, INTENSITY_UNITS, "standard error of the mean over replicas"
+            ),
+            "line_wavenumber": variable(("line",), lines.wavenumber, "cm-1", "position of a line, strongest first"),
+            "line_intensity": variable(("line",), lines.intensity, INTENSITY_UNITS, "height of a line"),
+            "line_prominence": variable(("line",), lines.prominence, INTENSITY_UNITS, "prominence of a line"),
+        },
+        coords={"wavenumber": variable(("wavenumber",), spectrum.wavenumber, "cm-1", "wavenumber")},
+    )
+    return dataset.assign_attrs(
+        potential=trajectory.attrs["potential"],
+        window=settings.window,
+        quantum_correction=settings.quantum_correction,
+        resolution_wavenumber=settings.resolution,
+        timestep_corrected=int(settings.correct_timestep),
+        temperature_k=temperature,
+        n_replicas=dipole.shape[0],
+        ps_per_replica=interval * len(time) / 1e3,
+        intensity_explained=explanation,
+        spectrum_settings=str(dataclasses.asdict(settings)),
+    )

@@ -1,0 +1,145 @@
+"""Comparison of spectra: scores, regions, lines, and the verbs on files."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from spectra_examples import trajectory_dataset
+
+from densnet.cli.compare import compare
+from densnet.cli.spectrum import spectrum
+from densnet.errors import DensnetError
+from densnet.io.netcdf import read_dataset, write_dataset
+from densnet.spectra.compare import band_in, common_grid, compare_spectra, on_grid, region_windows, score
+from densnet.spectra.experiment import fundamentals
+from densnet.spectra.infrared import spectrum_of_trajectory
+from densnet.spectra.jcamp_dx import ExperimentalSpectrum
+from densnet.spectra.settings import ComparisonSettings, SpectrumSettings
+
+SETTINGS = SpectrumSettings(resolution=20.0, correct_timestep=False)
+ETHANOL_LIKE = [3680.0, 2950.0, 1450.0, 1240.0, 1050.0, 880.0]
+
+
+def spectrum_dataset(wavenumbers: list[float], potential: str = "model") -> xr.Dataset:
+    trajectory = trajectory_dataset(wavenumbers, n_replicas=4, n_times=6000, potential=potential)
+    return spectrum_of_trajectory(trajectory, SETTINGS)
+
+
+def measured(wavenumbers: list[float]) -> ExperimentalSpectrum:
+    x = np.arange(400.0, 4200.0)
+    return ExperimentalSpectrum("measured", x, sum(np.exp(-(((x - w) / 15) ** 2)) for w in wavenumbers), ())
+
+
+def test_a_spectrum_is_like_itself_whatever_its_scale_and_offset() -> None:
+    dataset = spectrum_dataset(ETHANOL_LIKE)
+    x, y = dataset["wavenumber"].values, dataset["intensity"].values
+    other = ExperimentalSpectrum("same", x, 0.3 + 7.0 * y, ())
+    result = compare_spectra(dataset, ComparisonSettings(), experiment=other)
+    assert result["pearson"].values == pytest.approx([1.0], abs=1e-9)
+    assert result["spearman"].values == pytest.approx([1.0], abs=1e-6)
+
+
+def test_a_shifted_spectrum_scores_less_than_one_in_its_place() -> None:
+    here = spectrum_dataset(ETHANOL_LIKE)
+    near = compare_spectra(here, ComparisonSettings(), experiment=measured(ETHANOL_LIKE))
+    shifted = compare_spectra(here, ComparisonSettings(), experiment=measured([w + 100 for w in ETHANOL_LIKE]))
+    assert near["pearson"].values[0] > 0.9 > 0.3 > shifted["pearson"].values[0]
+
+
+def test_scores_only_for_references_with_intensities() -> None:
+    here, peer = spectrum_dataset(ETHANOL_LIKE), spectrum_dataset([w - 60 for w in ETHANOL_LIKE], "gfn2-xtb")
+    table = fundamentals("ethanol")
+    only_table = compare_spectra(here, ComparisonSettings(), table=table)
+    assert "pearson" not in only_table and "sticks" in only_table
+    result = compare_spectra(here, ComparisonSettings(), peer=peer, table=table, experiment=measured(ETHANOL_LIKE))
+    assert result["reference"].values.tolist() == ["jcamp", "gfn2-xtb"]
+    assert result["pearson"].values[0] > result["pearson"].values[1]
+    assert float(result["pearson_peer"]) < 0.5
+
+
+def test_regions_find_the_bands_of_model_peer_and_experiment() -> None:
+    peer = spectrum_dataset([w - 60 for w in ETHANOL_LIKE], "gfn2-xtb")
+    result = compare_spectra(
+        spectrum_dataset(ETHANOL_LIKE),
+        ComparisonSettings(),
+        peer=peer,
+        table=fundamentals("ethanol"),
+        experiment=measured(ETHANOL_LIKE),
+    ).set_coords("region")
+    stretch = result.sel(region="O-H stretch")
+    assert float(stretch["region_experiment"]) == 3653.0
+    assert float(stretch["region_model_peak"]) == pytest.approx(3680.0, abs=1.5)
+    assert float(stretch["region_peer_peak"]) == pytest.approx(3620.0, abs=1.5)
+    assert float(stretch["region_jcamp_peak"]) == pytest.approx(3680.0, abs=1.5)
+    assert float(stretch["region_model_centroid"]) == pytest.approx(3680.0, abs=5.0)
+    assert float(result.sel(region="C-O stretch and CH3 rock")["region_model_peak"]) == pytest.approx(1050.0, abs=1.5)
+
+
+def test_region_without_a_maximum_has_no_band() -> None:
+    grid = np.arange(500.0, 4000.0)
+    band = band_in(grid, np.exp(-(((grid - 1000) / 20) ** 2)), (3000.0, 3200.0))
+    assert np.isnan(band.peak)
+
+
+def test_region_windows_do_not_overlap_and_hold_their_fundamentals() -> None:
+    table = fundamentals("ethanol")
+    windows = region_windows(table, 120.0)
+    ordered = sorted(windows.values())
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(ordered))
+    for name, sticks in table.regions().items():
+        assert windows[name][0] < sticks.min() and sticks.max() < windows[name][1]
+    assert windows["O-H stretch"] == (3533.0, 3773.0)
+
+
+def test_strongest_lines_stand_beside_the_nearest_fundamentals() -> None:
+    result = compare_spectra(
+        spectrum_dataset([3680.0, 1050.0]), ComparisonSettings(n_lines=2), table=fundamentals("ethanol")
+    )
+    assert sorted(result["line_wavenumber"].values) == pytest.approx([1050.0, 3680.0], abs=0.5)
+    assert sorted(result["line_experiment"].values) == [1028.0, 3653.0]
+    assert set(result["line_description"].values) == {"O-H stretch", "C-O stretch and CH3 rock"}
+
+
+def test_common_grid_is_where_all_are() -> None:
+    ranges = {"a": np.array([100.0, 3800.5]), "b": np.array([666.4, 5000.0])}
+    grid = common_grid(ranges, ComparisonSettings())
+    assert (grid[0], grid[-1]) == (667.0, 3800.0)
+    with pytest.raises(DensnetError, match="share less than 100"):
+        common_grid({"a": np.array([100.0, 800.0]), "b": np.array([750.0, 900.0])}, ComparisonSettings())
+
+
+def test_broadening_keeps_the_area_and_unlike_spectra_do_not_correlate() -> None:
+    grid = np.arange(500.0, 4000.0)
+    a = on_grid(grid, np.exp(-(((grid - 1000) / 20) ** 2)), grid, 30.0)
+    b = on_grid(grid, np.exp(-(((grid - 3000) / 20) ** 2)), grid, 30.0)
+    assert np.trapezoid(a, grid) == pytest.approx(1.0)
+    assert abs(score(a, b).pearson) < 0.05
+    with pytest.raises(DensnetError, match="zero all over"):
+        on_grid(grid, np.zeros_like(grid), grid, 30.0)
+
+
+def test_nothing_to_compare_with_is_said() -> None:
+    with pytest.raises(DensnetError, match="at least one of"):
+        compare_spectra(spectrum_dataset(ETHANOL_LIKE), ComparisonSettings())
+
+
+def test_verbs_from_trajectories_to_comparison(tmp_path: Path) -> None:
+    for name, shift in (("model", 0.0), ("gfn2-xtb", -60.0)):
+        trajectory = trajectory_dataset([w + shift for w in ETHANOL_LIKE], n_replicas=3, n_times=6000, potential=name)
+        write_dataset(trajectory, tmp_path / f"{name}.nc", stage="md", method_version=1, settings={})
+        spectrum(trajectory=tmp_path / f"{name}.nc", output=tmp_path / f"s_{name}.nc", settings=SETTINGS)
+    compare(
+        spectrum=tmp_path / "s_model.nc",
+        peer=tmp_path / "s_gfn2-xtb.nc",
+        fundamentals="ethanol",
+        output=tmp_path / "comparison.nc",
+    )
+    result = read_dataset(tmp_path / "comparison.nc", stage="compare")
+    assert result["reference"].values.tolist() == ["gfn2-xtb"]
+    assert result["region_model_peak"].sizes == {"region": 6}
+    with pytest.raises(DensnetError, match="expected the output of 'densnet md'"):
+        spectrum(trajectory=tmp_path / "s_model.nc", output=tmp_path / "x.nc")
