@@ -182,7 +182,7 @@ def _power_of_derivative(dipole: Array, interval_fs: float, settings: SpectrumSe
         axis=1,
     )
     # The estimate for zero frequency alone is not doubled for its negative twin; a smooth density needs it to be.
-    density[..., 0] *= 2.0
+    density[:, 0] *= 2.0
     # A difference responds with |sin(πνΔt)/(πΔt)| where a derivative does with ν.
     density = density.sum(axis=2) / np.sinc(frequency * interval_fs) ** 2
     return frequency / SPEED_OF_LIGHT_IN_CM_PER_FS, density

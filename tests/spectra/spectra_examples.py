@@ -19,14 +19,14 @@ def oscillating_dipole(
     interval: float,
     permanent: float = 0.0,
 ) -> NDArray[np.float64]:
-    """Dipoles (replica, time, x) of independent oscillators along z, phases spread evenly over the replicas."""
+    """Dipoles (replica, time, x) of independent oscillators each along its own axis, phases spread evenly over the replicas."""
     time = np.arange(n_times) * interval
     dipole = np.zeros((n_replicas, n_times, 3))
     dipole[:, :, 2] = permanent
     for number, (wavenumber, amplitude) in enumerate(zip(wavenumbers, amplitudes, strict=True)):
         phase = 2 * np.pi * (np.arange(n_replicas) / n_replicas + 0.1 * number)
         omega = 2 * np.pi * SPEED_OF_LIGHT_IN_CM_PER_FS * wavenumber
-        dipole[:, :, 2] += amplitude * np.cos(omega * time[None, :] + phase[:, None])
+        dipole[:, :, number % 3] += amplitude * np.cos(omega * time[None, :] + phase[:, None])
     return dipole
 
 
