@@ -1,0 +1,57 @@
+"""The models as an ASE calculator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+
+from densnet.density.density import Density
+from densnet.models.checkpoint import load_model
+
+
+class DenSNetCalculator(Calculator):
+    """Energy (eV), forces (eV/Angstrom) and dipole (e Angstrom) of a molecule; its density on request.
+
+    Args:
+        model: a ``model.pt``.
+        device: where torch computes, e.g. ``"cpu"`` or ``"cuda"``.
+        dtype: precision of the networks; ``"float64"`` for tight optimisations.
+
+    Raises:
+        DensnetError: the file is no model of ours; an element that the model does not know.
+    """
+
+    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "dipole"]
+
+    def __init__(self, model: str | Path, *, device: str = "cpu", dtype: str = "float32", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.model = load_model(Path(model), device=device, dtype=getattr(torch, dtype))
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: list[str] | None = None,
+        system_changes: list[str] = all_changes,
+    ) -> None:
+        """Compute all implemented properties of ``atoms`` (ASE's interface)."""
+        super().calculate(atoms, properties or ["energy"], system_changes)
+        element = self.model.elements_of(self.atoms.numbers)
+        prediction = self.model(element, torch.as_tensor(self.atoms.positions)[None])
+        energy = float(prediction.energy[0])
+        self.results = {
+            "energy": energy,
+            "free_energy": energy,
+            "forces": prediction.forces[0].double().cpu().numpy(),
+            "dipole": prediction.dipole[0].double().cpu().numpy(),
+        }
+
+    def density(self, atoms: Atoms) -> Density:
+        """Return the electron density of ``atoms``."""
+        numbers = np.asarray(atoms.numbers)
+        (coefficients,) = self.model.coefficients(numbers, np.asarray(atoms.positions)[None])
+        return Density(self.model.density.whitened.basis, numbers, atoms.positions, coefficients)

@@ -1,0 +1,122 @@
+"""Model files: weights, basis, conventions, prior, scales, settings and versions in one, no code executed on load."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from densnet import __version__
+from densnet.basis.basis import Basis
+from densnet.errors import DensnetError
+from densnet.io.netcdf import write_atomically
+from densnet.models.density_model import DensityModel, DensityModelSettings
+from densnet.models.densnet_model import DenSNet
+from densnet.models.energy_model import EnergyModel, EnergyModelSettings
+from densnet.models.whitened_basis import WhitenedBasis
+
+FORMAT = "densnet model"
+FORMAT_VERSION = 1
+
+
+def save_model(model: DenSNet, path: Path, *, provenance: dict[str, Any]) -> None:
+    """Write a model to one self-contained file, atomically.
+
+    Args:
+        model: density model, with or without an energy model.
+        path: the file.
+        provenance: level of theory, training settings, sizes, seeds; anything that JSON holds.
+
+    Raises:
+        DensnetError: the file cannot be written.
+    """
+    density, energy = model.density, model.energy
+    description = {
+        "basis": json.loads(density.whitened.basis.to_json()),
+        "coefficient_convention": "densnet",
+        "elements": list(density.whitened.elements),
+        "charge": density.charge,
+        "mean_neighbours": density.mean_neighbours,
+        "density_model": asdict(density.settings),
+        "energy_model": None if energy is None else asdict(energy.settings),
+        "provenance": provenance,
+        "densnet_version": __version__,
+        "torch_version": torch.__version__,
+    }
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "description": json.dumps(description),
+        "prior": model.free_atoms,
+        "density": {name: tensor.detach().cpu() for name, tensor in density.state_dict().items()},
+        "energy": None
+        if energy is None
+        else {name: tensor.detach().cpu() for name, tensor in energy.state_dict().items()},
+    }
+    write_atomically(path, lambda temporary: torch.save(content, temporary))
+
+
+def load_content(path: Path, expected_format: str) -> dict[str, Any]:
+    """Read a file of tensors and text written by densnet, executing nothing that it holds.
+
+    Raises:
+        DensnetError: no such file, not a file of this format and version, truncated.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DensnetError(f"{path}: no such file; expected a {expected_format}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError, KeyError) as error:
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise DensnetError(f"{path}: expected a {expected_format}, cannot be read ({reason}); train it again") from error
+    if not isinstance(content, dict) or content.get("format") != expected_format:
+        raise DensnetError(f"{path}: expected a {expected_format}, found another kind of file; give the right one")
+    if content.get("format_version") != FORMAT_VERSION:
+        raise DensnetError(
+            f"{path}: expected version {FORMAT_VERSION} of the file format, found {content.get('format_version')}; "
+            "use the densnet version that wrote it or train again"
+        )
+    return content
+
+
+def load_model(path: Path, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> DenSNet:
+    """Read a model written by :func:`save_model`.
+
+    Raises:
+        DensnetError: the file is missing, damaged, foreign or of another version.
+    """
+    content = load_content(path, FORMAT)
+    description = json.loads(content["description"])
+    basis = Basis.from_json(json.dumps(description["basis"]))
+    elements, mean_neighbours = tuple(description["elements"]), description["mean_neighbours"]
+    density = DensityModel(
+        DensityModelSettings(**description["density_model"]),
+        WhitenedBasis(basis, elements),
+        charge=description["charge"],
+        mean_neighbours=mean_neighbours,
+    )
+    energy = None
+    if description["energy_model"] is not None:
+        settings = EnergyModelSettings(**description["energy_model"])
+        energy = EnergyModel(settings, density.whitened, mean_neighbours=mean_neighbours)
+    try:
+        density.load_state_dict(content["density"])
+        if energy is not None:
+            energy.load_state_dict(content["energy"])
+    except (RuntimeError, TypeError) as error:
+        raise DensnetError(f"{path}: the weights do not fit the architecture that the file names; train again") from error
+    model = DenSNet(density, energy, content["prior"]).to(device=device, dtype=dtype)
+    if model.energy is not None:
+        # the sum of atomic energies has more digits than float32
+        model.energy.atomic_energy = content["energy"]["atomic_energy"].to(device)
+    return model.eval().requires_grad_(False)
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """Return what a model file says of itself: basis, settings, provenance, versions."""
+    return dict(json.loads(load_content(path, FORMAT)["description"]))

@@ -1,0 +1,124 @@
+"""The Hohenberg-Kohn map: geometry to density coefficients, equivariant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+from densnet.errors import DensnetError
+from densnet.models.graph import Graph
+from densnet.models.whitened_basis import WhitenedBasis
+from densnet.nn.clebsch_gordan import components
+from densnet.nn.interaction import Interaction
+from densnet.nn.linear import ElementLinear
+from densnet.nn.spherical_harmonics import SphericalHarmonics
+
+
+@dataclass(frozen=True)
+class DensityModelSettings:
+    """Architecture of the density model."""
+
+    target: Literal["delta", "direct"] = "delta"
+    """Learn the difference from superposed free atoms (delta) or the coefficients themselves (direct)."""
+    channels: int = 32
+    """Features of each degree on an atom."""
+    edge_channels: int = 16
+    """Features of each degree sent along an edge."""
+    l_max: int = 4
+    """Highest degree of the features; at least the fitting basis's own pays."""
+    l_message: int = 2
+    """Highest degree of the features that neighbours send in later rounds."""
+    layers: int = 2
+    """Rounds of message passing."""
+    body_order: int = 3
+    """Atoms coupled in one round: 2, 3 or 4."""
+    cutoff: float = 5.0
+    """Angstrom; beyond it atoms do not see each other directly."""
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values."""
+        for field, lowest in (("channels", 1), ("edge_channels", 1), ("l_max", 0), ("l_message", 0), ("layers", 1)):
+            if getattr(self, field) < lowest:
+                raise DensnetError(f"density model {field}: expected at least {lowest}, found {getattr(self, field)}")
+        if self.body_order not in (2, 3, 4):
+            raise DensnetError(f"density model body_order: expected 2, 3 or 4, found {self.body_order}")
+        if not self.cutoff > 0:
+            raise DensnetError(f"density model cutoff: expected a positive length in Angstrom, found {self.cutoff}")
+
+
+class DensityModel(nn.Module):
+    """x(R, Z): whitened density coefficients of each atom, charge exact.
+
+    Args:
+        whitened: the fitting basis.
+        charge: of the molecule, in e.
+        mean_neighbours: mean number of neighbours in the training set.
+    """
+
+    scale: torch.Tensor
+    shift: torch.Tensor
+
+    def __init__(
+        self, settings: DensityModelSettings, whitened: WhitenedBasis, *, charge: int, mean_neighbours: float
+    ) -> None:
+        super().__init__()
+        self.settings, self.whitened, self.charge = settings, whitened, charge
+        self.mean_neighbours = mean_neighbours
+        n_elements, l_max = len(whitened.elements), max(settings.l_max, whitened.l_max)
+        self.harmonics = SphericalHarmonics(l_max)
+        self.embedding = nn.Embedding(n_elements, settings.channels)
+        self.interactions = nn.ModuleList(
+            Interaction(
+                n_elements=n_elements,
+                l_in=0 if layer == 0 else min(settings.l_message, l_max),
+                l_edge=l_max,
+                l_out=l_max,
+                in_channels=settings.channels,
+                channels=settings.channels,
+                edge_channels=settings.channels if layer == 0 else settings.edge_channels,
+                cutoff=settings.cutoff,
+                mean_neighbours=mean_neighbours,
+                body_order=settings.body_order,
+            )
+            for layer in range(settings.layers)
+        )
+        width = settings.channels * settings.layers
+        self.scalars = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        self.head = ElementLinear(n_elements, whitened.l_max, width, whitened.n_max)
+        # scale of x per element, degree and radial function, and its mean for l = 0; set from the training set
+        self.register_buffer("scale", torch.ones(n_elements, whitened.l_max + 1, whitened.n_max))
+        self.register_buffer("shift", torch.zeros(n_elements, whitened.n_max))
+
+    def set_scales(self, scale: torch.Tensor, shift: torch.Tensor) -> None:
+        """Set the scale (z, l, n) and, for l = 0, the mean (z, n) of x from a training set."""
+        self.scale.copy_(scale)
+        self.shift.copy_(shift)
+
+    def forward(self, graph: Graph) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return x (n, lm, n_max) and its unscaled form u = (x - shift) / scale, which the energy model reads."""
+        r, directions = graph.edges()
+        harmonics = self.harmonics(directions)
+        h = self.embedding(graph.element).unsqueeze(1)
+        features = []
+        for interaction in self.interactions:
+            h = interaction(h, graph.element, graph.receiver, graph.sender, r, harmonics)
+            features.append(h)
+        h = torch.cat(features, dim=2)[:, : components(self.whitened.l_max).stop]
+        h = torch.cat([h[:, :1] + self.scalars(h[:, :1]), h[:, 1:]], dim=1)
+        scale = (self.scale[graph.element][:, self.whitened.degree]) * self.whitened.mask.to(h.dtype)[graph.element]
+        shift = self.shift[graph.element].unsqueeze(1)
+        x = self.head(h, graph.element) * scale
+        x = torch.cat([x[:, :1] + shift, x[:, 1:]], dim=1)
+        x = self.whitened.with_charge(x, graph, self.electrons(graph, x.dtype))
+        centred = torch.cat([x[:, :1] - shift, x[:, 1:]], dim=1)
+        return x, centred / torch.where(scale > 0, scale, torch.ones_like(scale))
+
+    def electrons(self, graph: Graph, dtype: torch.dtype) -> torch.Tensor:
+        """Return the electrons (n_molecules,) that x must hold: what free atoms do not, or all of them."""
+        atoms = graph.element if self.settings.target == "direct" else graph.element[:0]
+        molecule = graph.molecule[: len(atoms)]
+        total = self.whitened.numbers.to(dtype).new_zeros(graph.n_molecules)
+        return total.index_add(0, molecule, self.whitened.numbers.to(dtype)[atoms]) - self.charge

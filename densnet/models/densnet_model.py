@@ -1,0 +1,127 @@
+"""Density model and energy model as one: geometry to density, energy, forces and dipole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from densnet.errors import DensnetError
+from densnet.models.density_model import DensityModel
+from densnet.models.energy_model import EnergyModel
+from densnet.models.graph import Graph, replicate
+from densnet.models.whitened_basis import WhitenedBasis
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the models say of T geometries of one molecule with a atoms.
+
+    Attributes:
+        energy: eV, (T,), float64.
+        forces: eV/Angstrom, (T, a, 3).
+        dipole: e Angstrom, (T, 3).
+    """
+
+    energy: torch.Tensor
+    forces: torch.Tensor
+    dipole: torch.Tensor
+
+
+class DenSNet(nn.Module):
+    """ρ from the geometry, E from ρ and the geometry, F = -dE/dR through both, μ from ρ.
+
+    Args:
+        density: the density model.
+        energy: the energy model; None for a density alone.
+        prior: (z, n) coefficients of the free atoms' s functions, padded, float64.
+    """
+
+    def __init__(self, density: DensityModel, energy: EnergyModel | None, prior: torch.Tensor) -> None:
+        super().__init__()
+        self.density, self.energy = density, energy
+        # kept in float64 whatever the networks use: the density's charge is exact because of it
+        self._exact_prior = prior.double().cpu()
+        self._exact_basis = (WhitenedBasis(density.whitened.basis, density.whitened.elements),)
+
+    @property
+    def free_atoms(self) -> torch.Tensor:
+        """Return the coefficients (z, n) of the free atoms' s functions, padded, float64."""
+        return self._exact_prior
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Return the precision of the networks."""
+        return self.density.scale.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Return where the networks live."""
+        return self.density.scale.device
+
+    def elements_of(self, numbers: np.ndarray) -> torch.Tensor:
+        """Return the element indices of a molecule's atoms.
+
+        Raises:
+            DensnetError: an element that the model was not trained on.
+        """
+        known = {z: index for index, z in enumerate(self.density.whitened.elements)}
+        unknown = sorted({int(z) for z in numbers} - set(known))
+        if unknown:
+            raise DensnetError(
+                f"atomic numbers: expected those of the model {sorted(known)}, found {unknown}; train on them first"
+            )
+        return torch.tensor([known[int(z)] for z in numbers], device=self.device)
+
+    def forward(self, element: torch.Tensor, positions: torch.Tensor) -> Prediction:
+        """Return energies, forces and dipoles of geometries (T, a, 3) in Angstrom, element indices (a,).
+
+        Raises:
+            DensnetError: there is no energy model.
+        """
+        if self.energy is None:
+            raise DensnetError("this file holds a density model alone; energies need the output of 'train energy'")
+        positions = positions.to(self.device, self.dtype).detach().requires_grad_(True)
+        cutoff = max(self.density.settings.cutoff, self.energy.settings.cutoff)
+        with torch.enable_grad():
+            graph = replicate(element, positions, cutoff)
+            x, u = self.density(graph)
+            energy = self.energy(graph, u)
+            (gradient,) = torch.autograd.grad(energy.sum(), positions)
+        with torch.no_grad():
+            dipole = self.dipole(x, graph)
+            total = energy.double() + self.energy.reference_energy(graph)
+        return Prediction(total, -gradient, dipole)
+
+    def dipole(self, x: torch.Tensor, graph: Graph) -> torch.Tensor:
+        """Return μ = Σ Z R - Σ_k c_k ∫ r χ_k of each molecule, (n_molecules, 3) in e Angstrom.
+
+        Free atoms have none, so that for the delta target Δc alone counts.
+        """
+        electronic = self.density.whitened.electronic_dipole(x, graph)
+        if self.density.settings.target == "delta":
+            return -electronic
+        nuclear = self.density.whitened.numbers.to(x.dtype)[graph.element].unsqueeze(1) * graph.positions
+        return graph.sum_over_atoms(nuclear) - electronic
+
+    @torch.no_grad()
+    def coefficients(self, numbers: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Return density coefficients (T, k), canonical order, float64, of geometries (T, a, 3) in Angstrom.
+
+        The charge is exact to rounding in float64.
+        """
+        element = self.elements_of(numbers)
+        graph = replicate(
+            element, torch.as_tensor(positions, dtype=self.dtype, device=self.device), self.density.settings.cutoff
+        )
+        x, _ = self.density(graph)
+        (whitened,), prior = self._exact_basis, self._exact_prior
+        host = Graph(*(v.cpu() if isinstance(v, torch.Tensor) else v for v in vars(graph).values()))
+        x = whitened.with_charge(x.double().cpu(), host, self.density.electrons(graph, torch.float64).cpu())
+        blocks = whitened.coefficients(x, host.element)
+        if self.density.settings.target == "delta":
+            blocks[:, 0] += prior[host.element]
+        flat = blocks.reshape(len(positions), -1)[:, whitened.flat_index(numbers)]
+        return flat.numpy()

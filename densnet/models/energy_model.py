@@ -1,0 +1,106 @@
+"""The energy as a functional of the predicted density and the geometry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from densnet.errors import DensnetError
+from densnet.models.graph import Graph
+from densnet.models.whitened_basis import WhitenedBasis
+from densnet.nn.clebsch_gordan import components
+from densnet.nn.interaction import Interaction
+from densnet.nn.linear import ElementLinear
+from densnet.nn.spherical_harmonics import SphericalHarmonics
+
+
+@dataclass(frozen=True)
+class EnergyModelSettings:
+    """Architecture of the energy model."""
+
+    channels: int = 32
+    """Features of each degree on an atom."""
+    edge_channels: int = 16
+    """Features of each degree sent along an edge."""
+    l_density: int = 2
+    """Highest degree of the density coefficients that the model reads."""
+    l_max: int = 3
+    """Highest degree of features and edge harmonics."""
+    layers: int = 2
+    """Rounds of message passing."""
+    body_order: int = 3
+    """Atoms coupled in one round: 2, 3 or 4."""
+    cutoff: float = 5.0
+    """Angstrom."""
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values."""
+        for field, lowest in (("channels", 1), ("edge_channels", 1), ("l_density", 0), ("l_max", 0), ("layers", 1)):
+            if getattr(self, field) < lowest:
+                raise DensnetError(f"energy model {field}: expected at least {lowest}, found {getattr(self, field)}")
+        if self.body_order not in (2, 3, 4):
+            raise DensnetError(f"energy model body_order: expected 2, 3 or 4, found {self.body_order}")
+        if not self.cutoff > 0:
+            raise DensnetError(f"energy model cutoff: expected a positive length in Angstrom, found {self.cutoff}")
+
+
+class EnergyModel(nn.Module):
+    """E = Σ_i (E_Z + scale ε_i(u, R)): atomic energies from unscaled density coefficients u and positions."""
+
+    scale: torch.Tensor
+    atomic_energy: torch.Tensor
+
+    def __init__(self, settings: EnergyModelSettings, whitened: WhitenedBasis, *, mean_neighbours: float) -> None:
+        super().__init__()
+        self.settings, self.mean_neighbours = settings, mean_neighbours
+        n_elements = len(whitened.elements)
+        self.l_density = min(settings.l_density, whitened.l_max)
+        self.harmonics = SphericalHarmonics(settings.l_max)
+        self.embedding = nn.Embedding(n_elements, settings.channels)
+        self.density = ElementLinear(n_elements, self.l_density, whitened.n_max, settings.channels)
+        self.interactions = nn.ModuleList(
+            Interaction(
+                n_elements=n_elements,
+                l_in=self.l_density if layer == 0 else min(settings.l_max, 2),
+                l_edge=settings.l_max,
+                l_out=0 if layer == settings.layers - 1 and layer > 0 else settings.l_max,
+                in_channels=settings.channels,
+                channels=settings.channels,
+                edge_channels=settings.edge_channels,
+                cutoff=settings.cutoff,
+                mean_neighbours=mean_neighbours,
+                body_order=settings.body_order,
+            )
+            for layer in range(settings.layers)
+        )
+        width = settings.channels * (settings.layers + 1)
+        self.readout = nn.Sequential(nn.Linear(width, 32), nn.SiLU(), nn.Linear(32, 1, bias=False))
+        self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("atomic_energy", torch.zeros(n_elements, dtype=torch.float64))
+
+    def set_scales(self, scale: float, atomic_energy: torch.Tensor) -> None:
+        """Set the scale in eV and the reference energy of each element (z,) in eV."""
+        self.scale.fill_(scale)
+        self.atomic_energy.copy_(atomic_energy)
+
+    def forward(self, graph: Graph, u: torch.Tensor) -> torch.Tensor:
+        """Return E - Σ E_Z of each molecule (n_molecules,) in eV.
+
+        The atomic energies stay apart, for their sum has more digits than float32; :meth:`reference_energy` gives them.
+        """
+        r, directions = graph.edges()
+        harmonics = self.harmonics(directions)
+        h = self.density(u[:, : components(self.l_density).stop], graph.element)
+        h = torch.cat([h[:, :1] + self.embedding(graph.element).unsqueeze(1), h[:, 1:]], dim=1)
+        scalars = [h[:, 0]]
+        for interaction in self.interactions:
+            h = interaction(h, graph.element, graph.receiver, graph.sender, r, harmonics)
+            scalars.append(h[:, 0])
+        energies = self.readout(torch.cat(scalars, dim=1)).squeeze(1)
+        return graph.sum_over_atoms(energies * self.scale)
+
+    def reference_energy(self, graph: Graph) -> torch.Tensor:
+        """Return Σ E_Z of each molecule (n_molecules,) in eV, float64."""
+        return graph.sum_over_atoms(self.atomic_energy[graph.element])

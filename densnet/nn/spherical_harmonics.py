@@ -1,0 +1,35 @@
+"""Real spherical harmonics of a direction, built degree by degree with few operations."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from densnet.nn.clebsch_gordan import clebsch_gordan
+
+
+class SphericalHarmonics(nn.Module):
+    """Y_lm(r̂) for l ≤ l_max, orders -l..l, normalised so that Σ_m Y_lm² = 2l + 1.
+
+    Y_{l+1} is the top coupling of Y_l with r̂: one matrix product a degree, instead of e3nn's hundreds of
+    scalar operations; equal to ``e3nn.o3.spherical_harmonics(..., normalization="component")`` on (y, z, x).
+    """
+
+    def __init__(self, l_max: int) -> None:
+        super().__init__()
+        self.l_max = l_max
+        for l in range(1, l_max):  # noqa: E741
+            coupling = clebsch_gordan(l, 1, l + 1)
+            # scaled so that the harmonic of the polar axis (only m = 0) has its right length
+            top = float(coupling[l, 1, l + 1]) * ((2 * l + 1) * 3) ** 0.5
+            coupling = coupling * ((2 * l + 3) ** 0.5 / top)
+            self.register_buffer(f"coupling_{l}", coupling.reshape(3 * (2 * l + 1), 2 * l + 3), persistent=False)
+
+    def forward(self, directions: torch.Tensor) -> torch.Tensor:
+        """Map unit vectors (e, 3) to harmonics (e, (l_max+1)²)."""
+        y1 = directions[:, [1, 2, 0]] * 3**0.5
+        harmonics = [torch.ones_like(y1[:, :1]), y1][: self.l_max + 1]
+        for l in range(1, self.l_max):  # noqa: E741
+            outer = (harmonics[-1].unsqueeze(2) * y1.unsqueeze(1)).flatten(1)
+            harmonics.append(outer @ getattr(self, f"coupling_{l}").to(outer.dtype))
+        return torch.cat(harmonics, dim=1)

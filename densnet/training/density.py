@@ -1,0 +1,160 @@
+"""Training of the density model in the Coulomb metric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from densnet.models.checkpoint import save_model
+from densnet.models.densnet_model import DenSNet
+from densnet.models.density_model import DensityModel, DensityModelSettings
+from densnet.models.graph import Graph, replicate
+from densnet.models.whitened_basis import WhitenedBasis
+from densnet.training.frames import (
+    DensityTargets,
+    Labels,
+    coefficient_scales,
+    density_targets,
+    load_labels,
+)
+from densnet.training.loop import LoopSettings, Training
+from densnet.units import E_ANGSTROM_IN_DEBYE, HARTREE_IN_MILLIHARTREE
+
+METHOD_VERSION: int = 1
+
+
+@dataclass(frozen=True)
+class DensityTrainingSettings:
+    """How the density model is trained."""
+
+    steps: int = 4000
+    """Optimiser steps."""
+    batch_size: int = 8
+    """Frames a step."""
+    learning_rate: float = 5e-3
+    """Of Adam, at its highest."""
+    dipole_weight: float = 2.0
+    """Hartree per (e Angstrom)²: the Coulomb metric hardly sees the dipole, so it has its own weight."""
+    ema_decay: float = 0.99
+    """Moving average over steps; it is what is kept."""
+    gradient_clip: float = 10.0
+    """Longest gradient."""
+    n_train: int | None = None
+    """Training frames to use, the first so many; all if not given."""
+    validate_every: int = 100
+    """Steps between validations."""
+    checkpoint_seconds: float = 30.0
+    """Shortest time between checkpoints."""
+    seed: int = 1
+    """Of initial weights and batches."""
+
+    def loop(self) -> LoopSettings:
+        """Return what the loop needs of it."""
+        fields = LoopSettings.__dataclass_fields__
+        return LoopSettings(**{name: getattr(self, name) for name in fields})
+
+
+def train_density(
+    labels_path: Path, model: DensityModelSettings, training: DensityTrainingSettings, *, output: Path, log: Path
+) -> DenSNet:
+    """Train a density model on the ``train`` frames of a label file, choosing weights on ``validation``.
+
+    loss = mean over frames of (x - x̂)ᵀ L⁻¹ J L⁻ᵀ (x - x̂) + dipole_weight |μ - μ̂|², first term in Hartree: the Coulomb
+    self-energy of the density error.
+
+    Raises:
+        DensnetError: labels unusable, more frames asked for than there are, or the loss diverges.
+    """
+    labels = load_labels(labels_path)
+    rows = {"train": labels.frames("train", training.n_train), "validation": labels.frames("validation")}
+    whitened = WhitenedBasis(labels.basis, labels.elements)
+    targets = {split: density_targets(labels, whitened, r, model.target) for split, r in rows.items()}
+    network = initial_model(labels, model, whitened, targets["train"], training.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device)
+    error = _error_function(network, labels, device)
+    train, validation = targets["train"].to(device), targets["validation"].to(device)
+    identity = {"labels": labels.settings, "model": asdict(model), "training": asdict(training), "v": METHOD_VERSION}
+    identity["frames"] = len(rows["train"])
+    run = Training(network, training.loop(), identity=identity, checkpoint=_checkpoint(output), log=log)
+
+    def loss_of(batch: torch.Tensor) -> torch.Tensor:
+        energy, dipole = error(train, batch)
+        return energy.mean() + training.dipole_weight * dipole.square().sum(1).mean()
+
+    def validate() -> dict[str, float]:
+        with torch.no_grad():
+            energy, dipole = error(validation, torch.arange(len(validation.x)))
+        return {
+            "validation_coulomb_error_mha": float(energy.mean()) * HARTREE_IN_MILLIHARTREE,
+            "validation_dipole_mae_debye": float(dipole.norm(dim=1).mean()) * E_ANGSTROM_IN_DEBYE,
+        }
+
+    run.run(len(train.x), loss_of, validate, "validation_coulomb_error_mha")
+    result = DenSNet(network.cpu().eval(), None, free_atoms(labels, whitened))
+    save_model(result, output, provenance=provenance(labels, asdict(training), len(rows["train"])))
+    run.discard_checkpoint()
+    return result
+
+
+def initial_model(
+    labels: Labels, settings: DensityModelSettings, whitened: WhitenedBasis, train: DensityTargets, seed: int
+) -> DensityModel:
+    """Return a density model with seeded weights and the scales of the training set, float32."""
+    torch.manual_seed(seed)
+    network = DensityModel(
+        settings,
+        WhitenedBasis(whitened.basis, whitened.elements),
+        charge=labels.charge,
+        mean_neighbours=mean_neighbours(train.positions, settings.cutoff),
+    ).float()
+    network.set_scales(*coefficient_scales(whitened, labels.numbers, train.x))
+    return network
+
+
+def mean_neighbours(positions: torch.Tensor, cutoff: float) -> float:
+    """Return the mean number of neighbours within the cutoff over frames (T, a, 3), at least one."""
+    near = (torch.cdist(positions, positions) < cutoff).sum() - positions.shape[0] * positions.shape[1]
+    return max(float(near) / (positions.shape[0] * positions.shape[1]), 1.0)
+
+
+def free_atoms(labels: Labels, whitened: WhitenedBasis) -> torch.Tensor:
+    """Return the prior's s coefficients of each element (z, n) from a label file."""
+    layout, prior = labels.basis.layout(labels.numbers), labels.dataset["prior"].values
+    table = torch.zeros(len(whitened.elements), whitened.n_max, dtype=torch.float64)
+    for z, number in enumerate(whitened.elements):
+        atom = int(np.flatnonzero(labels.numbers == number)[0])
+        values = prior[(layout.atom == atom) & (layout.l == 0)]
+        table[z, : len(values)] = torch.as_tensor(values)
+    return table
+
+
+def provenance(labels: Labels, training: dict[str, Any], n_train: int) -> dict[str, Any]:
+    """Return what a model file keeps of its making."""
+    return {"labels": labels.settings, "training": training, "n_train": n_train, "seed": training["seed"]}
+
+
+def _error_function(
+    network: DensityModel, labels: Labels, device: torch.device
+) -> Callable[[DensityTargets, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
+    """Return a function of (targets, rows) giving Coulomb errors (T,) in Hartree and dipole errors (T, 3)."""
+    element = torch.tensor([network.whitened.elements.index(int(z)) for z in labels.numbers], device=device)
+    index = network.whitened.flat_index(labels.numbers).to(device)
+
+    def error(targets: DensityTargets, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        graph: Graph = replicate(element, targets.positions[rows], network.settings.cutoff)
+        x, _ = network(graph)
+        delta = x.reshape(len(rows), -1)[:, index] - targets.x[rows].to(x.dtype)
+        energy = torch.einsum("tk,tkl,tl->t", delta, targets.metric[rows], delta)
+        return energy, network.whitened.electronic_dipole(x, graph) - targets.dipole[rows]
+
+    return error
+
+
+def _checkpoint(output: Path) -> Path:
+    return output.with_name(output.name + ".checkpoint")

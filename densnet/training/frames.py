@@ -1,0 +1,171 @@
+"""Labelled frames as the tensors that training needs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from densnet.basis.basis import Basis
+from densnet.basis.integrals import coulomb
+from densnet.errors import DensnetError
+from densnet.io.netcdf import read_dataset, settings_of
+from densnet.models.whitened_basis import WhitenedBasis
+from densnet.units import BOHR_IN_ANGSTROM
+
+SPLITS = ("train", "validation", "test")
+_VARIABLES = ("positions", "numbers", "split", "energy", "forces", "dipole", "coefficients", "prior", "atomic_energy")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The content of a ``labels.nc``, checked.
+
+    Attributes:
+        dataset: the file.
+        basis: fitting basis of its coefficients.
+        numbers: atomic numbers (a,).
+        digest_source: path and settings, to recognise the same labels again.
+    """
+
+    dataset: xr.Dataset
+    basis: Basis
+    numbers: np.ndarray
+    settings: dict[str, Any]
+
+    @property
+    def elements(self) -> tuple[int, ...]:
+        """Return the atomic numbers that occur, ascending."""
+        return tuple(sorted({int(z) for z in self.numbers}))
+
+    @property
+    def charge(self) -> int:
+        """Return the charge of the molecule in e."""
+        return int(self.dataset.attrs["charge"])
+
+    def frames(self, split: str, limit: int | None = None) -> np.ndarray:
+        """Return the rows of one split, the first ``limit`` of them.
+
+        Raises:
+            DensnetError: the split is empty, or holds fewer than ``limit`` frames.
+        """
+        rows = np.flatnonzero(self.dataset["split"].values == split)
+        if len(rows) == 0:
+            raise DensnetError(f"labels: expected frames of the split {split!r}, found none; sample and label some")
+        if limit is not None and limit > len(rows):
+            raise DensnetError(f"n_train: expected at most the {len(rows)} {split} frames that have labels, found {limit}")
+        return rows[:limit]
+
+
+def load_labels(path: Path) -> Labels:
+    """Read and check a ``labels.nc``.
+
+    Raises:
+        DensnetError: not the output of 'densnet fit', a convention that is not ours, NaN in a label.
+    """
+    dataset = read_dataset(path, stage="fit", variables=_VARIABLES)
+    if dataset.attrs.get("coefficient_convention") != "densnet":
+        found = dataset.attrs.get("coefficient_convention")
+        raise DensnetError(f"{path}: expected coefficients in the densnet convention, found {found!r}; fit again")
+    for name in ("positions", "energy", "forces", "dipole", "coefficients"):
+        bad = ~np.isfinite(dataset[name].values).reshape(dataset.sizes["frame"], -1).all(1)
+        if bad.any():
+            frames = dataset["frame"].values[bad].tolist()
+            raise DensnetError(f"{path}: {name} is not finite in frame(s) {frames}; label these frames again")
+    numbers = np.asarray(dataset["numbers"].values, dtype=int)
+    basis = Basis.from_json(dataset.attrs["fit_basis"])
+    if basis.n_functions(numbers) != dataset.sizes["k"]:
+        raise DensnetError(
+            f"{path}: expected {basis.n_functions(numbers)} coefficients of the fit basis, found {dataset.sizes['k']}; "
+            "fit again"
+        )
+    return Labels(dataset, basis, numbers, settings_of(dataset))
+
+
+@dataclass(frozen=True)
+class DensityTargets:
+    """What the density model learns from, T frames of a atoms and k coefficients.
+
+    Attributes:
+        positions: Angstrom, (T, a, 3), float32.
+        x: whitened target coefficients, (T, k), float64.
+        metric: L⁻¹ J L⁻ᵀ of each frame, (T, k, k) float32, so that xᵀ metric x is a Coulomb self-energy in Hartree.
+        dipole: electronic dipole Σ x_k ∫ r χ_k of the target, e Angstrom, (T, 3).
+    """
+
+    positions: torch.Tensor
+    x: torch.Tensor
+    metric: torch.Tensor
+    dipole: torch.Tensor
+
+    def to(self, device: torch.device) -> DensityTargets:
+        """Move everything to a device."""
+        return DensityTargets(*(value.to(device) for value in vars(self).values()))
+
+
+def density_targets(labels: Labels, whitened: WhitenedBasis, rows: np.ndarray, target: str) -> DensityTargets:
+    """Whiten the coefficients and Coulomb matrices of some frames.
+
+    Args:
+        labels: the label file.
+        whitened: its fitting basis, float64.
+        rows: frames to take.
+        target: ``"delta"`` (prior subtracted) or ``"direct"``.
+    """
+    data = labels.dataset.isel(frame=rows)
+    element = torch.tensor([whitened.elements.index(int(z)) for z in labels.numbers])
+    index = whitened.flat_index(labels.numbers)
+    c = torch.as_tensor(data["coefficients"].values)
+    if target == "delta":
+        c = c - torch.as_tensor(data["prior"].values)
+    n_frames, n_atoms = len(rows), len(labels.numbers)
+    blocks = c.new_zeros(n_frames, n_atoms * (whitened.l_max + 1) ** 2 * whitened.n_max)
+    blocks[:, index] = c
+    shape = (n_frames * n_atoms, (whitened.l_max + 1) ** 2, whitened.n_max)
+    x = whitened.whiten(blocks.reshape(shape), element.repeat(n_frames)).reshape(n_frames, -1)[:, index]
+    transform = _flat_unwhitening(whitened, element, index)
+    metric = torch.empty(n_frames, len(index), len(index), dtype=torch.float32)
+    for frame, positions in enumerate(data["positions"].values):
+        J = torch.as_tensor(coulomb(labels.basis, labels.numbers, positions / BOHR_IN_ANGSTROM))
+        metric[frame] = (transform.T @ J @ transform).float()
+    nuclear = np.einsum("i,tix->tx", labels.numbers, data["positions"].values) if target == "direct" else 0.0
+    return DensityTargets(
+        positions=torch.as_tensor(data["positions"].values, dtype=torch.float32),
+        x=x,
+        metric=metric,
+        dipole=torch.as_tensor(nuclear - data["dipole"].values, dtype=torch.float32),
+    )
+
+
+def _flat_unwhitening(whitened: WhitenedBasis, element: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """Return L⁻ᵀ of the whole molecule, (k, k), block diagonal."""
+    identity = torch.eye(len(index), dtype=torch.float64)
+    blocks = identity.new_zeros(len(index), len(element) * (whitened.l_max + 1) ** 2 * whitened.n_max)
+    blocks[:, index] = identity
+    shape = (len(index) * len(element), (whitened.l_max + 1) ** 2, whitened.n_max)
+    columns = whitened.coefficients(blocks.reshape(shape), element.repeat(len(index)))
+    return columns.reshape(len(index), -1)[:, index].T
+
+
+def coefficient_scales(whitened: WhitenedBasis, numbers: np.ndarray, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the root mean square of x per element, degree and function (z, l, n), and its mean for l = 0 (z, n).
+
+    The mean of the s coefficients is taken off before their spread is measured.
+    """
+    layout = whitened.basis.layout(numbers)
+    z = np.array([whitened.elements.index(int(number)) for number in numbers])[layout.atom]
+    scale = torch.ones(len(whitened.elements), whitened.l_max + 1, whitened.n_max)
+    shift = torch.zeros(len(whitened.elements), whitened.n_max)
+    for key in sorted({(int(a), int(b), int(c)) for a, b, c in zip(z, layout.l, layout.n, strict=True)}):
+        values = x[:, torch.as_tensor((z == key[0]) & (layout.l == key[1]) & (layout.n == key[2]))]
+        if key[1] == 0:
+            shift[key[0], key[2]] = values.mean()
+            values = values - values.mean()
+        # functions that never vary would divide by zero; the floor lies far below any that matter
+        scale[key] = values.square().mean().sqrt().clamp_min(1e-6)
+    return scale, shift

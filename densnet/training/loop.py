@@ -1,0 +1,229 @@
+"""The training loop: seeded batches, decaying rate, moving average, checkpoints that resume exactly."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from densnet.errors import DensnetError
+from densnet.io.netcdf import write_atomically
+from densnet.models.checkpoint import FORMAT_VERSION, load_content
+
+CHECKPOINT_FORMAT = "densnet training checkpoint"
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """How long and how fast to learn."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    ema_decay: float
+    gradient_clip: float
+    validate_every: int
+    checkpoint_seconds: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values."""
+        for field in ("steps", "batch_size", "validate_every"):
+            if getattr(self, field) < 1:
+                raise DensnetError(f"training {field}: expected a positive whole number, found {getattr(self, field)}")
+        for field in ("learning_rate", "gradient_clip"):
+            if not getattr(self, field) > 0:
+                raise DensnetError(f"training {field}: expected a positive number, found {getattr(self, field)}")
+        if not 0 <= self.ema_decay < 1:
+            raise DensnetError(f"training ema_decay: expected a number in [0, 1), found {self.ema_decay}")
+
+
+def batch_rows(n_frames: int, batch_size: int, seed: int, step: int) -> torch.Tensor:
+    """Return the rows of the batch at a step; epochs are seeded permutations, so any step can be reached directly."""
+    batch_size = min(batch_size, n_frames)
+    per_epoch = n_frames // batch_size
+    epoch, batch = divmod(step, per_epoch)
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    order = torch.randperm(n_frames, generator=generator)
+    return order[batch * batch_size : (batch + 1) * batch_size]
+
+
+def digest(content: Mapping[str, Any]) -> str:
+    """Return a short fingerprint of settings, to recognise a checkpoint of the same training."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+class Training:
+    """One training: model, optimiser and moving average, with a checkpoint beside the output.
+
+    Args:
+        model: trained in place; that is what training is.
+        settings: lengths and rates.
+        identity: everything that decides the result; a checkpoint of another identity is not used.
+        checkpoint: where to keep it.
+        log: CSV of validation errors, rewritten at each validation.
+    """
+
+    def __init__(
+        self, model: nn.Module, settings: LoopSettings, *, identity: Mapping[str, Any], checkpoint: Path, log: Path
+    ) -> None:
+        self.model, self.settings, self.checkpoint, self.log = model, settings, checkpoint, log
+        self.identity = digest(identity)
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=1e-6, fused=False, foreach=True
+        )
+        self.average = {name: value.detach().clone() for name, value in model.named_parameters()}
+        self.best: dict[str, torch.Tensor] = {}
+        self.best_error = float("inf")
+        self.step, self.seconds = 0, 0.0
+        self.rows: list[dict[str, float]] = []
+
+    def run(
+        self,
+        n_frames: int,
+        loss_of: Callable[[torch.Tensor], torch.Tensor],
+        validate: Callable[[], dict[str, float]],
+        selection: str,
+    ) -> None:
+        """Train to the last step and leave the best moving average in the model.
+
+        Args:
+            n_frames: number of training frames.
+            loss_of: loss of the frames with these row indices.
+            validate: named errors of the model as it stands.
+            selection: the name of the error by which the best weights are chosen.
+
+        Raises:
+            DensnetError: the loss is not finite; the last checkpoint stays on disk.
+        """
+        self._resume()
+        started = saved = time.monotonic()
+        begin, before, loss_sum, loss_count = self.step, self.seconds, 0.0, 0
+        while self.step < self.settings.steps:
+            loss_sum += self._one_step(n_frames, loss_of)
+            loss_count += 1
+            self.seconds = before + time.monotonic() - started
+            if self.step % self.settings.validate_every == 0 or self.step == self.settings.steps:
+                self._validate(validate, selection, loss_sum / loss_count, (self.seconds - before) / (self.step - begin))
+                loss_sum, loss_count = 0.0, 0
+                # only here, where no running sum is open, does a restart equal an undisturbed run to the last digit
+                if time.monotonic() - saved > self.settings.checkpoint_seconds and self.step < self.settings.steps:
+                    self._save()
+                    saved = time.monotonic()
+        self._load_parameters(self.best)
+
+    def discard_checkpoint(self) -> None:
+        """Remove the checkpoint, once the result is safely written."""
+        self.checkpoint.unlink(missing_ok=True)
+
+    def _one_step(self, n_frames: int, loss_of: Callable[[torch.Tensor], torch.Tensor]) -> float:
+        settings = self.settings
+        self.model.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings.learning_rate * _rate(self.step / settings.steps)
+        loss = loss_of(batch_rows(n_frames, settings.batch_size, settings.seed, self.step))
+        value = float(loss.detach())
+        if not value < float("inf"):
+            raise DensnetError(
+                f"training: the loss became {value} at step {self.step}; lower learning_rate (now "
+                f"{settings.learning_rate}) and run again, the checkpoint before it is kept"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), settings.gradient_clip)
+        self.optimizer.step()
+        self.step += 1
+        # a young average forgets its start quickly
+        decay = min(settings.ema_decay, (1 + self.step) / (10 + self.step))
+        parameters = dict(self.model.named_parameters())
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.values()), [parameters[n] for n in self.average], 1 - decay)
+        return value
+
+    def _validate(
+        self, validate: Callable[[], dict[str, float]], selection: str, loss: float, seconds_a_step: float
+    ) -> None:
+        current = {name: value.detach().clone() for name, value in self.model.named_parameters()}
+        self._load_parameters(self.average)
+        self.model.eval()
+        errors = validate()
+        self._load_parameters(current)
+        if errors[selection] < self.best_error:
+            self.best_error = errors[selection]
+            self.best = {name: value.clone() for name, value in self.average.items()}
+        rate = self.optimizer.param_groups[0]["lr"]
+        self.rows.append(
+            {"step": self.step, "seconds": round(self.seconds, 2), "train_loss": loss, **errors, "learning_rate": rate}
+        )
+        self._write_log()
+        left = (self.settings.steps - self.step) * seconds_a_step
+        shown = "  ".join(f"{name.removeprefix('validation_')} {value:.4g}" for name, value in errors.items())
+        print(
+            f"step {self.step}/{self.settings.steps}  loss {loss:.4g}  {shown}  "
+            f"{1e3 * seconds_a_step:.0f} ms/step  {left:.0f} s left",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def _load_parameters(self, values: Mapping[str, torch.Tensor]) -> None:
+        with torch.no_grad():
+            for name, parameter in self.model.named_parameters():
+                parameter.copy_(values[name])
+
+    def _write_log(self) -> None:
+        def write(path: Path) -> None:
+            with path.open("w", newline="") as handle:
+                writer = csv.DictWriter(handle, fieldnames=list(self.rows[0]))
+                writer.writeheader()
+                writer.writerows(self.rows)
+
+        write_atomically(self.log, write)
+
+    def _save(self) -> None:
+        content = {
+            "format": CHECKPOINT_FORMAT,
+            "format_version": FORMAT_VERSION,
+            "identity": self.identity,
+            "step": self.step,
+            "seconds": self.seconds,
+            "rows": json.dumps(self.rows),
+            "best_error": self.best_error,
+            "best": self.best,
+            "average": self.average,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        write_atomically(self.checkpoint, lambda temporary: torch.save(content, temporary))
+
+    def _resume(self) -> None:
+        if not self.checkpoint.exists():
+            return
+        try:
+            content = load_content(self.checkpoint, CHECKPOINT_FORMAT)
+        except DensnetError as error:
+            print(f"densnet: warning: {error}; starting over", file=sys.stderr)
+            return
+        if content["identity"] != self.identity:
+            print(f"densnet: {self.checkpoint} belongs to other settings; starting over", file=sys.stderr)
+            return
+        self.step, self.seconds, self.rows = content["step"], content["seconds"], json.loads(content["rows"])
+        self.best, self.best_error, self.average = content["best"], content["best_error"], content["average"]
+        self.model.load_state_dict(content["model"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        print(f"densnet: going on from step {self.step}", file=sys.stderr)
+
+
+def _rate(progress: float) -> float:
+    """Return the share of the full learning rate: a short rise, then a cosine to a hundredth."""
+    if progress < 0.02:
+        return max(progress / 0.02, 0.02)
+    return 0.01 + 0.99 * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * (progress - 0.02) / 0.98))))
