@@ -1,0 +1,53 @@
+# The two commands: 'make demo' (a molecule's name to its infrared spectrum) and 'make test'.
+# Both first set up what is missing (envs/setup.sh). 'make help' lists the others.
+
+SHELL := /bin/bash
+BIN := $(CURDIR)/.venv/bin
+CONFIG ?= config.yaml
+PROFILE ?= profiles/local
+export PATH := $(BIN):$(PATH)
+
+.PHONY: demo run test env python lint format types imports plan clean lock help
+
+demo: run ## from config.yaml to results/<run>/report.html and the closing table
+
+run: env
+	@python workflow/launch.py --workflow-profile $(PROFILE) --configfile $(CONFIG)
+
+test: env ## the whole test suite
+	@python -m pytest -q $(PYTEST_ARGS)
+
+env: ## .venv from the lock, and Psi4
+	@envs/setup.sh
+
+python: ## .venv alone
+	@envs/setup.sh python
+
+plan: python ## what 'make demo' would run
+	@snakemake --workflow-profile $(PROFILE) --configfile $(CONFIG) --dry-run
+
+lint: python ## ruff, snakefmt and Snakemake's own linter
+	@ruff check .
+	@ruff format --check .
+	@snakefmt --check workflow
+	@snakemake --lint
+
+format: python ## rewrite the sources in the project's style
+	@ruff check --fix .
+	@ruff format .
+	@snakefmt workflow
+
+types: python ## mypy
+	@mypy
+
+imports: python ## the direction of imports inside densnet
+	@lint-imports
+
+lock: python ## write envs/requirements.lock and envs/densnet.yaml from what .venv holds
+	@python envs/lock.py
+
+clean: ## remove results and Snakemake's own records (not .venv)
+	rm -rf results .snakemake
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12

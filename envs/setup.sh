@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# Make .venv from envs/requirements.lock and see to it that Psi4 can be found.
+#
+#   envs/setup.sh [python] [psi4]      default: both
+#
+# Idempotent: a finished set-up is recognised by a stamp and costs no time. An interrupted one leaves no
+# stamp; it is started afresh, because a package may be half written.
+#
+#   PYTHON         interpreter that makes .venv (default: python3)
+#   DENSNET_PSI4   the psi4 command, if it is not on PATH
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+venv=.venv
+lock=envs/requirements.lock
+stamp=$venv/.densnet-stamp
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+fail() { say "error: $*"; exit 1; }
+
+python_environment() {
+    local wanted
+    wanted=$(cat "$lock" pyproject.toml envs/setup.sh | sha256sum)
+    if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
+        return
+    fi
+
+    local python=${PYTHON:-python3}
+    command -v "$python" >/dev/null || fail "no $python; install Python 3.11 or newer, or set PYTHON"
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        fail "Python 3.11 or newer is needed, $python is $("$python" -V 2>&1); set PYTHON"
+
+    if [ ! -e "$stamp" ]; then
+        say "making $venv with $("$python" -V)"
+        if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+            # Debian splits venv from its python3.
+            debian_install python3-venv ||
+                fail "$python has no venv module; install it (Debian: apt-get install python3-venv)"
+        fi
+        "$python" -m venv --clear "$venv"
+    fi
+    rm -f "$stamp"
+
+    say "installing $(grep -c == "$lock") pinned packages (minutes the first time)"
+    install_torch
+    pip_install -r "$lock"
+    pip_install --no-deps --no-build-isolation -e .
+    printf '%s\n' "$wanted" >"$stamp"
+    say "$venv is ready"
+}
+
+pip_install() {
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+}
+
+# PyPI's wheel of torch brings gigabytes of CUDA. Where there is no GPU the CPU build is taken: from
+# pip's own find-links if they offer it, else from PyTorch's index.
+install_torch() {
+    local torch index=()
+    torch=$(grep '^torch==' "$lock")
+    if [ "$(uname -s)" = Linux ] && has_nvidia_gpu; then
+        # === takes no local version: a +cpu wheel that pip's configuration offers must not win here.
+        torch=${torch/==/===}
+    elif [ "$(uname -s)" = Linux ]; then
+        if ! pip_install --dry-run --no-index --no-deps "$torch+cpu" >/dev/null 2>&1; then
+            index=(--extra-index-url https://download.pytorch.org/whl/cpu)
+        fi
+        torch=$torch+cpu
+    fi
+    pip_install ${index[@]+"${index[@]}"} --constraint "$lock" "$torch"
+}
+
+has_nvidia_gpu() {
+    command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -q GPU
+}
+
+debian_install() {
+    command -v apt-get >/dev/null && [ "$(id -u)" = 0 ] || return 1
+    say "installing $* from Debian's packages"
+    apt-get update -qq >&2 || return 1
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+}
+
+find_psi4() {
+    if [ -n "${DENSNET_PSI4:-}" ]; then
+        command -v "$DENSNET_PSI4" >/dev/null || fail "DENSNET_PSI4=$DENSNET_PSI4 is no command; name the psi4 program"
+        return
+    fi
+    if command -v psi4 >/dev/null; then
+        return
+    fi
+    # With the reference BLAS, which the package would pull in, Psi4 is three times slower.
+    debian_install psi4 libopenblas0-serial && command -v psi4 >/dev/null ||
+        fail "no psi4 command: run 'conda env create -f envs/psi4.yaml' and set DENSNET_PSI4 to its bin/psi4 (see README.md, Psi4)"
+}
+
+# One set-up at a time: a second one waits for the first.
+if command -v flock >/dev/null; then
+    exec 9<envs/setup.sh
+    flock 9
+fi
+
+parts=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=(python psi4)
+for part in "${parts[@]}"; do
+    case $part in
+        python) python_environment ;;
+        psi4) find_psi4 ;;
+        *) fail "unknown part '$part'; allowed: python, psi4" ;;
+    esac
+done

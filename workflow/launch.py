@@ -1,0 +1,128 @@
+"""Run Snakemake with the given arguments; go on after a kill, and close with the table of results.
+
+A killed Snakemake leaves its lock and its running jobs behind. Both are cleared first, but only what an earlier
+launch in this folder and on this machine left: a run that is still alive is never disturbed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+from configuration import ConfigurationError, schema, with_defaults
+from snakemake.common.configfile import load_configfile
+
+MARK = "DENSNET_LAUNCHED_FROM"
+OWNER = Path(".snakemake/densnet-launch")
+LOCKS = Path(".snakemake/locks")
+GRACE_SECONDS = 10.0
+
+
+def main(arguments: list[str]) -> int:
+    """Run Snakemake and return its exit status."""
+    OWNER.parent.mkdir(exist_ok=True)
+    with OWNER.open("a+") as owner:
+        owner.seek(0)
+        earlier = owner.read().split()
+        try:
+            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return _refuse(f"process {earlier[-1] if earlier else '?'} is running here already; wait for it or stop it")
+        host = socket.gethostname()
+        if any(LOCKS.glob("*")) and earlier and earlier[0] != host:
+            return _refuse(f"the last run was on {earlier[0]}; if it is over, type 'snakemake --unlock' and try again")
+        owner.truncate(0)
+        owner.write(f"{host} {os.getpid()}\n")
+        owner.flush()
+
+        _end_what_a_killed_run_left()
+        if any(LOCKS.glob("*")) and not _snakemake_by_hand():
+            _snakemake([*arguments, "--unlock", "--quiet"])
+        status = _snakemake(arguments)
+    options = _own_options(arguments)
+    if status == 0 and not options.dry_run:
+        status = _summary(options.configfile[-1])
+    return status
+
+
+def _refuse(reason: str) -> int:
+    print(f"densnet: error: {reason}", file=sys.stderr)
+    return 1
+
+
+def _own_options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--configfile", nargs="+", default=["config.yaml"])
+    parser.add_argument("--dry-run", "-n", action="store_true")
+    return parser.parse_known_args(arguments)[0]
+
+
+def _snakemake(arguments: list[str]) -> int:
+    """Run Snakemake in a process group of its own; INT and TERM are handed to the whole group as Ctrl-C."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "snakemake", *arguments],
+        env={**os.environ, MARK: str(Path.cwd().resolve())},
+        process_group=0,
+    )
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, lambda *_: os.killpg(process.pid, signal.SIGINT))
+    return process.wait()
+
+
+def _end_what_a_killed_run_left() -> None:
+    """End the jobs of an earlier launch in this folder; they would write the same files as ours."""
+    here = str(Path.cwd().resolve())
+    left = [process for process in psutil.process_iter() if _environment(process).get(MARK) == here]
+    if left:
+        print(f"densnet: ending {len(left)} process(es) that a killed run left", file=sys.stderr)
+    for ask in (psutil.Process.terminate, psutil.Process.kill):
+        for process in left:
+            try:
+                ask(process)
+            except psutil.NoSuchProcess:
+                continue
+        left = psutil.wait_procs(left, timeout=GRACE_SECONDS)[1]
+
+
+def _snakemake_by_hand() -> bool:
+    """Whether somebody runs Snakemake in this folder without this launcher."""
+    here = Path.cwd().resolve()
+    for process in psutil.process_iter():
+        try:
+            if any("snakemake" in word for word in process.cmdline()[:3]) and Path(process.cwd()) == here:
+                return True
+        except psutil.Error:
+            continue
+    return False
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        return dict(process.environ()) if process.pid != os.getpid() else {}
+    except (psutil.Error, OSError):
+        return {}
+
+
+def _summary(configfile: str) -> int:
+    """Print the closing table with ``densnet summary``."""
+    config = with_defaults(load_configfile(configfile), schema())
+    run = Path("results") / str(config["run"])
+    folders = [run / str(system) for system in config["systems"]]
+    command = [str(Path(sys.executable).parent / "densnet"), "summary", "--system", *map(str, config["systems"])]
+    command += ["--metrics", *(str(folder / "metrics.json") for folder in folders)]
+    command += ["--comparison", *(str(folder / "comparison.nc") for folder in folders)]
+    return subprocess.run([*command, "--report", str(run / "report.html")]).returncode
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except ConfigurationError as error:
+        sys.exit(f"densnet: error: {error}")

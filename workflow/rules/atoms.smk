@@ -1,0 +1,24 @@
+rule atoms:
+    input:
+        geometries=rules.geometries.output.geometries,
+    output:
+        atoms=f"{SYSTEM}/atoms.nc",
+    log:
+        f"{SYSTEM}/logs/atoms.log",
+    benchmark:
+        f"{SYSTEM}/benchmarks/atoms.tsv"
+    priority: 85
+    conda:
+        "../../envs/psi4.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=240,
+    params:
+        level=section("reference", *BEYOND_LEVEL),
+        method_version=method_version("densnet.reference.atoms"),
+    message:
+        "{wildcards.system}: free atoms with Psi4"
+    shell:
+        "densnet atoms --geometries {input.geometries} {params.level} "
+        "--output {output.atoms} 2>&1 | tee -i {log} >&2"

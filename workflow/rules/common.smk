@@ -1,0 +1,62 @@
+# Names that several rules share.
+
+from pathlib import Path
+
+RUN = f"results/{config['run']}"
+SYSTEM = f"{RUN}/{{system}}"
+SHARDS = range(config["reference"]["shards"])
+# Keys of the section reference that do not enter the quantum chemistry itself.
+BEYOND_LEVEL = ("fit_basis", "shards", "max_failed_share")
+CONFIG_FILE = (workflow.overwrite_configfiles or ["config.yaml"])[-1]
+PEER = config["md"]["peer"]
+FIGURES = [
+    "density_map",
+    "density_error",
+    "learning_density",
+    "learning_energy",
+    "parity",
+    "energy_conservation",
+    "spectrum",
+    "timings",
+]
+
+
+def section(name, *without, only=()):
+    """Return a section of the configuration as command line options."""
+    settings = config[name]
+    return as_options(
+        {
+            key: settings[key]
+            for key in settings
+            if (key in only if only else key not in without)
+        }
+    )
+
+
+def molecule(wildcards):
+    """Return what names the molecule, as command line options."""
+    system = config["systems"][wildcards.system]
+    return as_options(
+        {
+            key: system[key]
+            for key in ("smiles", "xyz", "charge", "multiplicity")
+            if key in system
+        }
+    )
+
+
+def experiment(wildcards):
+    """Return the experimental data of the molecule, as command line options."""
+    return as_options(config["systems"][wildcards.system]["experiment"])
+
+
+def user_files(wildcards, *keys):
+    """Return those of a system's entries that are files, so that a changed file is noticed."""
+    system = config["systems"][wildcards.system]
+    entries = [(system | system["experiment"]).get(key) for key in keys]
+    return [entry for entry in entries if entry and Path(entry).is_file()]
+
+
+def of_every_system(path):
+    """Return the path for each system, in the order of config.yaml."""
+    return expand(path, system=config["systems"])

@@ -1,0 +1,25 @@
+rule density_model:
+    input:
+        labels=rules.labels.output.labels,
+    output:
+        density=f"{SYSTEM}/density.pt",
+        learning=f"{SYSTEM}/density.csv",
+    log:
+        f"{SYSTEM}/logs/density_model.log",
+    benchmark:
+        f"{SYSTEM}/benchmarks/density_model.tsv"
+    priority: 60
+    conda:
+        "../../envs/densnet.yaml"
+    threads: 4
+    resources:
+        mem_mb=8000,
+        runtime=1440,
+    params:
+        settings=section("density_model"),
+        method_version=method_version("densnet.training.density"),
+    message:
+        "{wildcards.system}: training the density model"
+    shell:
+        "densnet train density --labels {input.labels} {params.settings} --log {output.learning} "
+        "--output {output.density} 2>&1 | tee -i {log} >&2"

@@ -1,0 +1,24 @@
+rule evaluation:
+    input:
+        labels=rules.labels.output.labels,
+        model=rules.energy_model.output.model,
+    output:
+        evaluation=f"{SYSTEM}/evaluation.nc",
+    log:
+        f"{SYSTEM}/logs/evaluation.log",
+    benchmark:
+        f"{SYSTEM}/benchmarks/evaluation.tsv"
+    priority: 40
+    conda:
+        "../../envs/densnet.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        method_version=method_version("densnet.training.evaluation"),
+    message:
+        "{wildcards.system}: errors on the test frames"
+    shell:
+        "densnet evaluate --labels {input.labels} --model {input.model} "
+        "--output {output.evaluation} 2>&1 | tee -i {log} >&2"

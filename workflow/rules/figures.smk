@@ -1,0 +1,43 @@
+rule figures:
+    input:
+        metrics=rules.metrics.output.metrics,
+        labels=rules.labels.output.labels,
+        evaluation=rules.evaluation.output.evaluation,
+        density_learning=rules.density_model.output.learning,
+        energy_learning=rules.energy_model.output.learning,
+        trajectory=rules.trajectory.output.trajectory,
+        spectrum=rules.spectrum.output.spectrum,
+        peer_trajectory=rules.peer_trajectory.output.trajectory if PEER else [],
+        peer_spectrum=rules.peer_spectrum.output.spectrum if PEER else [],
+        comparison=rules.comparison.output.comparison,
+    output:
+        figures=expand(
+            f"{SYSTEM}/figures/{{figure}}.png", figure=FIGURES, allow_missing=True
+        ),
+    log:
+        f"{SYSTEM}/logs/figures.log",
+    benchmark:
+        f"{SYSTEM}/benchmarks/figures.tsv"
+    conda:
+        "../../envs/densnet.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        peer=lambda wildcards, input: (
+            f"--peer-trajectory {input.peer_trajectory} --peer-spectrum {input.peer_spectrum}"
+            if PEER
+            else ""
+        ),
+        benchmarks=f"{SYSTEM}/benchmarks",
+        folder=f"{SYSTEM}/figures",
+        method_version=method_version("densnet.report"),
+    message:
+        "{wildcards.system}: figures"
+    shell:
+        "densnet figures --name {wildcards.system} --metrics {input.metrics} --labels {input.labels} "
+        "--evaluation {input.evaluation} --density-log {input.density_learning} "
+        "--energy-log {input.energy_learning} --trajectory {input.trajectory} --spectrum {input.spectrum} "
+        "{params.peer} --comparison {input.comparison} --benchmarks {params.benchmarks} "
+        "--output {params.folder} 2>&1 | tee -i {log} >&2"

@@ -1,0 +1,26 @@
+rule label_shard:
+    input:
+        geometries=rules.geometries.output.geometries,
+    output:
+        shard=f"{SYSTEM}/shards/{{shard}}.nc",
+    log:
+        f"{SYSTEM}/logs/label_shard_{{shard}}.log",
+    benchmark:
+        f"{SYSTEM}/benchmarks/label_shard_{{shard}}.tsv"
+    priority: 80
+    conda:
+        "../../envs/psi4.yaml"
+    # Psi4 is fastest as one process a core.
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=1440,
+    params:
+        shards=len(SHARDS),
+        level=section("reference", *BEYOND_LEVEL),
+        method_version=method_version("densnet.reference.label"),
+    message:
+        "{wildcards.system}: labelling with Psi4, shard {wildcards.shard} of {params.shards}"
+    shell:
+        "densnet label --geometries {input.geometries} --shard {wildcards.shard} --shards {params.shards} "
+        "{params.level} --output {output.shard} 2>&1 | tee -i {log} >&2"

@@ -1,0 +1,26 @@
+rule labels:
+    input:
+        shards=expand(rules.label_shard.output.shard, shard=SHARDS, allow_missing=True),
+        geometries=rules.geometries.output.geometries,
+        atoms=rules.atoms.output.atoms,
+    output:
+        labels=f"{SYSTEM}/labels.nc",
+    log:
+        f"{SYSTEM}/logs/labels.log",
+    benchmark:
+        f"{SYSTEM}/benchmarks/labels.tsv"
+    priority: 70
+    conda:
+        "../../envs/densnet.yaml"
+    threads: 4
+    resources:
+        mem_mb=4000,
+        runtime=480,
+    params:
+        settings=section("reference", only=("fit_basis", "max_failed_share")),
+        method_version=method_version("densnet.density.fit"),
+    message:
+        "{wildcards.system}: fitting the densities"
+    shell:
+        "densnet fit --shards {input.shards} --geometries {input.geometries} --atoms {input.atoms} "
+        "{params.settings} --processes {threads} --output {output.labels} 2>&1 | tee -i {log} >&2"

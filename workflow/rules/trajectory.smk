@@ -1,0 +1,53 @@
+rule trajectory:
+    input:
+        model=rules.energy_model.output.model,
+        geometries=rules.geometries.output.geometries,
+    output:
+        trajectory=f"{SYSTEM}/trajectory.nc",
+    log:
+        f"{SYSTEM}/logs/trajectory.log",
+    benchmark:
+        f"{SYSTEM}/benchmarks/trajectory.tsv"
+    priority: 50
+    conda:
+        "../../envs/densnet.yaml"
+    threads: 4
+    resources:
+        mem_mb=8000,
+        runtime=1440,
+    params:
+        settings=section("md", "peer"),
+        method_version=method_version("densnet.dynamics.simulation"),
+    message:
+        "{wildcards.system}: molecular dynamics with the model"
+    shell:
+        "densnet md --model {input.model} --geometries {input.geometries} {params.settings} "
+        "--output {output.trajectory} 2>&1 | tee -i {log} >&2"
+
+
+# The same dynamics with GFN2-xTB. It takes every core, as training does: on one core alone it would
+# keep the jobs that everything waits for from starting.
+rule peer_trajectory:
+    input:
+        geometries=rules.geometries.output.geometries,
+    output:
+        trajectory=f"{SYSTEM}/trajectory_gfn2.nc",
+    log:
+        f"{SYSTEM}/logs/peer_trajectory.log",
+    benchmark:
+        f"{SYSTEM}/benchmarks/peer_trajectory.tsv"
+    priority: 30
+    conda:
+        "../../envs/densnet.yaml"
+    threads: 4
+    resources:
+        mem_mb=4000,
+        runtime=1440,
+    params:
+        settings=section("md", "peer"),
+        method_version=method_version("densnet.dynamics.simulation"),
+    message:
+        "{wildcards.system}: molecular dynamics with GFN2-xTB"
+    shell:
+        "densnet md --peer gfn2-xtb --geometries {input.geometries} {params.settings} "
+        "--output {output.trajectory} 2>&1 | tee -i {log} >&2"
