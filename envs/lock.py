@@ -14,8 +14,8 @@ LOCK_HEADER = """\
 """
 
 CONDA_HEADER = """\
-# Made by 'make lock' (envs/lock.py): the pins of requirements.lock as a conda environment, which 'snakemake --sdm conda'
-# uses for every rule that does not need Psi4. densnet.post-deploy.sh adds the package itself.
+# Made by 'make lock' (envs/lock.py): the pins of requirements.lock as a conda environment, which
+# 'snakemake --sdm conda' uses for every rule that does not need Psi4. densnet.post-deploy.sh adds the package.
 name: densnet
 channels:
   - conda-forge
@@ -29,12 +29,8 @@ dependencies:
 
 def pins() -> list[str]:
     """Return ``name==version`` of every installed package, without pip, wheel, densnet and local version tags."""
-    frozen = subprocess.run(
-        [sys.executable, "-m", "pip", "freeze", "--all", "--exclude-editable"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
+    command = [sys.executable, "-m", "pip", "freeze", "--all", "--exclude-editable"]
+    frozen = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     return [line.split("+")[0] for line in frozen if "==" in line and line.split("==")[0] not in {"pip", "wheel"}]
 
 

@@ -93,11 +93,14 @@ def method_version(module: str) -> int:
     path = ROOT / Path(*module.split("."))
     source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     for node in ast.parse(source.read_text()).body if source.exists() else []:
-        targets = (
-            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        )
-        if any(isinstance(target, ast.Name) and target.id == "METHOD_VERSION" for target in targets):
-            return int(ast.literal_eval(node.value))  # type: ignore[attr-defined]
+        if isinstance(node, ast.Assign):
+            names = {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names = {node.target.id}
+        else:
+            continue
+        if "METHOD_VERSION" in names and node.value is not None:
+            return int(ast.literal_eval(node.value))
     raise ConfigurationError(f"{source}: METHOD_VERSION is not defined; the workflow needs it to know what is stale")
 
 
@@ -235,7 +238,7 @@ def _impossible_system(name: str, system: Mapping[str, Any], config: Mapping[str
     if "jcamp" in experiment:
         yield from _refused(f"{where}.experiment.jcamp", lambda: read_jcamp_dx(Path(experiment["jcamp"])))
     if not experiment and not config["md"]["peer"]:
-        yield f"{where}.experiment: expected fundamentals or jcamp, for with md.peer false there is nothing to compare with"
+        yield f"{where}.experiment: expected fundamentals or jcamp, for md.peer is false and nothing is left to compare"
 
     if ("smiles" in system) == ("xyz" in system):
         found = "both" if "smiles" in system else "neither"
