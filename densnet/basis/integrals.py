@@ -122,8 +122,7 @@ def three_center(
 
     orbital = pyscf_mole(orbital_basis, numbers, positions)
     auxiliary = pyscf_mole(basis, numbers, positions)
-    back, sign = from_canonical("pyscf", shells_of(orbital_basis, numbers))
-    D = (np.asarray(density_matrix)[np.ix_(back, back)] * sign[:, None]) * sign
+    D = in_pyscf_order(orbital_basis, numbers, density_matrix)
     D = D + D.T
     packed = D[np.tril_indices_from(D)]
     packed[np.cumsum(np.arange(1, len(D) + 1)) - 1] *= 0.5
@@ -139,6 +138,12 @@ def three_center(
         integrals = moleintor.getints("int3c2e_sph", atm, bas, env, slices, 1, 0, "s2ij", cintopt=optimizer)
         b[starts[first] : starts[last]] = packed @ integrals.reshape(len(packed), -1)
     return _canonical(basis, numbers, b)
+
+
+def in_pyscf_order(basis: Basis, numbers: Numbers, matrix: Array) -> Array:
+    """Return a matrix of canonical order, (m, m), as PySCF's :func:`pyscf_mole` wants it."""
+    back, sign = from_canonical("pyscf", shells_of(basis, numbers))
+    return np.asarray(matrix)[np.ix_(back, back)] * (sign[:, None] * sign)
 
 
 def evaluate(basis: Basis, numbers: Numbers, positions: Array, points: Array) -> Array:
@@ -164,8 +169,8 @@ def expand(basis: Basis, numbers: Numbers, positions: Array, vectors: Array, poi
     v = v * sign.reshape((-1,) + (1,) * (v.ndim - 1))
     points = np.asarray(points, dtype=float)
     values = np.empty((len(points), *v.shape[1:]))
-    # Short blocks stay in the processor's cache: several times faster than one call for a whole grid.
-    step = max(1, min(4096, BLOCK_BYTES // (8 * max(1, len(v)))))
+    # Short blocks stay in the processor's cache.
+    step = max(1, min(512, BLOCK_BYTES // (8 * max(1, len(v)))))
     for start in range(0, len(points), step):
         block = slice(start, start + step)
         values[block] = mole.eval_gto("GTOval_sph", points[block]) @ v
