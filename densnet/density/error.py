@@ -1,7 +1,7 @@
 """Errors of densities: the normalised mean absolute error on a grid, and the Coulomb self-energy of a difference.
 
-NMAE = 100 ∫ |ρ̂ - ρ| dr / N_e, in percent, by quadrature on Becke's atom-centred grid. It compares densities: the coefficients
-of a nearly redundant basis may differ by much where the densities do not.
+NMAE = 100 ∫ |ρ̂ - ρ| dr / N_e, in percent, by quadrature on Becke's atom-centred grid. It compares densities: the
+coefficients of a nearly redundant basis may differ by much where the densities do not.
 """
 
 from __future__ import annotations

@@ -1,0 +1,34 @@
+"""``densnet fit``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from densnet.density.fitting_stage import METHOD_VERSION, FitSettings, fit_labels
+from densnet.io.netcdf import write_dataset
+
+
+def fit(
+    *,
+    shards: Annotated[list[Path], Parameter(consume_multiple=True)],
+    geometries: Path,
+    atoms: Path,
+    output: Path,
+    settings: Annotated[FitSettings, Parameter(name="*")] = FitSettings(),  # noqa: B008
+    processes: int = 1,
+) -> None:
+    """Fit the labelled densities in a Gaussian basis, charge and dipole exact, and measure the fit's own errors.
+
+    Args:
+        shards: files of ``densnet label``; together they hold every frame once.
+        geometries: file of ``densnet sample`` that was labelled.
+        atoms: file of ``densnet atoms`` at the same level of theory.
+        output: labels.nc, written when all is done.
+        processes: worker processes, one thread each; the result does not depend on it.
+    """
+    labels = fit_labels(shards, geometries, atoms, settings, processes=processes)
+    write_dataset(labels, output, stage="fit", method_version=METHOD_VERSION, settings=asdict(settings))
