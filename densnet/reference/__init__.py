@@ -1,0 +1,1 @@
+"""Geometries, and what electronic structure theory says about them: sampling, labels, free atoms."""

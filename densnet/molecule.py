@@ -1,0 +1,190 @@
+"""A molecule: nuclei, charge and multiplicity; from SMILES or from an xyz file; its conformers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from densnet.errors import DensnetError
+
+
+@dataclass(frozen=True)
+class Molecule:
+    """Nuclei at given places, with a number of electrons that fits the multiplicity.
+
+    Attributes:
+        numbers: atomic numbers, (i,).
+        positions: Angstrom, (i, x).
+        charge: total charge in e.
+        multiplicity: 2 S + 1; only 1 (closed shells) is supported.
+        name: what the user called it: the SMILES or the file's name.
+
+    Raises:
+        DensnetError: shapes that do not match, positions that are not finite or coincide, an electron count that does
+            not fit the multiplicity, or an open shell.
+    """
+
+    numbers: NDArray[np.int64]
+    positions: NDArray[np.float64]
+    charge: int = 0
+    multiplicity: int = 1
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "numbers", np.array(self.numbers, dtype=np.int64))
+        object.__setattr__(self, "positions", np.array(self.positions, dtype=np.float64))
+        self.numbers.setflags(write=False)
+        self.positions.setflags(write=False)
+        self._check_geometry()
+        self._check_electrons()
+
+    def _check_geometry(self) -> None:
+        shape = (len(self.numbers), 3)
+        if self.numbers.ndim != 1 or not len(self.numbers) or self.positions.shape != shape:
+            raise DensnetError(
+                f"{self.name or 'molecule'}: expected at least one atom and positions of shape {shape}, "
+                f"got {self.positions.shape}"
+            )
+        if (self.numbers < 1).any():
+            raise DensnetError(f"{self.name or 'molecule'}: has an atom that is no element; remove dummy atoms")
+        if not np.isfinite(self.positions).all():
+            raise DensnetError(f"{self.name or 'molecule'}: a position is not a finite number; correct the geometry")
+        first, second = np.triu_indices(len(self.numbers), 1)
+        distances = np.linalg.norm(self.positions[first] - self.positions[second], axis=1)
+        if distances.size and distances.min() < 0.3:
+            pair = int(distances.argmin())
+            raise DensnetError(
+                f"{self.name or 'molecule'}: atoms {first[pair]} and {second[pair]} are only {distances.min():.2f} "
+                "Angstrom apart; correct the geometry (are its units Angstrom?)"
+            )
+
+    def _check_electrons(self) -> None:
+        electrons = int(self.numbers.sum()) - self.charge
+        if self.multiplicity < 1 or electrons < 1 or (electrons + self.multiplicity) % 2 == 0:
+            raise DensnetError(
+                f"{self.name or 'molecule'}: {electrons} electrons (charge {self.charge}) cannot have multiplicity "
+                f"{self.multiplicity}; is it a radical or is the charge wrong? Only closed shells are supported"
+            )
+        if self.multiplicity != 1:
+            raise DensnetError(
+                f"{self.name or 'molecule'}: multiplicity must be 1, got {self.multiplicity}; "
+                "only closed shells are supported"
+            )
+
+    @property
+    def n_electrons(self) -> int:
+        """Number of electrons, sum_i Z_i - charge."""
+        return int(self.numbers.sum()) - self.charge
+
+
+def from_smiles(smiles: str, *, charge: int | None = None, multiplicity: int = 1, seed: int = 0) -> Molecule:
+    """Build a molecule from a SMILES string, at its lowest conformer of a few (ETKDGv3, MMFF94 or UFF).
+
+    Args:
+        charge: checked against the SMILES' own formal charge if given.
+        seed: of the embedding.
+
+    Raises:
+        DensnetError: RDKit refuses the SMILES or finds no geometry, several fragments, or a wrong charge or
+            multiplicity.
+    """
+    return conformers(smiles, count=5, charge=charge, multiplicity=multiplicity, seed=seed)[0]
+
+
+def conformers(
+    smiles: str, *, count: int, charge: int | None = None, multiplicity: int = 1, seed: int = 0
+) -> list[Molecule]:
+    """Return up to ``count`` conformers of a SMILES, the most stable first (force field energies).
+
+    Embedded by ETKDGv3 (Wang et al., J. Chem. Inf. Model. 60, 2044 (2020)) and relaxed with MMFF94, or with UFF where
+    MMFF94 lacks parameters. Conformers within 0.2 Angstrom RMSD (heavy atoms and hydrogens) are kept once.
+
+    Raises:
+        DensnetError: as :func:`from_smiles`.
+    """
+    from rdkit import Chem, rdBase
+    from rdkit.Chem import rdDistGeom
+
+    with rdBase.BlockLogs():
+        mol = _parse_smiles(smiles)
+        formal = Chem.GetFormalCharge(mol)
+        if charge is not None and charge != formal:
+            raise DensnetError(
+                f"charge: {charge} does not match the formal charge {formal} of SMILES {smiles!r}; correct one of them"
+            )
+        mol = Chem.AddHs(mol)
+        numbers = np.array([atom.GetAtomicNum() for atom in mol.GetAtoms()])
+        settled = Molecule(
+            numbers, np.arange(3.0 * len(numbers)).reshape(-1, 3), charge=formal, multiplicity=multiplicity, name=smiles
+        )
+        parameters: Any = rdDistGeom.ETKDGv3()
+        parameters.randomSeed = seed % 2**31
+        parameters.pruneRmsThresh = 0.2
+        parameters.onlyHeavyAtomsForRMS = False
+        embedded = list(rdDistGeom.EmbedMultipleConfs(mol, count, parameters))
+        if not embedded:
+            parameters.useRandomCoords = True
+            embedded = list(rdDistGeom.EmbedMultipleConfs(mol, count, parameters))
+        if not embedded:
+            raise DensnetError(f"smiles: RDKit finds no geometry for {smiles!r}; give an xyz file instead")
+        energies = _relax(mol)
+    order = sorted(range(len(embedded)), key=lambda index: (energies[index], index))
+    return [replace(settled, positions=mol.GetConformer(embedded[index]).GetPositions()) for index in order]
+
+
+def _parse_smiles(smiles: str) -> Any:
+    from rdkit import Chem
+
+    mol = Chem.MolFromSmiles(smiles) if smiles.strip() else None
+    if mol is None or not mol.GetNumAtoms():
+        raise DensnetError(f"smiles: RDKit refuses {smiles!r}; check the string (ethanol is CCO)")
+    if len(Chem.GetMolFrags(mol)) > 1:
+        raise DensnetError(f"smiles: {smiles!r} has several fragments; expected one molecule")
+    return mol
+
+
+def _relax(mol: Any) -> list[float]:
+    """Relax every conformer in place and return the energies; zeros where no force field has parameters."""
+    from rdkit.Chem import rdForceFieldHelpers
+
+    if rdForceFieldHelpers.MMFFHasAllMoleculeParams(mol):
+        return [energy for _, energy in rdForceFieldHelpers.MMFFOptimizeMoleculeConfs(mol, maxIters=2000)]
+    if rdForceFieldHelpers.UFFHasAllMoleculeParams(mol):
+        return [energy for _, energy in rdForceFieldHelpers.UFFOptimizeMoleculeConfs(mol, maxIters=2000)]
+    return [0.0] * mol.GetNumConformers()
+
+
+def from_xyz(path: Path, *, charge: int = 0, multiplicity: int = 1) -> Molecule:
+    """Read the first structure of an xyz file (Angstrom).
+
+    Raises:
+        DensnetError: no such file; an empty, truncated or meaningless one; a wrong charge or multiplicity.
+    """
+    from ase.io import read
+
+    path = Path(path)
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DensnetError(f"{path}: not a readable xyz file ({error})") from error
+    lines = text.splitlines()
+    if not text.strip():
+        raise DensnetError(f"{path}: the xyz file is empty")
+    try:
+        announced = int(lines[0])
+    except ValueError as error:
+        raise DensnetError(
+            f"{path}: not an xyz file: the first line should be the number of atoms, found {lines[0][:40]!r}"
+        ) from error
+    found = sum(bool(line.strip()) for line in lines[2 : 2 + announced])
+    if announced < 1 or found < announced:
+        raise DensnetError(f"{path}: the xyz file announces {announced} atoms and has {found}; is it truncated?")
+    try:
+        atoms: Any = read(path, index=0, format="extxyz")
+    except Exception as error:  # ASE's reader raises many types: ValueError, KeyError, XYZError ...
+        raise DensnetError(f"{path}: not a readable xyz file ({str(error).splitlines()[0]})") from error
+    return Molecule(atoms.numbers, atoms.positions, charge=charge, multiplicity=multiplicity, name=path.name)

@@ -1,0 +1,238 @@
+"""Labels: energy, forces, dipole and occupied orbitals of geometries, from Psi4 (and D4 from dftd4)."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from densnet.errors import DensnetError
+from densnet.io.netcdf import variable
+from densnet.reference.dispersion import check_d4, d4
+from densnet.reference.level import LevelOfTheory
+from densnet.reference.parts import Parts, digest_of
+from densnet.reference.psi4_program import WorkerCrashError, run_worker
+from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV, HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM
+
+METHOD_VERSION: int = 1
+CRASHES_BEFORE_GIVING_UP = 2
+
+
+def shard_of(n_frames: int, shard: int, shards: int) -> list[int]:
+    """Return the frames of one shard: i with i mod shards = shard, so that every shard has its share of each split.
+
+    Raises:
+        DensnetError: shard is not one of 0 .. shards - 1.
+    """
+    if shards < 1 or not 0 <= shard < shards:
+        raise DensnetError(f"shard: expected 0 to {shards - 1} (shards - 1), got {shard}")
+    return list(range(shard, n_frames, shards))
+
+
+def label_shard(
+    geometries: xr.Dataset,
+    level: LevelOfTheory,
+    *,
+    shard: int,
+    shards: int,
+    output: Path,
+    environment: Mapping[str, str] = os.environ,
+) -> tuple[xr.Dataset, Parts]:
+    """Label the frames of one shard, one Psi4 process with one thread, and return the shard's data set.
+
+    Each finished frame is kept in ``<output>.parts``; a restart computes only what is missing and ends at the same
+    result. A frame that Psi4 gives up has a ``status`` that says why, and NaN.
+
+    Args:
+        geometries: output of the stage "sample".
+        output: where the data set will be written; decides only where the parts are.
+        environment: that Psi4 is looked for and started in.
+
+    Returns:
+        The data set, and the parts, to be removed once it is written.
+
+    Raises:
+        DensnetError: no Psi4; functional, basis or dispersion unknown; nothing can be written.
+    """
+    frames = shard_of(geometries.sizes["frame"], shard, shards)
+    if level.dispersion == "d4":
+        check_d4(level.functional)
+    numbers = geometries["numbers"].values.astype(np.int64)
+    positions = geometries["positions"].values.astype(np.float64)
+    charge, multiplicity = int(geometries.attrs["charge"]), int(geometries.attrs["multiplicity"])
+    parts = Parts(
+        output,
+        {
+            "version": METHOD_VERSION,
+            "level": level.decisive(),
+            "geometries": digest_of(numbers, positions[frames]),
+            "frames": frames,
+            "charge": charge,
+            "multiplicity": multiplicity,
+        },
+    )
+    job = {"level": level.as_dict(), "charge": charge, "multiplicity": multiplicity}
+    _compute(job, parts, numbers, positions, frames, level, environment)
+    ready = json.loads((parts.folder / "ready.json").read_text())
+    return _assemble(geometries, parts, ready, level, frames, charge), parts
+
+
+def _compute(
+    job: dict[str, Any],
+    parts: Parts,
+    numbers: np.ndarray,
+    positions: np.ndarray,
+    frames: list[int],
+    level: LevelOfTheory,
+    environment: Mapping[str, str],
+) -> None:
+    """Have the worker compute the frames that are missing; a frame that crashes it twice is recorded as failed."""
+    parts.write("geometries", {"numbers": numbers, "positions": positions / BOHR_IN_ANGSTROM})
+    crashes: dict[int | None, int] = {}
+    done = [frame for frame in frames if parts.read(_part(frame)) is not None]
+    progress = Progress(len(frames), len(done))
+
+    def on_event(event: dict[str, Any]) -> None:
+        if event["event"] == "ready":
+            if level.dispersion == "d4" and event["own_dispersion"] != "none":
+                raise DensnetError(
+                    f"dispersion: the functional {level.functional!r} has its own; set dispersion to none, not d4"
+                )
+            (parts.folder / "ready.json").write_text(json.dumps(event))
+        elif event["event"] == "done":
+            progress.advance(event["item"], event["status"])
+
+    while True:
+        missing = [frame for frame in frames if parts.read(_part(frame)) is None]
+        if not missing and (parts.folder / "ready.json").exists():
+            return
+        geometries = str((parts.folder / "geometries.npz").resolve())
+        try:
+            run_worker(
+                {**job, "task": "label", "geometries": geometries, "frames": missing},
+                parts.folder,
+                on_event,
+                environment,
+            )
+        except WorkerCrashError as error:
+            crashes[error.item] = crashes.get(error.item, 0) + 1
+            if crashes[error.item] >= CRASHES_BEFORE_GIVING_UP:
+                if error.item is None:
+                    raise DensnetError(
+                        f"psi4: {error.reason}, twice, before any frame; does 'psi4 --test' pass?"
+                    ) from error
+                parts.write(_part(error.item), {"status": error.reason, "wall_time": np.nan})
+                progress.advance(error.item, error.reason)
+
+
+def _part(frame: int) -> str:
+    return f"frame-{frame:06d}"
+
+
+class Progress:
+    """One line on standard error, rewritten in place on a terminal."""
+
+    def __init__(self, total: int, done: int) -> None:
+        self.total, self.done, self.resumed = total, done, done
+        self.started = time.monotonic()
+        if done:
+            print(f"densnet label: {done} of {total} frames were done before; going on", file=sys.stderr)
+
+    def advance(self, frame: int, status: str) -> None:
+        """Count one more frame; a failure is a line of its own."""
+        self.done += 1
+        if status != "ok":
+            print(f"\ndensnet label: warning: frame {frame} failed and is skipped: {status}", file=sys.stderr)
+        rate = (time.monotonic() - self.started) / max(1, self.done - self.resumed)
+        left = rate * (self.total - self.done)
+        text = f"densnet label: {self.done}/{self.total} frames, {rate:.1f} s each, {left:.0f} s left"
+        last = "\n" if self.done == self.total or not sys.stderr.isatty() else ""
+        print(f"\r{text}   " if sys.stderr.isatty() else text, end=last, file=sys.stderr, flush=True)
+
+
+def _assemble(
+    geometries: xr.Dataset,
+    parts: Parts,
+    ready: dict[str, Any],
+    level: LevelOfTheory,
+    frames: list[int],
+    charge: int,
+) -> xr.Dataset:
+    """Put the parts together, in ASE's units, with D4 added."""
+    numbers = geometries["numbers"].values.astype(np.int64)
+    positions = geometries["positions"].values[frames].astype(np.float64)
+    shells = [tuple(shell) for shell in ready["psi4_shells"]]
+    size = (len(frames), sum(2 * l + 1 for _, l in shells), (int(numbers.sum()) - charge) // 2)
+    energy, dispersion, wall_time = (np.full(len(frames), np.nan) for _ in range(3))
+    forces, dipole, orbitals = (
+        np.full(positions.shape, np.nan),
+        np.full((len(frames), 3), np.nan),
+        np.full(size, np.nan),
+    )
+    status = np.empty(len(frames), dtype=object)
+    for row, frame in enumerate(frames):
+        part = parts.read(_part(frame))
+        if part is None:
+            raise DensnetError(f"{parts.folder}: the part of frame {frame} has vanished; run again")
+        status[row], wall_time[row] = str(part["status"]), float(part["wall_time"])
+        if status[row] != "ok":
+            continue
+        added, gradient = float(part["own_dispersion"]), part["gradient"]
+        energy[row] = float(part["energy"])
+        if level.dispersion == "d4":
+            added, slope = d4(level.functional, numbers, positions[row] / BOHR_IN_ANGSTROM, charge)
+            energy[row], gradient = energy[row] + added, gradient + slope
+        dispersion[row], forces[row], dipole[row], orbitals[row] = added, -gradient, part["dipole"], part["orbitals"]
+    xyz = ("frame", "atom", "x")
+    return xr.Dataset(
+        {
+            "numbers": variable(("atom",), numbers, "1", "atomic numbers"),
+            "positions": variable(xyz, positions, "angstrom", "positions"),
+            "split": variable(
+                ("frame",), geometries["split"].values[frames].astype(str), "1", "train, validation or test"
+            ),
+            "energy": variable(("frame",), energy * HARTREE_IN_EV, "eV", "total energy, dispersion included"),
+            "dispersion_energy": variable(
+                ("frame",), dispersion * HARTREE_IN_EV, "eV", "dispersion part of the energy"
+            ),
+            "forces": variable(
+                xyz, forces * HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM, "eV/angstrom", "forces, dispersion included"
+            ),
+            "dipole": variable(
+                ("frame", "x"), dipole * BOHR_IN_ANGSTROM, "e*angstrom", "dipole about the frame's origin"
+            ),
+            "orbitals": variable(
+                ("frame", "ao", "occupied"), orbitals, "bohr^-3/2", "occupied orbitals in Psi4's order of functions"
+            ),
+            "status": variable(("frame",), status.astype(str), "1", "ok, or what failed"),
+            "wall_time": variable(("frame",), wall_time, "s", "wall time of the label"),
+        },
+        coords={"frame": ("frame", frames, {"units": "1", "long_name": "index into the geometries"})},
+        attrs={
+            **basis_attributes(ready),
+            "psi4_shells": json.dumps(ready["psi4_shells"]),
+            "charge": charge,
+            "multiplicity": int(geometries.attrs["multiplicity"]),
+            **level.decisive(),
+        },
+    )
+
+
+def basis_attributes(ready: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes that say which functions orbitals and density matrices refer to."""
+    shells = {
+        number: [{**shell, "l": int(shell["l"])} for shell in listed]
+        for number, listed in sorted(ready["orbital_basis"]["shells"].items(), key=lambda item: int(item[0]))
+    }
+    return {
+        "orbital_basis": json.dumps({"name": ready["orbital_basis"]["name"], "shells": shells}),
+        "ao_convention": "psi4",
+        "psi4_version": ready["psi4_version"],
+    }

@@ -1,0 +1,154 @@
+"""Find Psi4's interpreter and run the worker under it.
+
+Psi4 lives in an interpreter of its own (Debian's, or a conda environment's), so nothing here imports it: jobs go out
+and results come back as files, see ``densnet/reference/psi4_worker``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from densnet.errors import DensnetError
+from densnet.io.netcdf import write_text
+
+WORKER = Path(__file__).parent / "psi4_worker"
+VARIABLE = "DENSNET_PSI4"
+REMEDY = (
+    "install it (Debian: apt-get install psi4 libopenblas0-serial; conda: conda env create -f envs/psi4.yaml) or set "
+    f"{VARIABLE} to a psi4 command or to a Python that imports psi4"
+)
+
+
+class WorkerCrashError(Exception):
+    """The worker ended without a word (a signal, usually) while it computed ``item``."""
+
+    def __init__(self, item: int | None, reason: str) -> None:
+        super().__init__(reason)
+        self.item = item
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Psi4Program:
+    """How to start Python with Psi4.
+
+    Attributes:
+        interpreter: the Python that Psi4 belongs to.
+        python_path: what must be on PYTHONPATH for ``import psi4``, "" if nothing.
+    """
+
+    interpreter: Path
+    python_path: str
+
+
+def find_psi4(environment: Mapping[str, str]) -> Psi4Program:
+    """Find Psi4: ``DENSNET_PSI4`` (a psi4 command or a Python that imports psi4), else ``psi4`` on the PATH.
+
+    Raises:
+        DensnetError: there is none.
+    """
+    named = environment.get(VARIABLE, "")
+    found = shutil.which(named or "psi4", path=environment.get("PATH"))
+    if found is None:
+        what = f"{VARIABLE}={named!r} is not an executable" if named else "no 'psi4' command on the PATH"
+        raise DensnetError(f"psi4: {what}; {REMEDY}")
+    with open(found, "rb") as handle:
+        first = handle.readline(512)
+    if not first.startswith(b"#!"):
+        return Psi4Program(Path(found), "")
+    line = shlex.split(first[2:].decode(errors="replace"))
+    interpreter = shutil.which(line[-1], path=environment.get("PATH")) if line else None
+    beside = Path(found).resolve().parent / "python"
+    if line and Path(line[0]).name == "env" and beside.exists():
+        interpreter = str(beside)
+    if interpreter is None:
+        raise DensnetError(f"psi4: the interpreter {' '.join(line)!r} of {found} does not exist; {REMEDY}")
+    asked = subprocess.run(
+        [found, "--psiapi-path"], capture_output=True, text=True, env=_clean(environment), check=False
+    )
+    paths = [text.split("=", 1)[1] for text in asked.stdout.splitlines() if text.startswith("export PYTHONPATH=")]
+    return Psi4Program(Path(interpreter), paths[-1].replace(":$PYTHONPATH", "") if paths else "")
+
+
+def _clean(environment: Mapping[str, str]) -> dict[str, str]:
+    """Psi4's environment is not ours: drop what points Python at our packages."""
+    foreign = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSAFEPATH"}
+    return {name: value for name, value in environment.items() if name not in foreign}
+
+
+def scratch_folder(parts: Path, environment: Mapping[str, str]) -> Path:
+    """Return the scratch folder of a job: local disk, and the same after a restart, so that a kill leaves no litter."""
+    base = environment.get("PSI_SCRATCH") or tempfile.gettempdir()
+    digest = hashlib.sha256(str(parts.resolve()).encode()).hexdigest()[:16]
+    return Path(base) / f"densnet-psi4-{os.getuid()}-{digest}"
+
+
+def run_worker(
+    job: Mapping[str, Any], parts: Path, on_event: Callable[[dict[str, Any]], None], environment: Mapping[str, str]
+) -> None:
+    """Run one job of the worker to its end; it dies with this process, whatever ends this process.
+
+    Args:
+        job: what ``psi4_worker`` reads, without ``parent`` and ``parts``.
+        parts: folder for the results, one file each.
+        on_event: called with each event of the worker.
+        environment: of the worker; threads are set to one.
+
+    Raises:
+        DensnetError: no Psi4, or the job cannot be done.
+        WorkerCrashError: the worker died.
+    """
+    program = find_psi4(environment)
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    scratch = scratch_folder(parts, environment)
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        scratch.mkdir(parents=True, mode=0o700)
+    except OSError as error:
+        raise DensnetError(f"{scratch}: cannot be made ({error}); set PSI_SCRATCH to a folder to write in") from error
+    settled = {**_clean(environment), **threads, "PSI_SCRATCH": str(scratch), "PYTHONPATH": program.python_path}
+    try:
+        write_text(scratch / "job.json", json.dumps({**job, "parts": str(parts.resolve()), "parent": os.getpid()}))
+        worker = subprocess.Popen(
+            [program.interpreter, WORKER, scratch / "job.json"],
+            cwd=scratch,
+            env=settled,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=(scratch / "worker.log").open("w"),
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            _follow(worker, scratch, on_event)
+        finally:
+            worker.kill()
+            worker.communicate()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _follow(worker: subprocess.Popen[str], scratch: Path, on_event: Callable[[dict[str, Any]], None]) -> None:
+    item: int | None = None
+    for line in worker.stdout or ():
+        event = json.loads(line)
+        if event["event"] == "error":
+            raise DensnetError(event["message"])
+        item = event["item"] if event["event"] == "start" else (None if event["event"] == "done" else item)
+        on_event(event)
+    status = worker.wait()
+    if status:
+        lines = (scratch / "worker.log").read_text(errors="replace").strip().splitlines()
+        reason = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        raise WorkerCrashError(item, f"Psi4 crashed ({reason}{': ' + lines[-1][:200] if lines and status > 0 else ''})")

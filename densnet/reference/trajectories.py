@@ -1,0 +1,200 @@
+"""GFN2-xTB Langevin trajectories that geometries are taken from."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+import numpy as np
+from ase import Atoms, units
+from ase.data import covalent_radii
+from numpy.typing import NDArray
+
+from densnet.errors import DensnetError
+from densnet.molecule import Molecule
+
+ATTEMPTS = 5
+BOND_WINDOW = (0.55, 1.6)
+"""A bond's length must stay within these multiples of the sum of covalent radii."""
+BONDED_BELOW = 1.3
+CONTACT = 1.15
+"""Atoms that are not bonded must stay farther apart than this multiple of the sum of covalent radii."""
+
+
+@dataclass(frozen=True)
+class TrajectoryPlan:
+    """One trajectory: everything that decides it.
+
+    Attributes:
+        index: its number among all trajectories.
+        molecule: where it starts.
+        temperature: K.
+        timestep: fs.
+        friction: 1/fs.
+        equilibration_steps: steps that are thrown away first.
+        frames: number of frames to keep.
+        stride: steps between kept frames.
+        seed: entropy of its random numbers.
+    """
+
+    index: int
+    molecule: Molecule
+    temperature: float
+    timestep: float
+    friction: float
+    equilibration_steps: int
+    frames: int
+    stride: int
+    seed: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class BondWindow:
+    """Which atoms are bonded at the start, and how far each pair may go before the molecule is another one."""
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    lowest: NDArray[np.float64]
+    highest: NDArray[np.float64]
+
+    @classmethod
+    def around(cls, molecule: Molecule) -> BondWindow:
+        """Take the bonds from the distances (within 1.3 sums of covalent radii)."""
+        first, second = np.triu_indices(len(molecule.numbers), 1)
+        radii = covalent_radii[molecule.numbers]
+        scale = radii[first] + radii[second]
+        distances = np.linalg.norm(molecule.positions[first] - molecule.positions[second], axis=1)
+        bonded = distances < BONDED_BELOW * scale
+        lowest = np.where(bonded, BOND_WINDOW[0], CONTACT) * scale
+        highest = np.where(bonded, BOND_WINDOW[1] * scale, np.inf)
+        # A strained or crowded start is the user's molecule, not a reaction.
+        return cls(first, second, np.minimum(lowest, 0.8 * distances), np.maximum(highest, 1.2 * distances))
+
+    def holds(self, positions: NDArray[np.float64]) -> bool:
+        """Return whether the molecule is still the one it was."""
+        distances = np.linalg.norm(positions[self.first] - positions[self.second], axis=1)
+        return bool(np.all((distances > self.lowest) & (distances < self.highest)))
+
+
+def run_trajectory(plan: TrajectoryPlan) -> dict[str, NDArray[np.float64]]:
+    """Run one trajectory; a molecule that falls apart is started again with other random numbers.
+
+    Returns:
+        positions (t, i, x) Angstrom, energy (t,) eV, time (t,) fs from the end of equilibration.
+
+    Raises:
+        DensnetError: it fell apart, or GFN2-xTB did not converge, in each of several attempts.
+    """
+    reason = ""
+    for attempt in range(ATTEMPTS):
+        try:
+            return _attempt(plan, np.random.default_rng(np.random.SeedSequence([*plan.seed, attempt])))
+        except _FellApartError as error:
+            reason = str(error)
+    raise DensnetError(
+        f"sampling: {plan.molecule.name!r} at {plan.temperature:g} K: {reason} in each of {ATTEMPTS} attempts; "
+        "lower the temperature or start from another geometry"
+    )
+
+
+class _FellApartError(Exception):
+    """Bonds broke or formed, or the SCF of GFN2-xTB failed."""
+
+
+def gfn2(molecule: Molecule) -> Atoms:
+    """Return ASE atoms with GFN2-xTB (Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019))."""
+    from tblite.ase import TBLite
+
+    atoms = Atoms(molecule.numbers, molecule.positions)
+    atoms.calc = TBLite(method="GFN2-xTB", charge=molecule.charge, multiplicity=molecule.multiplicity, verbosity=0)
+    return atoms
+
+
+def _attempt(plan: TrajectoryPlan, random: np.random.Generator) -> dict[str, NDArray[np.float64]]:
+    from ase.calculators.calculator import CalculationFailed
+    from ase.md.langevin import Langevin
+    from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+
+    atoms, window = gfn2(plan.molecule), BondWindow.around(plan.molecule)
+    positions = np.empty((plan.frames, len(atoms), 3))
+    energy, time = np.empty(plan.frames), np.empty(plan.frames)
+    try:
+        MaxwellBoltzmannDistribution(atoms, temperature_K=plan.temperature, rng=random)
+        dynamics = Langevin(
+            atoms,
+            timestep=plan.timestep * units.fs,
+            temperature_K=plan.temperature,
+            friction=plan.friction / units.fs,
+            fixcm=False,
+            rng=random,
+        )
+        dynamics.run(plan.equilibration_steps)
+        for frame in range(plan.frames):
+            dynamics.run(plan.stride)
+            if not window.holds(atoms.positions):
+                raise _FellApartError(f"a bond broke or formed within {(frame + 1) * plan.stride * plan.timestep:g} fs")
+            positions[frame] = atoms.positions - atoms.get_center_of_mass()
+            energy[frame] = atoms.get_potential_energy()
+            time[frame] = (frame + 1) * plan.stride * plan.timestep
+    except (CalculationFailed, RuntimeError) as error:
+        raise _FellApartError(f"GFN2-xTB failed ({str(error).splitlines()[0]})") from error
+    return {"positions": positions, "energy": energy, "time": time}
+
+
+def die_with_parent() -> None:
+    """Let the kernel end this process with its parent (Linux), so that a killed command leaves nothing running."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Give child processes one thread each: libraries read these variables when they are loaded."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def run_trajectories(
+    plans: Sequence[TrajectoryPlan],
+    processes: int,
+    on_done: Callable[[TrajectoryPlan, dict[str, NDArray[np.float64]]], None],
+) -> None:
+    """Run trajectories in a pool of processes, one thread each; results do not depend on their number.
+
+    Raises:
+        DensnetError: of any trajectory; those that run are ended.
+    """
+    if not plans:
+        return
+    with (
+        one_thread(),
+        ProcessPoolExecutor(
+            min(processes, len(plans)), mp_context=get_context("spawn"), initializer=die_with_parent
+        ) as pool,
+    ):
+        futures = {pool.submit(run_trajectory, plan): plan for plan in plans}
+        try:
+            for future in as_completed(futures):
+                on_done(futures[future], future.result())
+        except BaseException:
+            for process in list((pool._processes or {}).values()):
+                process.kill()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
