@@ -30,6 +30,7 @@ app.command("densnet.cli.compare:compare", name="compare")
 app.command("densnet.cli.metrics:metrics", name="metrics")
 app.command("densnet.cli.figures:figures", name="figures")
 app.command("densnet.cli.report:report", name="report")
+app.command("densnet.cli.summary:summary", name="summary")
 
 
 def main() -> None:

@@ -1,0 +1,76 @@
+"""densnet figures: PNGs of one system, captions inside."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from densnet.io.netcdf import read_dataset
+from densnet.report.figures import draw_figures
+from densnet.report.metrics import read_metrics
+from densnet.report.sources import Sources, read_log
+from densnet.report.style import write_picture
+
+
+def figures(
+    *,
+    name: str,
+    metrics: Path,
+    labels: Path,
+    evaluation: Path,
+    density_log: Path,
+    energy_log: Path,
+    trajectory: Path,
+    spectrum: Path,
+    comparison: Path,
+    output: Path,
+    peer_trajectory: Path | None = None,
+    peer_spectrum: Path | None = None,
+    benchmarks: Path | None = None,
+) -> None:
+    """Draw the figures of one system.
+
+    Parameters
+    ----------
+    name
+        Of the system, for captions.
+    metrics
+        Output of 'densnet metrics'.
+    labels
+        Output of 'densnet fit'.
+    evaluation
+        Output of 'densnet evaluate'.
+    density_log
+        Log of 'densnet train density'.
+    energy_log
+        Log of 'densnet train energy'.
+    trajectory
+        Output of 'densnet md' for the model.
+    spectrum
+        Output of 'densnet spectrum' for the model.
+    comparison
+        Output of 'densnet compare'.
+    output
+        Folder for the PNGs.
+    peer_trajectory
+        Output of 'densnet md' for another potential.
+    peer_spectrum
+        Output of 'densnet spectrum' for another potential.
+    benchmarks
+        Folder of Snakemake's benchmark files: rule.tsv and rule/job.tsv.
+    """
+    sources = Sources(
+        system=name,
+        metrics=read_metrics(metrics),
+        labels=read_dataset(labels, stage="fit"),
+        evaluation=read_dataset(evaluation, stage="evaluate", variables=("coefficients_predicted", "nmae")),
+        density_log=read_log(density_log),
+        energy_log=read_log(energy_log),
+        trajectory=read_dataset(trajectory, stage="md", variables=("energy_potential", "energy_kinetic")),
+        spectrum=read_dataset(spectrum, stage="spectrum", variables=("intensity",)),
+        comparison=read_dataset(comparison, stage="compare"),
+        peer_trajectory=None if peer_trajectory is None else read_dataset(peer_trajectory, stage="md"),
+        peer_spectrum=None if peer_spectrum is None else read_dataset(peer_spectrum, stage="spectrum"),
+    )
+    for shown in draw_figures(sources, benchmarks):
+        print(f"figures: {write_picture(shown, output)}", file=sys.stderr)

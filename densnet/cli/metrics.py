@@ -1,0 +1,35 @@
+"""densnet metrics: the flat numbers of one system."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from densnet.io.netcdf import read_dataset, write_text
+from densnet.report.metrics import collect_metrics
+
+
+def metrics(*, evaluation: Path, trajectory: Path, comparison: Path, output: Path) -> None:
+    """Merge what evaluation, dynamics and comparison measured into one JSON file.
+
+    Parameters
+    ----------
+    evaluation
+        Output of 'densnet evaluate'.
+    trajectory
+        Output of 'densnet md' for the model.
+    comparison
+        Output of 'densnet compare'.
+    output
+        metrics.json: flat keys, units in the names.
+    """
+    found = collect_metrics(
+        read_dataset(
+            evaluation,
+            stage="evaluate",
+            variables=("nmae", "nmae_true", "floor_nmae", "prior_nmae", "coulomb_error", "charge_error"),
+        ),
+        read_dataset(trajectory, stage="md", variables=("time", "dipole")),
+        read_dataset(comparison, stage="compare"),
+    )
+    write_text(output, json.dumps(found, indent=2) + "\n")

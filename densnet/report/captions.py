@@ -1,0 +1,70 @@
+"""Titles and captions of the figures; what stands in braces is filled in from the files that a figure shows."""
+
+from __future__ import annotations
+
+TITLES: dict[str, str] = {
+    "density_map": "Electron density in a plane",
+    "density_error": "Error of the density",
+    "learning_density": "Learning the density",
+    "learning_energy": "Learning the energy",
+    "parity": "Energies, forces and dipoles of held-out frames",
+    "energy_conservation": "Energy conservation",
+    "spectrum": "Infrared spectrum",
+    "timings": "Time and memory of every stage",
+}
+
+ORDER: tuple[str, ...] = (
+    "spectrum",
+    "density_map",
+    "density_error",
+    "parity",
+    "energy_conservation",
+    "learning_density",
+    "learning_energy",
+    "timings",
+)
+
+CAPTIONS: dict[str, str] = {
+    "density_map": (
+        "{system}, test frame {frame} (the one with the median error), in the plane of {plane}. (a) Predicted "
+        "density. (b) What is learned: the fitted density less the superposed free atoms. (c) The model's error: "
+        "predicted less fitted density, on a scale {ratio:.0f} times finer than (b). Reference {level}; density "
+        "fitted in {fit_basis}. Symbols mark nuclei within 0.4 Å of the plane."
+    ),
+    "density_error": (
+        "{system}, {n_test} test frames, model trained on {n_train} (seed {seed}). (a) Normalised mean absolute "
+        "error of each frame: superposed free atoms against the fitted density (prior), the model against the "
+        "Kohn–Sham and the fitted density, and the fit against Kohn–Sham (floor); bars are medians. (b) Where the "
+        "error sits: share of the electrons misplaced within a shell around the nearest nucleus, mean of "
+        "{n_radial} frames. Reference {level}."
+    ),
+    "learning_density": (
+        "{system}, density model, {n_train} training frames, seed {seed}: (a) training loss; then the errors on "
+        "the validation frames against the number of optimiser steps ({steps} steps in {minutes:.1f} minutes)."
+    ),
+    "learning_energy": (
+        "{system}, energy model on the predicted density, {n_train} training frames, seed {seed}: (a) training "
+        "loss; then the errors on the validation frames against the number of optimiser steps ({steps} steps in "
+        "{minutes:.1f} minutes)."
+    ),
+    "parity": (
+        "{system}, {n_test} test frames against {level}: (a) total energy from the mean of the reference, (b) "
+        "components of the forces, (c) components of the dipole. Mean absolute errors are written in the panels "
+        "(dipole: length of the error vector)."
+    ),
+    "energy_conservation": (
+        "{system}, {n_replicas} replicas of {ps:.2f} ps at constant energy, started at {temperature:.0f} K, step "
+        "{timestep:g} fs. (a) Total energy per atom from its initial value: every replica, median and the middle "
+        "90 %. (b) Linear drift of each replica{peer_note}. Drift over all replicas as the run measured it: "
+        "{drift:.3g} meV/atom/ps."
+    ),
+    "spectrum": (
+        "{system}, infrared absorption from the dipoles of {n_replicas} replicas of {ps:.2f} ps (window {window}, "
+        "resolution {resolution:g} 1/cm, quantum correction {correction}), mean with two standard errors over "
+        "replicas. {peer_note}{stick_note}{jcamp_note}Numbers are the strongest lines."
+    ),
+    "timings": (
+        "{system}: (a) wall time of every rule, summed over its jobs (how many, and the longest, in brackets); (b)"
+        " largest resident memory of a job. From the benchmark files of the workflow."
+    ),
+}

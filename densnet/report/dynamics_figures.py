@@ -1,0 +1,78 @@
+"""Whether constant-energy dynamics keeps its energy."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from densnet.report.captions import CAPTIONS, TITLES
+from densnet.report.sources import Sources
+from densnet.report.style import MODEL, PEER, Picture, new_figure, panel_letter, picture
+from densnet.units import EV_IN_MEV
+
+Array = NDArray[np.float64]
+
+MAX_POINTS = 1000
+"""Points drawn of each replica."""
+
+
+def energy_deviation(trajectory: xr.Dataset) -> tuple[Array, Array]:
+    """Return times (t,) in ps and the total energy per atom from its start (replica, t), meV."""
+    total = trajectory["energy_potential"] + trajectory["energy_kinetic"]
+    values = np.asarray(total.transpose("replica", "time"), dtype=float)
+    time = np.asarray(trajectory["time"], dtype=float) / 1e3
+    n_atoms = trajectory.sizes["atom"]
+    return time, EV_IN_MEV * (values - values[:, :1]) / n_atoms
+
+
+def drifts(trajectory: xr.Dataset) -> Array:
+    """Return the slope of each replica's total energy by linear regression (replica,), meV/atom/ps."""
+    time, deviation = energy_deviation(trajectory)
+    centred = time - time.mean()
+    return deviation @ centred / (centred @ centred)
+
+
+def energy_conservation(sources: Sources) -> Picture:
+    """Draw the total energy of all replicas over time, and the distribution of their drifts."""
+    trajectory = sources.trajectory
+    time, deviation = energy_deviation(trajectory)
+    step = max(1, len(time) // MAX_POINTS)
+    time, deviation = time[::step], deviation[:, ::step]
+    figure = new_figure(8.6, 3.2)
+    left, right = figure.subplots(1, 2, width_ratios=[1.5, 1.0])
+    left.plot(time, deviation.T, color=MODEL, lw=0.4, alpha=float(np.clip(8 / len(deviation), 0.05, 0.6)))
+    low, middle, high = np.quantile(deviation, [0.05, 0.5, 0.95], axis=0)
+    left.fill_between(time, low, high, color=MODEL, alpha=0.25, lw=0, label="middle 90 %")
+    left.plot(time, middle, color="black", lw=1.2, label="median")
+    left.set_xlim(time[0], time[-1])
+    left.set_xlabel("time [ps]")
+    left.set_ylabel("E(t) − E(0) [meV/atom]")
+    left.grid()
+    left.legend(loc="upper left", ncols=2)
+    panel_letter(left, "a")
+    shown = [("model", drifts(trajectory), MODEL)]
+    if sources.peer_trajectory is not None:
+        name = str(sources.peer_trajectory.attrs.get("potential", "peer"))
+        shown.append((name, drifts(sources.peer_trajectory), PEER))
+    reach = max(float(np.abs(values).max()) for _, values, _ in shown) or 1e-6
+    edges = np.linspace(-1.05 * reach, 1.05 * reach, 32)
+    for name, values, colour in shown:
+        right.hist(values, edges, color=colour, alpha=0.55, label=f"{name} (mean {values.mean():.2g})")
+    right.axvline(0, color="black", lw=0.7)
+    right.set_xlabel("drift of a replica [meV/atom/ps]")
+    right.set_ylabel("replicas")
+    right.set_ylim(0, right.get_ylim()[1] * 1.25)
+    right.legend(loc="upper left")
+    panel_letter(right, "b")
+    attrs = trajectory.attrs
+    caption = CAPTIONS["energy_conservation"].format(
+        system=sources.system,
+        n_replicas=trajectory.sizes["replica"],
+        ps=float(time[-1] - time[0]),
+        temperature=float(attrs["temperature_k"]),
+        timestep=float(attrs["timestep_fs"]),
+        peer_note=f", beside those of {shown[1][0]}" if len(shown) > 1 else "",
+        drift=float(attrs["nve_drift_mev_per_atom_per_ps"]),
+    )
+    return picture(figure, "energy_conservation", TITLES["energy_conservation"], caption)

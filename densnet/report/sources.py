@@ -1,0 +1,110 @@
+"""What the figures of one system are drawn from."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from ase.data import chemical_symbols
+from numpy.typing import NDArray
+
+from densnet.errors import DensnetError
+from densnet.io.netcdf import settings_of
+from densnet.report.metrics import Metrics
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Everything that is known of one system.
+
+    Attributes:
+        system: its name.
+        metrics: flat numbers.
+        labels: outcome of "fit".
+        evaluation: outcome of "evaluate".
+        density_log: columns of the density model's log.
+        energy_log: columns of the energy model's log.
+        trajectory: the model's replicas.
+        spectrum: the model's spectrum.
+        comparison: outcome of "compare".
+        peer_trajectory: another potential's replicas.
+        peer_spectrum: another potential's spectrum.
+    """
+
+    system: str
+    metrics: Metrics
+    labels: xr.Dataset
+    evaluation: xr.Dataset
+    density_log: Mapping[str, Array]
+    energy_log: Mapping[str, Array]
+    trajectory: xr.Dataset
+    spectrum: xr.Dataset
+    comparison: xr.Dataset
+    peer_trajectory: xr.Dataset | None = None
+    peer_spectrum: xr.Dataset | None = None
+
+
+def read_log(path: Path) -> dict[str, Array]:
+    """Read a training log: a float array (row,) a column; empty cells are NaN.
+
+    Raises:
+        DensnetError: no such file, no rows, no column "step", or a cell that is no number.
+    """
+    path = Path(path)
+    try:
+        with path.open(newline="", encoding="utf-8") as opened:
+            rows = list(csv.DictReader(opened))
+    except OSError as error:
+        raise DensnetError(f"{path}: cannot be read ({error.strerror}); expected a training log") from error
+    if not rows or "step" not in rows[0]:
+        raise DensnetError(f"{path}: expected a training log with a column 'step', found none; train again")
+    try:
+        return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
+    except (TypeError, ValueError) as error:
+        raise DensnetError(f"{path}: a cell is no number ({error}); train again") from error
+
+
+def level_of_theory(labels: xr.Dataset) -> str:
+    """Return functional, basis and dispersion of the labels in one phrase, e.g. "PBE-D4/def2-SVP".
+
+    Raises:
+        DensnetError: the file does not say.
+    """
+    known: dict[str, Any] = {}
+    for layer in (settings_of(labels) if "settings" in labels.attrs else {}, labels.attrs):
+        _collect(layer, known)
+    if not known.get("functional") or not known.get("basis"):
+        raise DensnetError("labels: functional and basis are not recorded; delete the file and run 'densnet fit' again")
+    dispersion = str(known.get("dispersion") or "none")
+    suffix = "" if dispersion.lower() == "none" else f"-{dispersion.upper()}"
+    return f"{known['functional']}{suffix}/{known['basis']}"
+
+
+def _collect(layer: Mapping[str, Any], known: dict[str, Any]) -> None:
+    """Take functional, basis and dispersion out of a layer of attributes, mappings and JSON texts included."""
+    for name, value in layer.items():
+        if isinstance(value, str) and value.startswith("{"):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                continue
+        if isinstance(value, Mapping):
+            if "shells" not in value:
+                _collect(value, known)
+        elif name in ("functional", "basis", "dispersion"):
+            known[name] = value
+
+
+def formula(numbers: Array) -> str:
+    """Return the sum formula in Hill's order."""
+    from ase.formula import Formula
+
+    return str(Formula.from_list([chemical_symbols[int(z)] for z in numbers]).format("hill"))

@@ -1,0 +1,163 @@
+"""The infrared spectrum beside experiment and a peer."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from densnet.report.captions import CAPTIONS, TITLES
+from densnet.report.sources import Sources
+from densnet.report.style import EXPERIMENT, MODEL, PEER, Picture, new_figure, picture
+
+Array = NDArray[np.float64]
+
+N_NUMBERED = 8
+NUMBER_DISTANCE = 45.0
+"""Lines closer than this to a stronger one get no number, 1/cm."""
+
+
+def spectrum(sources: Sources) -> Picture:
+    """Draw the model's spectrum with its band, the peer's below, experimental sticks and a measured curve."""
+    comparison, model = sources.comparison, sources.spectrum
+    grid = comparison["wavenumber"].values
+    low, high = float(grid[0]), float(grid[-1])
+    has_sticks = "stick_wavenumber" in comparison.variables
+    figure = new_figure(9.4, 4.6 if has_sticks else 4.0)
+    ratios = [1.0, 4.5] if has_sticks else [1.0]
+    panels = np.atleast_1d(figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios))
+    main = panels[-1]
+    top = _draw_curve(main, model, (low, high), MODEL, "model", sign=1)
+    bottom = 0.0
+    if sources.peer_spectrum is not None:
+        name = str(sources.peer_spectrum.attrs.get("potential", "peer"))
+        bottom = _draw_curve(main, sources.peer_spectrum, (low, high), PEER, name, sign=-1)
+    if "intensity_jcamp" in comparison:
+        top = max(top, _draw_measured(main, comparison, model))
+    _number_lines(main, model, (low, high), 1.0, top)
+    if sources.peer_spectrum is not None:
+        _number_lines(main, sources.peer_spectrum, (low, high), -1.0, bottom)
+    main.axhline(0, color="black", lw=0.7)
+    main.set_ylim(-1.25 * bottom if bottom else 0.0, 1.25 * top)
+    main.set_xlim(high, low)
+    main.set_xlabel("wavenumber [1/cm]")
+    main.set_ylabel("absorption [km/mol per 1/cm]")
+    main.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
+    main.legend(loc="upper center", ncols=3)
+    if has_sticks:
+        _draw_sticks(panels[0], comparison, (low, high))
+    return picture(figure, "spectrum", TITLES["spectrum"], _caption(sources))
+
+
+def _caption(sources: Sources) -> str:
+    comparison, model = sources.comparison, sources.spectrum
+    peer = sources.peer_spectrum
+    return CAPTIONS["spectrum"].format(
+        system=sources.system,
+        n_replicas=int(model.attrs["n_replicas"]),
+        ps=float(model.attrs["ps_per_replica"]),
+        window=model.attrs["window"],
+        resolution=float(model.attrs["resolution_wavenumber"]),
+        correction=model.attrs["quantum_correction"],
+        peer_note=""
+        if peer is None
+        else f"Below, mirrored: {peer.attrs['potential']}, {int(peer.attrs['n_replicas'])} replicas of "
+        f"{float(peer.attrs['ps_per_replica']):.2f} ps. ",
+        stick_note="Sticks: published fundamentals, positions only. "
+        if "stick_wavenumber" in comparison.variables
+        else "",
+        jcamp_note=f"Grey: measured, {comparison.attrs['experiment_title']}, broadened by "
+        f"{float(comparison.attrs['broadening']):g} 1/cm and scaled to the model's area. "
+        if "intensity_jcamp" in comparison
+        else "",
+    )
+
+
+def _within(dataset: xr.Dataset, limits: tuple[float, float]) -> xr.Dataset:
+    wavenumber = dataset["wavenumber"].values
+    return dataset.isel(wavenumber=np.flatnonzero((wavenumber >= limits[0]) & (wavenumber <= limits[1])))
+
+
+def _draw_curve(
+    axes: Axes, dataset: xr.Dataset, limits: tuple[float, float], colour: str, name: str, *, sign: int
+) -> float:
+    """Draw a spectrum with two standard errors upwards or mirrored; return its height."""
+    shown = _within(dataset, limits)
+    x, y, error = (shown[key].values for key in ("wavenumber", "intensity", "intensity_error"))
+    if np.isfinite(error).all():
+        axes.fill_between(x, sign * (y - 2 * error), sign * (y + 2 * error), color=colour, alpha=0.3, lw=0)
+    axes.plot(x, sign * y, color=colour, lw=1.1, label=name)
+    return float(y.max())
+
+
+def _draw_measured(axes: Axes, comparison: xr.Dataset, model: xr.Dataset) -> float:
+    """Draw the measured curve, scaled to the model's area; return its height."""
+    x = comparison["wavenumber"].values
+    area = np.trapezoid(np.interp(x, model["wavenumber"].values, model["intensity"].values), x)
+    measured = comparison["intensity_jcamp"].values * area
+    axes.fill_between(x, 0, measured, color=EXPERIMENT, alpha=0.18, lw=0)
+    axes.plot(x, measured, color=EXPERIMENT, lw=0.7, alpha=0.7, label="measured")
+    return float(measured.max())
+
+
+def _number_lines(axes: Axes, dataset: xr.Dataset, limits: tuple[float, float], sign: float, height: float) -> None:
+    """Write the positions of the strongest lines that keep a distance from stronger ones."""
+    numbered: list[float] = []
+    for x, y in zip(dataset["line_wavenumber"].values, dataset["line_intensity"].values, strict=True):
+        near = any(abs(x - other) < NUMBER_DISTANCE for other in numbered)
+        if near or not limits[0] <= x <= limits[1] or len(numbered) == N_NUMBERED:
+            continue
+        numbered.append(float(x))
+        axes.annotate(
+            f"{x:.0f}", (x, sign * y), xytext=(0, sign * 3), textcoords="offset points", ha="center",
+            va="bottom" if sign > 0 else "top", fontsize=7.5, rotation=0,
+        )  # fmt: skip
+
+
+def _draw_sticks(axes: Axes, comparison: xr.Dataset, limits: tuple[float, float]) -> None:
+    """Draw the fundamentals as sticks of equal height with the names of their regions above."""
+    sticks = comparison["stick_wavenumber"].values
+    names = np.array([str(name) for name in comparison["stick_description"].values])
+    shown = (sticks >= limits[0]) & (sticks <= limits[1])
+    axes.vlines(sticks[shown], 0, 0.45, color=EXPERIMENT, lw=1.2)
+    places = _spread(
+        {name: float(sticks[shown & (names == name)].mean()) for name in dict.fromkeys(names[shown])},
+        0.115 * (limits[1] - limits[0]),
+        limits,
+    )
+    for name, place in places.items():
+        members = sticks[shown & (names == name)]
+        axes.annotate(
+            _folded(name), (float(members.mean()), 0.5), xytext=(place, 0.85), ha="center", va="bottom", fontsize=7,
+            arrowprops={"arrowstyle": "-", "lw": 0.5, "color": "#888888"}, annotation_clip=False, linespacing=0.95,
+        )  # fmt: skip
+    axes.set_ylim(0, 1.7)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="x", length=0)
+    axes.set_ylabel("experiment", rotation=0, ha="right", va="bottom", fontsize=8, y=0.0)
+
+
+def _folded(name: str) -> str:
+    """Return a long name on two lines, broken at the space nearest to its middle."""
+    spaces = [index for index, letter in enumerate(name) if letter == " "]
+    if len(name) < 14 or not spaces:
+        return name
+    cut = min(spaces, key=lambda index: abs(index - len(name) / 2))
+    return f"{name[:cut]}\n{name[cut + 1 :]}"
+
+
+def _spread(places: dict[str, float], distance: float, limits: tuple[float, float]) -> dict[str, float]:
+    """Return the places moved apart until neighbours keep ``distance``, order kept, inside ``limits``."""
+    names = sorted(places, key=lambda name: places[name])
+    x = np.array([places[name] for name in names])
+    for _ in range(500):
+        gaps = np.diff(x)
+        short = np.maximum(distance - gaps, 0.0)
+        if not (short > 1e-6).any():
+            break
+        x[:-1] -= 0.5 * short
+        x[1:] += 0.5 * short
+        x = np.clip(x, limits[0] + distance / 2, limits[1] - distance / 2)
+    return dict(zip(names, x.tolist(), strict=True))

@@ -1,0 +1,118 @@
+"""How figures look, and how they are written with their caption inside."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from densnet.errors import DensnetError
+from densnet.io.netcdf import write_atomically
+
+# Okabe and Ito's colours, told apart by every kind of colour vision.
+MODEL = "#0072B2"
+PEER = "#D55E00"
+EXPERIMENT = "#222222"
+PRIOR = "#E69F00"
+FLOOR = "#7F7F7F"
+TRUE = "#009E73"
+DIVERGING = "PuOr_r"
+
+DOTS_PER_INCH = 160
+
+_STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.labelsize": 9.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.4,
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "figure.dpi": DOTS_PER_INCH,
+    "savefig.dpi": DOTS_PER_INCH,
+    "figure.facecolor": "white",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A finished figure.
+
+    Attributes:
+        name: of its file, without the ending.
+        title: a few words.
+        caption: what is seen and how it was made.
+        png: the file's bytes.
+    """
+
+    name: str
+    title: str
+    caption: str
+    png: bytes
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Set matplotlib's parameters for the figures drawn inside, and only for them."""
+    with matplotlib.rc_context(_STYLE):
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of that size in inches, drawn without a display."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def panel_letter(axes: Axes, letter: str) -> None:
+    """Write (a), (b) ... above the upper left corner."""
+    axes.set_title(f"({letter})", loc="left", fontweight="bold")
+
+
+def picture(figure: Figure, name: str, title: str, caption: str) -> Picture:
+    """Return the figure as a PNG whose text fields hold title and caption."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", metadata={"Title": title, "Description": caption, "Software": "densnet"})
+    return Picture(name, title, caption, stream.getvalue())
+
+
+def write_picture(shown: Picture, folder: Path) -> Path:
+    """Write ``folder``/name.png atomically and return its path."""
+    path = Path(folder) / f"{shown.name}.png"
+    write_atomically(path, lambda temporary: temporary.write_bytes(shown.png))
+    return path
+
+
+def read_picture(path: Path) -> Picture:
+    """Read a figure and the caption in its text fields.
+
+    Raises:
+        DensnetError: no such file, no PNG, or one that densnet did not make.
+    """
+    from PIL import Image
+
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+            text = dict(image.info)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DensnetError(f"{path}: not a readable PNG ({error}); run 'densnet figures' again") from error
+    if text.get("Software") != "densnet" or "Description" not in text:
+        raise DensnetError(f"{path}: not a figure of 'densnet figures' (no caption inside); run it again")
+    return Picture(path.stem, str(text["Title"]), str(text["Description"]), content)

@@ -1,0 +1,187 @@
+"""Small files with the schema of a run's: water with a real fitted density, everything else synthetic."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from densnet.basis import integrals
+from densnet.basis.basis import Basis
+from densnet.cli.compare import compare
+from densnet.cli.metrics import metrics
+from densnet.cli.spectrum import spectrum
+from densnet.io.netcdf import variable, write_dataset
+from densnet.spectra.settings import SpectrumSettings
+from densnet.units import BOHR_IN_ANGSTROM, SPEED_OF_LIGHT_IN_CM_PER_FS
+
+NUMBERS = np.array([8, 1, 1])
+GEOMETRY = np.array([[0.0, 0.0, 0.117], [0.0, 0.757, -0.469], [0.0, -0.757, -0.469]])
+N_FRAMES = 6
+LEVEL = {"functional": "PBE", "basis": "def2-SVP", "dispersion": "none"}
+
+Array = NDArray[np.float64]
+
+
+def fitted_density(basis: Basis, positions: Array) -> tuple[Array, Array]:
+    """Coulomb fit of water's Hartree-Fock/STO-3G density, and its part in the s functions alone (a stand-in prior)."""
+    from pyscf import scf
+
+    orbital_basis = Basis.from_name("STO-3G", NUMBERS)
+    bohr = positions / BOHR_IN_ANGSTROM
+    density_matrix = scf.RHF(integrals.pyscf_mole(orbital_basis, NUMBERS, bohr)).run(verbose=0).make_rdm1()
+    J = integrals.coulomb(basis, NUMBERS, bohr)
+    b = integrals.three_center(basis, orbital_basis, NUMBERS, bohr, density_matrix)
+    c = np.linalg.solve(J, b)
+    s = np.flatnonzero(basis.layout(NUMBERS).l == 0)
+    prior = np.zeros_like(c)
+    prior[s] = np.linalg.solve(J[np.ix_(s, s)], b[s])
+    return c, prior
+
+
+def write_labels_and_evaluation(folder: Path) -> None:
+    rng = np.random.default_rng(3)
+    basis = Basis.from_name("def2-SVP-JKFIT", NUMBERS)
+    positions = GEOMETRY + 0.03 * rng.normal(size=(N_FRAMES, 3, 3))
+    fits = [fitted_density(basis, x) for x in positions]
+    c, prior = np.array([fit[0] for fit in fits]), fits[0][1]
+    predicted = c + 0.03 * (c - prior) * rng.normal(size=c.shape)
+    energy, forces = rng.normal(size=N_FRAMES), rng.normal(size=(N_FRAMES, 3, 3))
+    dipole = np.tile([0.0, 0.0, -0.4], (N_FRAMES, 1)) + 0.02 * rng.normal(size=(N_FRAMES, 3))
+
+    def noisy(values: Array, size: float) -> Array:
+        return values + size * rng.normal(size=values.shape)
+
+    def spread(value: float) -> Array:
+        return value * np.exp(0.2 * rng.normal(size=N_FRAMES))
+
+    frames = ("frame",)
+    coords = {"frame": variable(frames, np.arange(40, 40 + N_FRAMES), "1", "index of the geometry")}
+    common = {
+        "positions": variable(("frame", "atom", "x"), positions, "Angstrom", "positions"),
+        "numbers": variable(("atom",), NUMBERS, "1", "atomic numbers"),
+        "coefficients": variable(("frame", "k"), c, "bohr^-1.5", "fitted"),
+        "prior": variable(("k",), prior, "bohr^-1.5", "free atoms"),
+    }
+    labels = xr.Dataset(common, coords=coords).assign_attrs(fit_basis=basis.to_json(), psi4_version="1.9.1", **LEVEL)
+    write_dataset(labels, folder / "labels.nc", stage="fit", method_version=1, settings={"fit_basis": basis.name})
+    evaluation = xr.Dataset(
+        common
+        | {
+            "coefficients_predicted": variable(("frame", "k"), predicted, "bohr^-1.5", "predicted"),
+            "energy_reference": variable(frames, energy, "eV", "energy"),
+            "energy_predicted": variable(frames, noisy(energy, 0.01), "eV", "energy"),
+            "forces_reference": variable(("frame", "atom", "x"), forces, "eV/Angstrom", "forces"),
+            "forces_predicted": variable(("frame", "atom", "x"), noisy(forces, 0.03), "eV/Angstrom", "forces"),
+            "dipole_reference": variable(("frame", "x"), dipole, "e Angstrom", "dipole"),
+            "dipole_predicted": variable(("frame", "x"), noisy(dipole, 0.002), "e Angstrom", "dipole"),
+            "nmae": variable(frames, spread(0.3), "%", "model against fit"),
+            "nmae_true": variable(frames, spread(1.1), "%", "model against Kohn-Sham"),
+            "floor_nmae": variable(frames, spread(1.0), "%", "fit against Kohn-Sham"),
+            "prior_nmae": variable(frames, spread(8.0), "%", "prior against fit"),
+            "coulomb_error": variable(frames, spread(0.05), "mHa", "self-energy of the error"),
+            "charge_error": variable(frames, 1e-7 * rng.normal(size=N_FRAMES), "e", "charge error"),
+        },
+        coords=coords,
+    ).assign_attrs(fit_basis=basis.to_json(), n_train=100, seed=11)
+    write_dataset(evaluation, folder / "evaluation.nc", stage="evaluate", method_version=1, settings={})
+
+
+def write_trajectory(path: Path, potential: str, shift: float) -> None:
+    """Replicas whose dipoles oscillate at water's wavenumbers and whose energies drift a little."""
+    rng = np.random.default_rng(5)
+    n_replicas, n_times, interval = 8, 5000, 0.5
+    time = np.arange(n_times) * interval
+    dipole = np.zeros((n_replicas, n_times, 3))
+    for axis, (wavenumber, amplitude) in enumerate(((1600.0, 0.02), (3660.0, 0.004), (3760.0, 0.012))):
+        phase = 2 * np.pi * SPEED_OF_LIGHT_IN_CM_PER_FS * (wavenumber + shift) * time
+        size = amplitude * (1 + 0.2 * rng.normal(size=(n_replicas, 1)))
+        dipole[:, :, axis] = size * np.cos(phase + rng.uniform(0, 6.28, (n_replicas, 1)))
+    drift = 1e-6 * rng.normal(size=(n_replicas, 1)) * time
+    kinetic = 0.1 + 0.02 * np.sin(0.3 * time)[None, :] + drift
+    noise = 1e-4 * rng.normal(size=(n_replicas, n_times))
+    dataset = xr.Dataset(
+        {
+            "dipole": variable(("replica", "time", "x"), dipole, "e Angstrom", "dipole"),
+            "energy_kinetic": variable(("replica", "time"), kinetic, "eV", "kinetic energy"),
+            "energy_potential": variable(("replica", "time"), 0.1 - kinetic + 2 * drift + noise, "eV", "energy"),
+            "numbers": variable(("atom",), NUMBERS, "1", "atomic numbers"),
+        },
+        coords={"time": variable(("time",), time, "fs", "time")},
+    ).assign_attrs(
+        potential=potential,
+        timestep_fs=interval,
+        stride=1,
+        temperature_k=300.0,
+        ms_per_step_per_replica=0.7,
+        nve_drift_mev_per_atom_per_ps=0.21,
+    )
+    write_dataset(dataset, path, stage="md", method_version=1, settings={})
+
+
+def write_log(path: Path, columns: list[str]) -> None:
+    lines = [",".join(["step", "seconds", "train_loss", *columns, "learning_rate"])]
+    for step in range(10, 2001, 10):
+        falling = 5.0 / step + 0.002
+        validation = [f"{falling * (n + 1):.5g}" if step % 100 == 0 else "" for n in range(len(columns))]
+        lines.append(",".join([str(step), f"{step * 0.05:.2f}", f"{falling:.5g}", *validation, "1e-3"]))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def write_benchmarks(folder: Path) -> None:
+    header = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+    for name, seconds, memory in (
+        ("sample", 31.2, "310.5"),
+        ("label/0", 62.0, "480.1"),
+        ("label/1", 58.4, "482.9"),
+        ("train_density", 240.3, "900.0"),
+        ("spectrum", 1.1, "-"),
+    ):
+        path = folder / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{header}{seconds}\t0:00:00\t{memory}\t1\t1\t1\t0\t0\t90\t1\n")
+
+
+def write_run(folder: Path) -> dict[str, Path]:
+    """Write every file that figures and report read; return their paths by option."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_labels_and_evaluation(folder)
+    for name, potential, shift in (("", "model", 0.0), ("_gfn2", "gfn2-xtb", -80.0)):
+        write_trajectory(folder / f"trajectory{name}.nc", potential, shift)
+        spectrum(
+            trajectory=folder / f"trajectory{name}.nc",
+            output=folder / f"spectrum{name}.nc",
+            settings=SpectrumSettings(resolution=25.0),
+        )
+    compare(
+        spectrum=folder / "spectrum.nc",
+        peer=folder / "spectrum_gfn2.nc",
+        fundamentals="water",
+        output=folder / "comparison.nc",
+    )
+    metrics(
+        evaluation=folder / "evaluation.nc",
+        trajectory=folder / "trajectory.nc",
+        comparison=folder / "comparison.nc",
+        output=folder / "metrics.json",
+    )
+    write_log(folder / "density.csv", ["validation_coulomb_error_mha", "validation_dipole_mae_debye"])
+    write_log(folder / "energy.csv", ["validation_force_mae_mev_per_angstrom", "validation_energy_mae_mev_per_atom"])
+    write_benchmarks(folder / "benchmarks")
+    (folder / "config.json").write_text(json.dumps({"seed": 11}))
+    return {
+        "metrics": folder / "metrics.json",
+        "labels": folder / "labels.nc",
+        "evaluation": folder / "evaluation.nc",
+        "density_log": folder / "density.csv",
+        "energy_log": folder / "energy.csv",
+        "trajectory": folder / "trajectory.nc",
+        "spectrum": folder / "spectrum.nc",
+        "comparison": folder / "comparison.nc",
+        "peer_trajectory": folder / "trajectory_gfn2.nc",
+        "peer_spectrum": folder / "spectrum_gfn2.nc",
+        "benchmarks": folder / "benchmarks",
+    }
