@@ -50,7 +50,7 @@ python_environment() {
 }
 
 pip_install() {
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check "$@"
 }
 
 # PyPI's wheel of torch brings gigabytes of CUDA. Where there is no GPU the CPU build is taken: from

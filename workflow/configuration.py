@@ -46,7 +46,7 @@ def configuration(config: Mapping[str, Any]) -> dict[str, Any]:
         ConfigurationError: with one line for each thing that is wrong.
     """
     rules = schema()
-    given = _with_numbers(config, rules)
+    given = _as_meant(config, rules)
     errors = [_line(error) for error in Draft202012Validator(rules).iter_errors(given)]
     if errors:
         raise ConfigurationError("\n".join(sorted(errors)))
@@ -71,10 +71,15 @@ def with_defaults(value: Any, rules: Mapping[str, Any]) -> Any:
 
 
 def as_options(settings: Mapping[str, Any]) -> str:
-    """Return settings as command line options: ``{"n_lines": 8, "peer": False}`` is ``--n-lines 8 --no-peer``."""
+    """Return settings as command line options: ``{"n_lines": 8, "peer": False}`` is ``--n-lines 8 --no-peer``.
+
+    None is left out: the verb's own default holds.
+    """
     words: list[str] = []
     for key, value in settings.items():
         option = key.replace("_", "-")
+        if value is None:
+            continue
         if isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
         elif isinstance(value, list):
@@ -104,19 +109,23 @@ def method_version(module: str) -> int:
     raise ConfigurationError(f"{source}: METHOD_VERSION is not defined; the workflow needs it to know what is stale")
 
 
-def _with_numbers(value: Any, rules: Mapping[str, Any]) -> Any:
-    """Read ``1e-3`` as a number where one is wanted: YAML takes it for text."""
+def _as_meant(value: Any, rules: Mapping[str, Any]) -> Any:
+    """Read ``1e-3`` as a number where one is wanted (YAML takes it for text), and names whatever their case."""
     if isinstance(value, Mapping):
         named = rules.get("properties", {})
         others = rules.get("additionalProperties")
         default = others if isinstance(others, Mapping) else {}
-        return {str(key): _with_numbers(entry, named.get(key, default)) for key, entry in value.items()}
-    if isinstance(value, str) and rules.get("type") == "number":
+        return {str(key): _as_meant(entry, named.get(key, default)) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_as_meant(entry, rules.get("items", {})) for entry in value]
+    if not isinstance(value, str):
+        return value
+    if rules.get("type") == "number":
         try:
             return float(value)
         except ValueError:
             return value
-    return value
+    return {str(name).lower(): name for name in rules.get("enum", [])}.get(value.lower(), value)
 
 
 def _line(error: ValidationError) -> str:
@@ -136,9 +145,10 @@ def _line(error: ValidationError) -> str:
         case "pattern":
             return f"{where}: expected {rules['description']}, found {found}"
         case "enum":
-            near = _near(error.instance, rules["enum"])
             allowed = ", ".join(map(str, rules["enum"]))
-            return f"{where}: expected one of {allowed}; found {found}{near}"
+            return f"{where}: found {found}{_near(error.instance, rules['enum'])}; expected one of {allowed}"
+        case "minItems":
+            return f"{where}: expected at least one entry, found none"
     hint = "; put it in quotes" if rules.get("type") == "string" and error.instance not in (None, "") else ""
     return f"{where or 'config.yaml'}: expected {_expected(rules)}, found {found}{hint}"
 
@@ -192,13 +202,24 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _impossible_sizes(config: Mapping[str, Any]) -> Iterator[str]:
-    sampling, shards = config["sampling"], config["reference"]["shards"]
-    frames = sampling["train"] + sampling["validation"] + sampling["test"]
-    if shards > frames:
-        yield f"reference.shards: expected at most the {frames} frames that sampling asks for, found {shards}"
+    sampling, reference = config["sampling"], config["reference"]
+    frames = sampling["n_train"] + sampling["n_validation"] + sampling["n_test"]
+    if reference["shards"] > frames:
+        yield (
+            f"reference.shards: expected at most {frames}, as many as sampling has frames, found {reference['shards']}"
+        )
+    for name in ("density_model", "energy_model"):
+        wanted = config[name]["training"].get("n_train", 0)
+        if wanted > sampling["n_train"]:
+            yield f"{name}.training.n_train: expected at most sampling.n_train = {sampling['n_train']}, found {wanted}"
+    if reference["dispersion"] == "d4":
+        from densnet.reference.dispersion import check_d4
+
+        yield from _refused("reference", lambda: check_d4(reference["functional"]))
 
 
 def _impossible_spectrum(config: Mapping[str, Any]) -> Iterator[str]:
+    from densnet.dynamics.simulation import DynamicsSettings
     from densnet.spectra.infrared import segment_length
     from densnet.spectra.settings import ComparisonSettings, SpectrumSettings
 
@@ -212,6 +233,7 @@ def _impossible_spectrum(config: Mapping[str, Any]) -> Iterator[str]:
     except DensnetError as error:
         yield f"comparison.{error}"
     md = config["md"]
+    yield from _refused("md", lambda: DynamicsSettings(**{key: md[key] for key in md if key != "peer"}))
     interval = md["stride"] * md["timestep_fs"]
     nyquist = 0.5 / (SPEED_OF_LIGHT_CM_PER_FS * interval)
     if nyquist < settings.wavenumber_max:
@@ -245,13 +267,24 @@ def _impossible_system(name: str, system: Mapping[str, Any], config: Mapping[str
         yield f"{where}: expected either smiles or xyz, found {found}"
         return
     numbers: list[int] = []
-    refusal = list(_refused(where, lambda: numbers.extend(atomic_numbers(system))))
+    refusal = list(_refused(where, lambda: numbers.extend(_atomic_numbers(system))))
     yield from refusal
     if not refusal:
         for key in ("basis", "fit_basis"):
             yield from _refused(
                 f"{where} with reference.{key}", lambda key=key: Basis.from_name(config["reference"][key], numbers)
             )
+
+
+def _atomic_numbers(system: Mapping[str, Any]) -> list[int]:
+    from densnet.molecule import conformers, from_xyz
+
+    electrons = {"charge": system["charge"], "multiplicity": system["multiplicity"]}
+    if "smiles" in system:
+        molecule = conformers(system["smiles"], count=1, **electrons)[0]
+    else:
+        molecule = from_xyz(Path(system["xyz"]), **electrons)
+    return [int(number) for number in molecule.numbers]
 
 
 def _refused(where: str, attempt: Callable[[], object]) -> Iterator[str]:

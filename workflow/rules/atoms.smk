@@ -15,10 +15,10 @@ rule atoms:
         mem_mb=3000,
         runtime=240,
     params:
-        level=section("reference", *BEYOND_LEVEL),
+        level=section("reference", only=LEVEL),
         method_version=method_version("densnet.reference.atoms"),
     message:
         "{wildcards.system}: free atoms with Psi4"
     shell:
-        "densnet atoms --geometries {input.geometries} {params.level} "
+        "densnet atoms --geometries {input.geometries} {params.level} --memory-gib $(({resources.mem_mb} / 3000)) "
         "--output {output.atoms} 2>&1 | tee -i {log} >&2"

@@ -5,9 +5,16 @@ from pathlib import Path
 RUN = f"results/{config['run']}"
 SYSTEM = f"{RUN}/{{system}}"
 SHARDS = range(config["reference"]["shards"])
-# Keys of the section reference that do not enter the quantum chemistry itself.
-BEYOND_LEVEL = ("fit_basis", "shards", "max_failed_share")
 CONFIG_FILE = (workflow.overwrite_configfiles or ["config.yaml"])[-1]
+LEVEL = (
+    "functional",
+    "basis",
+    "dispersion",
+    "energy_convergence",
+    "density_convergence",
+    "max_iterations",
+)
+FIT = ("fit_basis", "eigenvalue_cutoff", "max_failed_share", "grid_level")
 PEER = config["md"]["peer"]
 FIGURES = [
     "density_map",
@@ -21,15 +28,18 @@ FIGURES = [
 ]
 
 
-def section(name, *without, only=()):
-    """Return a section of the configuration as command line options."""
-    settings = config[name]
+def section(name, only=None, without=()):
+    """Return a section of the configuration, or some of its keys, as command line options."""
+    keys = only or [key for key in config[name] if key not in without]
+    return as_options({key: config[name][key] for key in keys if key in config[name]})
+
+
+def model(name):
+    """Return a model's sections as command line options."""
     return as_options(
-        {
-            key: settings[key]
-            for key in settings
-            if (key in only if only else key not in without)
-        }
+        {"target": config[name].get("target")}
+        | config[name]["architecture"]
+        | config[name]["training"]
     )
 
 

@@ -16,10 +16,10 @@ rule density_model:
         mem_mb=8000,
         runtime=1440,
     params:
-        settings=section("density_model"),
+        settings=model("density_model"),
         method_version=method_version("densnet.training.density"),
     message:
         "{wildcards.system}: training the density model"
     shell:
-        "densnet train density --labels {input.labels} {params.settings} --log {output.learning} "
+        "densnet train density --labels {input.labels} {params.settings} --threads {threads} --log {output.learning} "
         "--output {output.density} 2>&1 | tee -i {log} >&2"

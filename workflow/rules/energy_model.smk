@@ -18,10 +18,10 @@ rule energy_model:
         mem_mb=8000,
         runtime=1440,
     params:
-        settings=section("energy_model"),
+        settings=model("energy_model"),
         method_version=method_version("densnet.training.energy"),
     message:
         "{wildcards.system}: training the energy model"
     shell:
-        "densnet train energy --labels {input.labels} --density {input.density} {params.settings} "
+        "densnet train energy --labels {input.labels} --density {input.density} {params.settings} --threads {threads} "
         "--log {output.learning} --output {output.energy} --model {output.model} 2>&1 | tee -i {log} >&2"

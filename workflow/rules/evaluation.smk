@@ -21,4 +21,4 @@ rule evaluation:
         "{wildcards.system}: errors on the test frames"
     shell:
         "densnet evaluate --labels {input.labels} --model {input.model} "
-        "--output {output.evaluation} 2>&1 | tee -i {log} >&2"
+        "--threads {threads} --output {output.evaluation} 2>&1 | tee -i {log} >&2"

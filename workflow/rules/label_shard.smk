@@ -4,9 +4,9 @@ rule label_shard:
     output:
         shard=f"{SYSTEM}/shards/{{shard}}.nc",
     log:
-        f"{SYSTEM}/logs/label_shard_{{shard}}.log",
+        f"{SYSTEM}/logs/label_shard/{{shard}}.log",
     benchmark:
-        f"{SYSTEM}/benchmarks/label_shard_{{shard}}.tsv"
+        f"{SYSTEM}/benchmarks/label_shard/{{shard}}.tsv"
     priority: 80
     conda:
         "../../envs/psi4.yaml"
@@ -17,10 +17,10 @@ rule label_shard:
         runtime=1440,
     params:
         shards=len(SHARDS),
-        level=section("reference", *BEYOND_LEVEL),
-        method_version=method_version("densnet.reference.label"),
+        level=section("reference", only=LEVEL),
+        method_version=method_version("densnet.reference.labels"),
     message:
         "{wildcards.system}: labelling with Psi4, shard {wildcards.shard} of {params.shards}"
     shell:
         "densnet label --geometries {input.geometries} --shard {wildcards.shard} --shards {params.shards} "
-        "{params.level} --output {output.shard} 2>&1 | tee -i {log} >&2"
+        "{params.level} --memory-gib $(({resources.mem_mb} / 3000)) --output {output.shard} 2>&1 | tee -i {log} >&2"

@@ -17,8 +17,8 @@ rule labels:
         mem_mb=4000,
         runtime=480,
     params:
-        settings=section("reference", only=("fit_basis", "max_failed_share")),
-        method_version=method_version("densnet.density.fit"),
+        settings=section("reference", only=FIT),
+        method_version=method_version("densnet.density.fitting_stage"),
     message:
         "{wildcards.system}: fitting the densities"
     shell:

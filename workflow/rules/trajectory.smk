@@ -16,12 +16,12 @@ rule trajectory:
         mem_mb=8000,
         runtime=1440,
     params:
-        settings=section("md", "peer"),
+        settings=section("md", without=["peer"]),
         method_version=method_version("densnet.dynamics.simulation"),
     message:
         "{wildcards.system}: molecular dynamics with the model"
     shell:
-        "densnet md --model {input.model} --geometries {input.geometries} {params.settings} "
+        "densnet md --model {input.model} --geometries {input.geometries} {params.settings} --threads {threads} "
         "--output {output.trajectory} 2>&1 | tee -i {log} >&2"
 
 
@@ -44,10 +44,10 @@ rule peer_trajectory:
         mem_mb=4000,
         runtime=1440,
     params:
-        settings=section("md", "peer"),
+        settings=section("md", without=["peer"]),
         method_version=method_version("densnet.dynamics.simulation"),
     message:
         "{wildcards.system}: molecular dynamics with GFN2-xTB"
     shell:
-        "densnet md --peer gfn2-xtb --geometries {input.geometries} {params.settings} "
+        "densnet md --peer gfn2-xtb --geometries {input.geometries} {params.settings} --threads {threads} "
         "--output {output.trajectory} 2>&1 | tee -i {log} >&2"
