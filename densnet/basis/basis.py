@@ -233,8 +233,9 @@ def _look_up(name: str, number: int) -> tuple[Shell, ...]:
         raise DensnetError(f"basis {name!r}: no such basis set; {hint}")
     if _symbol(number) not in atomic_numbers:
         raise DensnetError(f"basis {name!r}: expected atomic numbers, got {number}")
-    # PySCF looks simplified aliases up in its own files and passes other names on to the Basis Set Exchange as written.
-    spelled = name if _simplified(name) in library.ALIAS else known[_simplified(name)]
+    # PySCF looks aliases up in its own files and passes other names on to the Basis Set Exchange as they are written.
+    # The space keeps it from reading a file of that name that happens to lie in the working directory.
+    spelled = f"{_simplified(name)} " if _simplified(name) in library.ALIAS else known[_simplified(name)]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

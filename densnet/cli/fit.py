@@ -14,11 +14,11 @@ from densnet.io.netcdf import write_dataset
 
 def fit(
     *,
-    shards: Annotated[list[Path], Parameter(consume_multiple=True)],
+    shards: Annotated[list[Path], Parameter(consume_multiple=True, negative="")],
     geometries: Path,
     atoms: Path,
     output: Path,
-    settings: Annotated[FitSettings, Parameter(name="*")] = FitSettings(),  # noqa: B008
+    settings: Annotated[FitSettings, Parameter(name="*")] = FitSettings(),
     processes: int = 1,
 ) -> None:
     """Fit the labelled densities in a Gaussian basis, charge and dipole exact, and measure the fit's own errors.

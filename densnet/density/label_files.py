@@ -1,4 +1,4 @@
-"""Read what ``densnet label`` and ``densnet atoms`` wrote, check that it fits together, and put it in canonical order."""
+"""Read what ``densnet label`` and ``densnet atoms`` wrote, check that it fits together, bring it to canonical order."""
 
 from __future__ import annotations
 
