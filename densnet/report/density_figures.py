@@ -28,8 +28,6 @@ MARGIN = 1.8
 SPACING = 0.04
 """Of the points of a map, Å."""
 N_RADIAL_FRAMES = 5
-SHELL_WIDTH = 0.1
-"""Of the radial profile, Å."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +142,7 @@ def _draw_map(
         levels = 2.0 ** np.arange(-8, 6)
         shown = np.log2(np.maximum(value, levels[0] / 2))
         image = axes.contourf(x, y, shown, levels=np.log2(levels), cmap="Blues", extend="both")
-        axes.contour(x, y, shown, levels=np.log2(levels), colors="k", linewidths=0.3)
+        axes.contour(x, y, shown, levels=np.log2(levels), colors="k", linewidths=0.3, linestyles="-")
     bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.9, pad=0.02, aspect=30)
     if not signed:
         ticks = [-8.0, -5.0, -2.0, 1.0, 4.0]
@@ -208,26 +206,28 @@ def density_error(sources: Sources) -> Picture:
 
 
 def _draw_radial(axes: Axes, evaluation: xr.Dataset) -> int:
-    """Draw 100/N ∫ |Δρ| over shells around the nearest nucleus, per Å; return how many frames were averaged."""
+    """Draw 100/N ∫ |Δρ| δ(r - distance to the nearest nucleus), per Å; return how many frames were averaged."""
     basis = Basis.from_json(evaluation.attrs["fit_basis"])
     numbers = evaluation["numbers"].values.astype(np.int64)
-    edges = np.arange(0.0, 3.0 + SHELL_WIDTH / 2, SHELL_WIDTH)
+    radius = np.linspace(0.02, 3.0, 150)
     rows = np.linspace(0, evaluation.sizes["frame"] - 1, min(N_RADIAL_FRAMES, evaluation.sizes["frame"])).astype(int)
-    profiles = np.zeros((2, len(edges) - 1))
+    profiles = np.zeros((2, len(radius)))
     for row in rows:
         frame = evaluation.isel(frame=int(row))
         grid = DensityGrid.around(numbers, frame["positions"].values / BOHR_IN_ANGSTROM)
         distance = BOHR_IN_ANGSTROM * np.sqrt(
             ((grid.points[:, None, :] - grid.positions[None, :, :]) ** 2).sum(axis=2).min(axis=1)
         )
+        # Points of an atomic grid sit on shells: each is smeared over about the distance to the next shell.
+        width = 0.03 + 0.09 * distance
+        kernel = np.exp(-0.5 * ((radius[:, None] - distance) / width) ** 2) / (np.sqrt(2 * np.pi) * width)
         fitted = frame["coefficients"].values
         others = (evaluation["prior"].values, frame["coefficients_predicted"].values)
         for number, other in enumerate(others):
             share = 100.0 / numbers.sum() * grid.weights * np.abs(grid.fitted(basis, other - fitted))
-            profiles[number] += np.histogram(distance, edges, weights=share)[0] / SHELL_WIDTH / len(rows)
-    middle = 0.5 * (edges[1:] + edges[:-1])
+            profiles[number] += kernel @ share / len(rows)
     for profile, label, colour in zip(profiles, ("prior", "model"), (PRIOR, MODEL), strict=True):
-        axes.plot(middle, profile, color=colour, label=label, drawstyle="steps-mid")
+        axes.plot(radius, profile, color=colour, label=label)
     axes.set_yscale("log")
     positive = profiles[profiles > 0]
     axes.set_ylim(max(float(positive.min()), float(profiles.max()) * 1e-5) / 1.5, float(profiles.max()) * 2)

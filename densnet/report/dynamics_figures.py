@@ -56,14 +56,15 @@ def energy_conservation(sources: Sources) -> Picture:
         name = str(sources.peer_trajectory.attrs.get("potential", "peer"))
         shown.append((name, drifts(sources.peer_trajectory), PEER))
     reach = max(float(np.abs(values).max()) for _, values, _ in shown) or 1e-6
-    edges = np.linspace(-1.05 * reach, 1.05 * reach, 32)
+    edges = np.linspace(-1.05 * reach, 1.05 * reach, 42)
     for name, values, colour in shown:
-        right.hist(values, edges, color=colour, alpha=0.55, label=f"{name} (mean {values.mean():.2g})")
+        label = f"{name} (mean {values.mean():.2g})"
+        right.hist(values, edges, color=colour, alpha=0.4, label=label, histtype="stepfilled", ec=colour)
     right.axvline(0, color="black", lw=0.7)
     right.set_xlabel("drift of a replica [meV/atom/ps]")
     right.set_ylabel("replicas")
-    right.set_ylim(0, right.get_ylim()[1] * 1.25)
-    right.legend(loc="upper left")
+    right.yaxis.get_major_locator().set_params(integer=True)
+    right.legend(loc="lower center", bbox_to_anchor=(0.55, 1.0), ncols=2)
     panel_letter(right, "b")
     attrs = trajectory.attrs
     caption = CAPTIONS["energy_conservation"].format(

@@ -35,11 +35,11 @@ def spectrum(sources: Sources) -> Picture:
         bottom = _draw_curve(main, sources.peer_spectrum, (low, high), PEER, name, sign=-1)
     if "intensity_jcamp" in comparison:
         top = max(top, _draw_measured(main, comparison, model))
-    _number_lines(main, model, (low, high), 1.0, top)
+    _number_lines(main, model, (low, high), 1.0)
     if sources.peer_spectrum is not None:
-        _number_lines(main, sources.peer_spectrum, (low, high), -1.0, bottom)
+        _number_lines(main, sources.peer_spectrum, (low, high), -1.0)
     main.axhline(0, color="black", lw=0.7)
-    main.set_ylim(-1.25 * bottom if bottom else 0.0, 1.25 * top)
+    main.set_ylim(-1.15 * bottom if bottom else 0.0, 1.2 * top)
     main.set_xlim(high, low)
     main.set_xlabel("wavenumber [1/cm]")
     main.set_ylabel("absorption [km/mol per 1/cm]")
@@ -88,7 +88,7 @@ def _draw_curve(
     if np.isfinite(error).all():
         axes.fill_between(x, sign * (y - 2 * error), sign * (y + 2 * error), color=colour, alpha=0.3, lw=0)
     axes.plot(x, sign * y, color=colour, lw=1.1, label=name)
-    return float(y.max())
+    return float((y + 2 * np.nan_to_num(error)).max())
 
 
 def _draw_measured(axes: Axes, comparison: xr.Dataset, model: xr.Dataset) -> float:
@@ -101,10 +101,16 @@ def _draw_measured(axes: Axes, comparison: xr.Dataset, model: xr.Dataset) -> flo
     return float(measured.max())
 
 
-def _number_lines(axes: Axes, dataset: xr.Dataset, limits: tuple[float, float], sign: float, height: float) -> None:
+def _number_lines(axes: Axes, dataset: xr.Dataset, limits: tuple[float, float], sign: float) -> None:
     """Write the positions of the strongest lines that keep a distance from stronger ones."""
     numbered: list[float] = []
-    for x, y in zip(dataset["line_wavenumber"].values, dataset["line_intensity"].values, strict=True):
+    error = np.interp(
+        dataset["line_wavenumber"].values,
+        dataset["wavenumber"].values,
+        np.nan_to_num(dataset["intensity_error"].values),
+    )
+    tops = dataset["line_intensity"].values + 2 * error
+    for x, y in zip(dataset["line_wavenumber"].values, tops, strict=True):
         near = any(abs(x - other) < NUMBER_DISTANCE for other in numbered)
         if near or not limits[0] <= x <= limits[1] or len(numbered) == N_NUMBERED:
             continue

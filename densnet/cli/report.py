@@ -1,0 +1,66 @@
+"""densnet report: one static page of a run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from densnet.errors import DensnetError
+from densnet.io.netcdf import read_dataset, write_text
+from densnet.report.metrics import read_metrics
+from densnet.report.page import SystemReport, page, read_configuration, read_figures
+
+_MANY = Parameter(consume_multiple=True)
+
+
+def report(
+    *,
+    run: str,
+    system: Annotated[list[str], _MANY],
+    figures: Annotated[list[Path], _MANY],
+    metrics: Annotated[list[Path], _MANY],
+    labels: Annotated[list[Path], _MANY],
+    comparison: Annotated[list[Path], _MANY],
+    output: Path,
+    config: Path | None = None,
+) -> None:
+    """Write the page of a run: tables and figures of its systems, images and captions inside.
+
+    Parameters
+    ----------
+    run
+        Name of the run.
+    system
+        Names of the systems.
+    figures
+        Folders of 'densnet figures', in the same order.
+    metrics
+        Outputs of 'densnet metrics', in the same order.
+    labels
+        Outputs of 'densnet fit', in the same order.
+    comparison
+        Outputs of 'densnet compare', in the same order.
+    output
+        The page, HTML.
+    config
+        A text file to be shown word for word with its digest.
+    """
+    counts = {"figures": len(figures), "metrics": len(metrics), "labels": len(labels), "comparison": len(comparison)}
+    wrong = [f"--{name} {count}" for name, count in counts.items() if count != len(system)]
+    if wrong:
+        raise DensnetError(f"report: expected {len(system)} of each, one a --system, found {', '.join(wrong)}")
+    systems = [
+        SystemReport(
+            name,
+            read_metrics(metrics[number]),
+            read_dataset(labels[number], stage="fit", variables=("numbers",)),
+            read_dataset(comparison[number], stage="compare"),
+            read_figures(figures[number]),
+        )
+        for number, name in enumerate(system)
+    ]
+    write_text(output, page(run, systems, None if config is None else read_configuration(config)))
+    print(f"report: {output}", file=sys.stderr)

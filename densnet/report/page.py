@@ -1,0 +1,173 @@
+"""One static page of a run: tables, figures and how they were made; nothing is fetched when it is opened."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.metadata
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from densnet import __version__
+from densnet.basis.basis import Basis
+from densnet.errors import DensnetError
+from densnet.report.captions import ORDER
+from densnet.report.metrics import Metrics, describe
+from densnet.report.sources import formula, level_of_theory
+from densnet.report.style import Picture, read_picture
+from densnet.report.table import metric_rows, region_rows
+
+PACKAGES = ("torch", "e3nn", "pyscf", "ase", "tblite", "rdkit", "xarray", "numpy", "scipy", "matplotlib", "snakemake")
+"""Whose versions the page names."""
+_LONGEST_ATTRIBUTE = 500
+"""Longer attributes (basis sets as JSON) are cut in the page."""
+
+
+@dataclass(frozen=True)
+class SystemReport:
+    """What the page needs of one system.
+
+    Attributes:
+        name: as it is shown.
+        metrics: flat numbers.
+        labels: outcome of "fit".
+        comparison: outcome of "compare".
+        figures: in the order of the page.
+    """
+
+    name: str
+    metrics: Metrics
+    labels: xr.Dataset
+    comparison: xr.Dataset
+    figures: Sequence[Picture]
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A text file that decided the run, and its SHA-256."""
+
+    text: str
+    digest: str
+
+
+def read_figures(folder: Path) -> list[Picture]:
+    """Return the figures of a folder in the page's order, unknown names last.
+
+    Raises:
+        DensnetError: no figure in the folder, or one that densnet did not make.
+    """
+    paths = sorted(Path(folder).glob("*.png"))
+    if not paths:
+        raise DensnetError(f"figures: no .png file in {folder}; run 'densnet figures' first")
+    rank = {name: number for number, name in enumerate(ORDER)}
+    return [read_picture(path) for path in sorted(paths, key=lambda path: (rank.get(path.stem, len(rank)), path.stem))]
+
+
+def read_configuration(path: Path) -> Configuration:
+    """Read a text file and its digest.
+
+    Raises:
+        DensnetError: the file cannot be read as text.
+    """
+    try:
+        content = Path(path).read_bytes()
+        return Configuration(content.decode("utf-8"), hashlib.sha256(content).hexdigest())
+    except (OSError, UnicodeDecodeError) as error:
+        raise DensnetError(f"config: {path} cannot be read as text ({error}); give the run's configuration") from error
+
+
+def page(run: str, systems: Sequence[SystemReport], configuration: Configuration | None = None) -> str:
+    """Return the HTML of a run's page.
+
+    Raises:
+        DensnetError: no system, or two of the same name.
+    """
+    import jinja2
+
+    names = [system.name for system in systems]
+    if not names or len(set(names)) < len(names):
+        raise DensnetError(f"report: expected systems with different names, found {names}; name each once")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("densnet.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+    )
+    return environment.get_template("report.html").render(
+        run=run,
+        version=__version__,
+        systems=[_context(system) for system in systems],
+        overview=metric_rows([system.metrics for system in systems]),
+        versions=_versions(systems),
+        config=configuration,
+    )
+
+
+def _context(system: SystemReport) -> dict[str, Any]:
+    """Return what the template shows of a system."""
+    comparison, labels = system.comparison, system.labels
+    return {
+        "name": system.name,
+        "anchor": "system-" + re.sub(r"[^A-Za-z0-9]+", "-", system.name),
+        "formula": formula(labels["numbers"].values),
+        "level": level_of_theory(labels),
+        "fit_basis": Basis.from_json(labels.attrs["fit_basis"]).name,
+        "failed": len(json.loads(labels.attrs.get("failed_frames", "{}"))),
+        "rows": describe(system.metrics),
+        "regions": region_rows(comparison),
+        "measured": "region_jcamp_peak" in comparison,
+        "peer": comparison.attrs.get("peer", ""),
+        "remarks": _remarks(comparison),
+        "figures": [
+            {
+                "title": figure.title,
+                "caption": figure.caption,
+                "data": base64.b64encode(figure.png).decode("ascii"),
+            }
+            for figure in system.figures
+        ],
+        "provenance": _provenance(labels),
+    }
+
+
+def _remarks(comparison: xr.Dataset) -> list[str]:
+    """Return the sources of the fundamentals and what had to be put right in a measured spectrum."""
+    remarks = []
+    if "stick_source" in comparison.variables:
+        for source in dict.fromkeys(str(text) for text in comparison["stick_source"].values):
+            wavenumbers = comparison["stick_wavenumber"].values[comparison["stick_source"].values == source]
+            remarks.append(f"{', '.join(f'{x:g}' for x in wavenumbers)}: {source or 'no source given'}")
+    if comparison.attrs.get("experiment_title"):
+        notes = comparison.attrs.get("experiment_notes") or "read as it is"
+        remarks.append(f"measured spectrum {comparison.attrs['experiment_title']}: {notes}")
+    return remarks
+
+
+def _provenance(labels: xr.Dataset) -> str:
+    """Return the labels' attributes as text, long ones cut."""
+    lines = []
+    for name, value in sorted(labels.attrs.items()):
+        text = str(value)
+        lines.append(f"{name}: {text if len(text) <= _LONGEST_ATTRIBUTE else text[:_LONGEST_ATTRIBUTE] + ' ...'}")
+    return "\n".join(lines)
+
+
+def _versions(systems: Sequence[SystemReport]) -> list[tuple[str, str]]:
+    """Return versions: those that the label files recorded, and those of the packages that made the page."""
+    found = [("densnet", __version__)]
+    for key, name in (("densnet_version", "densnet (labels)"), ("psi4_version", "Psi4 (labels)")):
+        recorded = sorted({str(s.labels.attrs[key]) for s in systems if key in s.labels.attrs})
+        if recorded:
+            found.append((name, ", ".join(recorded)))
+    for package in PACKAGES:
+        try:
+            found.append((package, importlib.metadata.version(package)))
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,216 @@
+"""Figures and page of a small synthetic run."""
+
+from __future__ import annotations
+
+import hashlib
+import html.parser
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report_examples import NUMBERS, write_run
+
+from densnet.cli.figures import figures
+from densnet.cli.report import report
+from densnet.cli.summary import summary
+from densnet.errors import DensnetError
+from densnet.io.netcdf import read_dataset
+from densnet.report.captions import CAPTIONS, ORDER, TITLES
+from densnet.report.density_figures import best_plane
+from densnet.report.dynamics_figures import drifts
+from densnet.report.sources import level_of_theory, read_log
+from densnet.report.style import read_picture
+from densnet.report.timing_figures import duration, read_benchmarks
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return write_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def drawn(run: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("figures")
+    figures(name="water", output=folder, **run)
+    return folder
+
+
+def test_every_figure_is_there_with_its_caption(drawn: Path) -> None:
+    assert {path.stem for path in drawn.iterdir()} == set(TITLES) == set(CAPTIONS) == set(ORDER)
+    assert {path.suffix for path in drawn.iterdir()} == {".png"}
+    for path in drawn.iterdir():
+        shown = read_picture(path)
+        assert shown.title == TITLES[path.stem]
+        assert shown.caption.startswith("water") and "{" not in shown.caption and "nan" not in shown.caption
+
+
+def test_captions_tell_what_the_files_say(drawn: Path) -> None:
+    error = read_picture(drawn / "density_error.png").caption
+    assert "trained on 100 (seed 11)" in error and "PBE/def2-SVP" in error
+    assert "8 replicas of 2.50 ps" in read_picture(drawn / "spectrum.png").caption
+    assert "H–O–H" in read_picture(drawn / "density_map.png").caption.replace("O–H–H", "H–O–H")
+
+
+def test_figures_are_the_same_each_time(run: dict[str, Path], drawn: Path, tmp_path: Path) -> None:
+    figures(name="water", output=tmp_path, **run)
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (drawn / path.name).read_bytes()
+
+
+def test_without_peer_and_benchmarks(run: dict[str, Path], tmp_path: Path) -> None:
+    few = {key: path for key, path in run.items() if key not in ("peer_trajectory", "peer_spectrum", "benchmarks")}
+    figures(name="water", output=tmp_path, **few)
+    assert {path.stem for path in tmp_path.iterdir()} == set(TITLES) - {"timings"}
+
+
+class Page(html.parser.HTMLParser):
+    """Collects what a page asks for from outside, its images and whether its tags close."""
+
+    VOID = frozenset({"meta", "img", "br", "hr", "link", "input"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.images: list[str] = []
+        self.outside: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if tag == "img" and name == "src":
+                self.images.append(value or "")
+            elif name in ("src", "href") and not (value or "").startswith("#"):
+                self.outside.append(value or "")
+        if tag == "script":
+            self.outside.append("script")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_page_holds_everything(run: dict[str, Path], drawn: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("seed: 11  # <not a tag>\n")
+    page = tmp_path / "report.html"
+    report(
+        run="demo & more",
+        system=["water", "heavy water"],
+        figures=[drawn, drawn],
+        metrics=[run["metrics"]] * 2,
+        labels=[run["labels"]] * 2,
+        comparison=[run["comparison"]] * 2,
+        config=config,
+        output=page,
+    )
+    text = page.read_text()
+    parsed = Page()
+    parsed.feed(text)
+    assert parsed.open == [] and parsed.outside == []
+    assert len(parsed.images) == 16 and all(image.startswith("data:image/png;base64,") for image in parsed.images)
+    assert hashlib.sha256(config.read_bytes()).hexdigest() in text
+    for expected in ("demo &amp; more", "&lt;not a tag&gt;", "H2O", "PBE/def2-SVP", "1.9.1", "O-H stretch", "NSRDS"):
+        assert expected in text, expected
+
+
+def test_lists_of_unequal_length_are_refused(run: dict[str, Path], drawn: Path, tmp_path: Path) -> None:
+    with pytest.raises(DensnetError, match=r"expected 2 of each.*--figures 1"):
+        report(
+            run="x",
+            system=["a", "b"],
+            figures=[drawn],
+            metrics=[run["metrics"]] * 2,
+            labels=[run["labels"]] * 2,
+            comparison=[run["comparison"]] * 2,
+            output=tmp_path / "x.html",
+        )
+    with pytest.raises(DensnetError, match="as many"):
+        summary(system=["a", "b"], metrics=[run["metrics"]], comparison=[run["comparison"]])
+
+
+def test_foreign_or_damaged_picture_is_refused(drawn: Path, tmp_path: Path) -> None:
+    path = tmp_path / "parity.png"
+    content = (drawn / "parity.png").read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(DensnetError, match="not a readable PNG"):
+        read_picture(path)
+    path.write_bytes(b"not a picture")
+    with pytest.raises(DensnetError, match="not a readable PNG"):
+        read_picture(path)
+
+
+def test_summary_prints_the_table(run: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    summary(system=["water"], metrics=[run["metrics"]], comparison=[run["comparison"]], report=Path("report.html"))
+    printed = capsys.readouterr().out
+    assert "Density error (NMAE) [%]" in printed and "H-O-H bend" in printed
+    assert printed.rstrip().endswith("Report: report.html")
+
+
+def test_plane_holds_the_three_heaviest_neighbours() -> None:
+    positions = np.array([[0.0, 0.0, 0.0], [1.8, 0.1, 0.3], [-0.5, 1.2, 0.4], [0.3, -0.9, 0.8]])
+    plane = best_plane(np.array([6, 16, 1, 6]), positions)
+    assert set(plane.atoms) == {0, 1, 3}
+    flat, height = plane.coordinates(positions)
+    assert height[[0, 1, 3]] == pytest.approx(0.0, abs=1e-12)
+    assert height[2] > 0.1
+    assert np.linalg.norm(flat[1] - flat[0]) == pytest.approx(np.linalg.norm(positions[1] - positions[0]))
+
+
+def test_linear_molecule_lies_in_its_plane() -> None:
+    positions = np.outer([0.0, 1.16, -1.16], [0.6, 0.0, 0.8])
+    plane = best_plane(np.array([6, 8, 8]), positions)
+    assert plane.atoms == ()
+    flat, height = plane.coordinates(positions)
+    assert height == pytest.approx(0.0, abs=1e-12)
+    assert plane.axes @ plane.axes.T == pytest.approx(np.eye(2))
+    assert np.ptp(flat[:, 0]) == pytest.approx(2.32)
+
+
+def test_drift_is_the_slope(run: dict[str, Path]) -> None:
+    trajectory = read_dataset(run["trajectory"], stage="md")
+    time = trajectory["time"].values
+    slopes = np.array([0.3, -0.6])
+    exact = trajectory.isel(replica=slice(2)).copy()
+    exact["energy_kinetic"] = (("replica", "time"), slopes[:, None] * 1e-3 * len(NUMBERS) * time / 1e3)
+    exact["energy_potential"] = 0 * exact["energy_kinetic"]
+    assert drifts(exact) == pytest.approx(slopes)
+
+
+def test_level_of_theory_names_the_dispersion(run: dict[str, Path]) -> None:
+    labels = read_dataset(run["labels"], stage="fit")
+    assert level_of_theory(labels) == "PBE/def2-SVP"
+    assert level_of_theory(labels.assign_attrs(dispersion="d4")) == "PBE-D4/def2-SVP"
+    bare = labels.copy()
+    del bare.attrs["functional"]
+    with pytest.raises(DensnetError, match="functional"):
+        level_of_theory(bare)
+
+
+def test_benchmarks_are_summed_by_rule(run: dict[str, Path], tmp_path: Path) -> None:
+    costs = {cost.rule: cost for cost in read_benchmarks(run["benchmarks"])}
+    assert sorted(costs["label"].seconds) == [58.4, 62.0]
+    assert costs["label"].max_rss_mb == 482.9
+    assert np.isnan(costs["spectrum"].max_rss_mb)
+    with pytest.raises(DensnetError, match=r"no \.tsv"):
+        read_benchmarks(tmp_path)
+    copied = tmp_path / "benchmarks"
+    shutil.copytree(run["benchmarks"], copied)
+    (copied / "sample.tsv").write_text("nonsense\n1\n")
+    with pytest.raises(DensnetError, match="column 's'"):
+        read_benchmarks(copied)
+
+
+def test_durations_are_readable() -> None:
+    assert [duration(s) for s in (0.5, 31.2, 240.3, 7200)] == ["0.5 s", "31 s", "4.0 min", "2.0 h"]
+
+
+def test_log_with_gaps_and_without_steps(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("step,train_loss,validation_x\n1,0.5,\n2,0.4,7\n")
+    log = read_log(path)
+    assert np.isnan(log["validation_x"][0]) and log["validation_x"][1] == 7
+    for text in ("", "a,b\n1,2\n", "step\nabc\n"):
+        path.write_text(text)
+        with pytest.raises(DensnetError, match=r"log\.csv"):
+            read_log(path)

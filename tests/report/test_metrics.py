@@ -1,0 +1,148 @@
+"""metrics.json: the contract's keys, from numbers that can be checked by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from densnet.errors import DensnetError
+from densnet.report.metrics import EXPLANATIONS, collect_metrics, describe, read_metrics
+from densnet.report.table import line_texts, plain_table, region_rows, summary_text
+from densnet.units import E_ANGSTROM_IN_DEBYE
+
+
+def evaluation() -> xr.Dataset:
+    """Two frames of a diatomic with known errors."""
+    zero = np.zeros((2, 2, 3))
+    return xr.Dataset(
+        {
+            "energy_reference": (("frame",), [1.0, 2.0]),
+            "energy_predicted": (("frame",), [1.010, 1.998]),
+            "forces_reference": (("frame", "atom", "x"), zero),
+            "forces_predicted": (("frame", "atom", "x"), zero + 0.05),
+            "dipole_reference": (("frame", "x"), np.zeros((2, 3))),
+            "dipole_predicted": (("frame", "x"), [[0.03, 0.04, 0.0], [0.0, 0.0, -0.15]]),
+            "nmae": (("frame",), [0.2, 0.4]),
+            "nmae_true": (("frame",), [1.0, 2.0]),
+            "floor_nmae": (("frame",), [0.9, 1.1]),
+            "prior_nmae": (("frame",), [7.0, 9.0]),
+            "coulomb_error": (("frame",), [0.02, 0.04]),
+            "charge_error": (("frame",), [1e-7, -3e-7]),
+        },
+        attrs={"n_train": 50, "seed": 4},
+    )
+
+
+def trajectory() -> xr.Dataset:
+    time = np.arange(1000) * 2.0
+    return xr.Dataset(
+        {"dipole": (("replica", "time", "x"), np.zeros((3, 1000, 3)))},
+        coords={"time": time},
+        attrs={"nve_drift_mev_per_atom_per_ps": -0.2, "ms_per_step_per_replica": 0.5},
+    )
+
+
+def comparison() -> xr.Dataset:
+    return xr.Dataset({"reference": (("reference",), ["jcamp", "gfn2-xtb"]), "pearson": (("reference",), [0.8, 0.6])})
+
+
+def test_values_by_hand() -> None:
+    metrics = collect_metrics(evaluation(), trajectory(), comparison())
+    expected = {
+        "density_nmae_percent": 0.3,
+        "density_nmae_true_percent": 1.5,
+        "density_floor_percent": 1.0,
+        "density_prior_percent": 8.0,
+        "density_coulomb_error_mha": 0.03,
+        "dipole_mae_debye": 0.10 * E_ANGSTROM_IN_DEBYE,
+        "charge_max_error_e": 3e-7,
+        "energy_mae_mev_per_atom": 3.0,
+        "force_mae_mev_per_angstrom": 50.0,
+        "nve_drift_mev_per_atom_per_ps": -0.2,
+        "md_ps_total": 6.0,
+        "md_ms_per_step_per_replica": 0.5,
+        "spectrum_pearson_jcamp": 0.8,
+        "spectrum_pearson_gfn2-xtb": 0.6,
+        "n_train": 50,
+        "n_test": 2,
+        "seed": 4,
+    }
+    assert metrics == pytest.approx(expected)
+    assert list(metrics) == list(expected)
+
+
+@pytest.mark.parametrize("name", ["nmae", "charge_error", "forces_predicted", "dipole_predicted", "energy_reference"])
+def test_a_number_that_is_none_is_refused(name: str) -> None:
+    broken = evaluation()
+    broken[name].values.flat[0] = np.nan
+    with pytest.raises(DensnetError, match="not a finite number"):
+        collect_metrics(broken, trajectory(), comparison())
+
+
+def test_missing_attribute_names_the_stage() -> None:
+    broken = trajectory()
+    del broken.attrs["ms_per_step_per_replica"]
+    with pytest.raises(DensnetError, match=r"trajectory.*ms_per_step_per_replica"):
+        collect_metrics(evaluation(), broken, comparison())
+
+
+def test_every_key_is_explained_once() -> None:
+    metrics = collect_metrics(evaluation(), trajectory(), comparison())
+    rows = describe(metrics)
+    assert len(rows) == len(metrics)
+    assert set(EXPLANATIONS) <= set(metrics)
+
+
+def test_damaged_metrics_file_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    for text, message in (('{"a": 1', "not JSON"), ('{"a": [1]}', "flat keys"), ("[]", "flat keys")):
+        path.write_text(text)
+        with pytest.raises(DensnetError, match=message):
+            read_metrics(path)
+    with pytest.raises(DensnetError, match="cannot be read"):
+        read_metrics(tmp_path / "none.json")
+
+
+def lines_and_regions() -> xr.Dataset:
+    return xr.Dataset(
+        {
+            "line_wavenumber": (("line",), [1031.6, 3702.2]),
+            "line_experiment": (("line",), [1028.0, 3653.0]),
+            "line_description": (("line",), ["C-O stretch", "O-H stretch"]),
+            "region": (("region",), ["C-O stretch", "O-H stretch"]),
+            "region_experiment": (("region",), [1060.0, 3653.0]),
+            "region_experiment_low": (("region",), [1028.0, 3653.0]),
+            "region_experiment_high": (("region",), [1091.0, 3653.0]),
+            "region_model_peak": (("region",), [1031.6, 3702.2]),
+            "region_peer_peak": (("region",), [np.nan, 3500.0]),
+        },
+        attrs={"peer": "gfn2-xtb"},
+    )
+
+
+def test_lines_and_regions_stand_beside_experiment() -> None:
+    dataset = lines_and_regions()
+    assert line_texts(dataset) == ["1032 (1028 C-O stretch)", "3702 (3653 O-H stretch)"]
+    assert region_rows(dataset) == [
+        ["O-H stretch", "3653", "–", "3702", "3500"],
+        ["C-O stretch", "1028–1091", "–", "1032", "–"],
+    ]
+
+
+def test_summary_shows_systems_side_by_side() -> None:
+    metrics = collect_metrics(evaluation(), trajectory(), comparison())
+    bare = {key: value for key, value in metrics.items() if "pearson" not in key}
+    text = summary_text(["ethanol", "water"], [metrics, bare], [lines_and_regions(), lines_and_regions()])
+    header, rule, first = text.splitlines()[:3]
+    assert header.split() == ["ethanol", "water"] and set(rule) == {"-"}
+    assert first.split()[-2:] == ["0.3", "0.3"]
+    assert "Spectrum against jcamp" in text and "–" in text
+    assert "O-H stretch" in text and "measured" not in text
+
+
+def test_plain_table_is_aligned() -> None:
+    lines = plain_table(["", "a"], [["row", "1"], ["longer row", "22"]]).splitlines()
+    assert lines[2].endswith(" 1") and lines[3].endswith("22") and len(lines[2]) == len(lines[3])
