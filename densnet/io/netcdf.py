@@ -88,9 +88,7 @@ def write_dataset(
         for name, array in stamped.variables.items()
         if array.dtype.kind in "fi" and array.size > 1000
     }
-    write_atomically(
-        Path(path), lambda temporary: stamped.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
-    )
+    write_atomically(Path(path), lambda temporary: stamped.to_netcdf(temporary, engine="netcdf4", encoding=encoding))
 
 
 def read_dataset(path: Path, *, stage: str | Iterable[str], variables: Iterable[str] = ()) -> xr.Dataset:
@@ -106,7 +104,8 @@ def read_dataset(path: Path, *, stage: str | Iterable[str], variables: Iterable[
         raise DensnetError(f"{path}: no such file; expected the output of 'densnet {stages[0]}'")
     try:
         with xr.open_dataset(path, engine="netcdf4") as opened:
-            dataset = opened.load()
+            # Without its encoding: else strings that are changed or concatenated are cut to the old length when written.
+            dataset = opened.load().drop_encoding()
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise DensnetError(f"{path}: not a readable netCDF file (truncated?: {error}); {remedy}") from error
     found = dataset.attrs.get("densnet_stage")
