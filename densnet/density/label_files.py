@@ -75,9 +75,10 @@ def read_labels(shards: Sequence[Path], geometries: Path) -> Labels:
         _check_attributes(path, dataset, Path(shards[0]), datasets[0])
         if not np.array_equal(dataset["numbers"].values, sampled["numbers"].values):
             raise DensnetError(f"{path}: its atoms are not those of {geometries}; label this file's geometries again")
-    whole = xr.concat(
-        [d.drop_vars("numbers") for d in datasets], "frame", data_vars="all", combine_attrs="override"
-    ).sortby("frame")
+    parts = [d.drop_vars("numbers") for d in datasets if d.sizes["frame"]]
+    if not parts:
+        raise DensnetError(f"{shards[0]}: no frames in any shard; label the geometries again")
+    whole = xr.concat(parts, "frame", data_vars="all", combine_attrs="override").sortby("frame")
     _check_frames(whole, sampled, geometries)
     temperature, distance = (sampled[name].copy() for name in ("temperature", "distance_to_train"))
     whole = whole.assign(numbers=sampled["numbers"], temperature=temperature, distance_to_train=distance)
