@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +26,12 @@ class DenSNetCalculator(Calculator):
         DensnetError: the file is no model of ours; an element that the model does not know.
     """
 
-    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "dipole"]
+    implemented_properties = [  # noqa: RUF012 (ASE declares it so)
+        "energy",
+        "free_energy",
+        "forces",
+        "dipole",
+    ]
 
     def __init__(self, model: str | Path, *, device: str = "cpu", dtype: str = "float32", **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -40,8 +45,9 @@ class DenSNetCalculator(Calculator):
     ) -> None:
         """Compute all implemented properties of ``atoms`` (ASE's interface)."""
         super().calculate(atoms, properties or ["energy"], system_changes)
-        element = self.model.elements_of(self.atoms.numbers)
-        prediction = self.model(element, torch.as_tensor(self.atoms.positions)[None])
+        current: Atoms = self.atoms  # type: ignore[assignment]
+        element = self.model.elements_of(current.numbers)
+        prediction = self.model(element, torch.as_tensor(current.positions)[None])
         energy = float(prediction.energy[0])
         self.results = {
             "energy": energy,

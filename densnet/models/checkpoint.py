@@ -73,7 +73,9 @@ def load_content(path: Path, expected_format: str) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError, KeyError) as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise DensnetError(f"{path}: expected a {expected_format}, cannot be read ({reason}); train it again") from error
+        raise DensnetError(
+            f"{path}: expected a {expected_format}, cannot be read ({reason}); train it again"
+        ) from error
     if not isinstance(content, dict) or content.get("format") != expected_format:
         raise DensnetError(f"{path}: expected a {expected_format}, found another kind of file; give the right one")
     if content.get("format_version") != FORMAT_VERSION:
@@ -109,11 +111,10 @@ def load_model(path: Path, *, device: str = "cpu", dtype: torch.dtype = torch.fl
         if energy is not None:
             energy.load_state_dict(content["energy"])
     except (RuntimeError, TypeError) as error:
-        raise DensnetError(f"{path}: the weights do not fit the architecture that the file names; train again") from error
+        raise DensnetError(
+            f"{path}: the weights do not fit the architecture that the file names; train again"
+        ) from error
     model = DenSNet(density, energy, content["prior"]).to(device=device, dtype=dtype)
-    if model.energy is not None:
-        # the sum of atomic energies has more digits than float32
-        model.energy.atomic_energy = content["energy"]["atomic_energy"].to(device)
     return model.eval().requires_grad_(False)
 
 

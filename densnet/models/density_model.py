@@ -65,7 +65,8 @@ class DensityModel(nn.Module):
         self, settings: DensityModelSettings, whitened: WhitenedBasis, *, charge: int, mean_neighbours: float
     ) -> None:
         super().__init__()
-        self.settings, self.whitened, self.charge = settings, whitened, charge
+        self.settings, self.charge = settings, charge
+        self.whitened: WhitenedBasis = whitened
         self.mean_neighbours = mean_neighbours
         n_elements, l_max = len(whitened.elements), max(settings.l_max, whitened.l_max)
         self.harmonics = SphericalHarmonics(l_max)

@@ -41,7 +41,8 @@ class DenSNet(nn.Module):
 
     def __init__(self, density: DensityModel, energy: EnergyModel | None, prior: torch.Tensor) -> None:
         super().__init__()
-        self.density, self.energy = density, energy
+        self.density: DensityModel = density
+        self.energy: EnergyModel | None = energy
         # kept in float64 whatever the networks use: the density's charge is exact because of it
         self._exact_prior = prior.double().cpu()
         self._exact_basis = (WhitenedBasis(density.whitened.basis, density.whitened.elements),)
@@ -118,7 +119,7 @@ class DenSNet(nn.Module):
         )
         x, _ = self.density(graph)
         (whitened,), prior = self._exact_basis, self._exact_prior
-        host = Graph(*(v.cpu() if isinstance(v, torch.Tensor) else v for v in vars(graph).values()))
+        host = graph.cpu()
         x = whitened.with_charge(x.double().cpu(), host, self.density.electrons(graph, torch.float64).cpu())
         blocks = whitened.coefficients(x, host.element)
         if self.density.settings.target == "delta":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -79,6 +80,13 @@ class EnergyModel(nn.Module):
         self.readout = nn.Sequential(nn.Linear(width, 32), nn.SiLU(), nn.Linear(32, 1, bias=False))
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("atomic_energy", torch.zeros(n_elements, dtype=torch.float64))
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> EnergyModel:
+        """Convert everything but the atomic energies, whose sum has more digits than float32."""
+        kept = self.atomic_energy
+        super()._apply(fn, recurse)
+        self.atomic_energy = kept.to(self.scale.device)
+        return self
 
     def set_scales(self, scale: float, atomic_energy: torch.Tensor) -> None:
         """Set the scale in eV and the reference energy of each element (z,) in eV."""

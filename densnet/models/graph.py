@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch.autograd import forward_ad
 
 from densnet.errors import DensnetError
 
@@ -28,6 +29,12 @@ class Graph:
     receiver: torch.Tensor
     sender: torch.Tensor
 
+    def cpu(self) -> Graph:
+        """Return the graph in host memory."""
+        tensors = (self.element, self.positions, self.molecule, self.receiver, self.sender)
+        element, positions, molecule, receiver, sender = (tensor.cpu() for tensor in tensors)
+        return Graph(element, positions, molecule, self.n_molecules, receiver, sender)
+
     def edges(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return distances (e,) in Angstrom and unit vectors (e, 3) from i to j."""
         vectors = self.positions[self.sender] - self.positions[self.receiver]
@@ -47,7 +54,8 @@ def replicate(element: torch.Tensor, positions: torch.Tensor, cutoff: float) -> 
         DensnetError: two atoms at the same place, or a position that is not finite.
     """
     n_frames, n_atoms, _ = positions.shape
-    fixed = positions.detach()
+    # which pairs are near is no differentiable question, in either direction of differentiation
+    fixed = forward_ad.unpack_dual(positions).primal.detach()
     separation = torch.cdist(fixed, fixed, compute_mode="donot_use_mm_for_euclid_dist")
     if not bool(torch.isfinite(separation).all()):
         raise DensnetError("positions: expected finite numbers, found NaN or infinity; the geometry has blown up")

@@ -26,16 +26,23 @@ class WhitenedBasis(nn.Module):
         mask (z, lm, n); unwhiten (z, l, n, n): Δc = L^{-T} x; charge (z, n): ∫ρ of l = 0; dipole (z, n): of l = 1.
     """
 
+    degree: torch.Tensor
+    mask: torch.Tensor
+    unwhiten: torch.Tensor
+    charge: torch.Tensor
+    dipole: torch.Tensor
+    numbers: torch.Tensor
+
     def __init__(self, basis: Basis, elements: tuple[int, ...]) -> None:
         super().__init__()
         self.basis, self.elements, self.l_max = basis, elements, basis.l_max
-        self.n_max = max(basis.n_radial(z, l) for z in elements for l in range(self.l_max + 1))  # noqa: E741
+        self.n_max = max(basis.n_radial(z, l) for z in elements for l in range(self.l_max + 1))
         shape = (len(elements), self.l_max + 1, self.n_max)
         present = np.zeros(shape)
         unwhiten = np.zeros((*shape, self.n_max))
         charge, dipole = np.zeros((len(elements), self.n_max)), np.zeros((len(elements), self.n_max))
         for index, z in enumerate(elements):
-            for l in range(self.l_max + 1):  # noqa: E741
+            for l in range(self.l_max + 1):
                 n = basis.n_radial(z, l)
                 if n == 0:
                     continue
@@ -91,7 +98,7 @@ class WhitenedBasis(nn.Module):
 
     def whiten(self, coefficients: torch.Tensor, element: torch.Tensor) -> torch.Tensor:
         """Return x = Lᵀ c from blocks (n, lm, n), the inverse of :meth:`coefficients`."""
-        padding = torch.diag_embed(1 - self.mask[:, [l * l for l in range(self.l_max + 1)]])  # noqa: E741
+        padding = torch.diag_embed(1 - self.mask[:, [l * l for l in range(self.l_max + 1)]])
         matrices = torch.linalg.inv(self.unwhiten + padding).to(coefficients.dtype)
         return torch.einsum("aijk,aik->aij", matrices[element][:, self.degree], coefficients)
 

@@ -42,11 +42,11 @@ def natural_parity_paths(l1_max: int, l2_max: int, l3_max: int) -> list[Path]:
     ]
 
 
-def components(l: int) -> slice:  # noqa: E741
+def components(l: int) -> slice:
     """Return where the 2l+1 components of degree l stand in a stack of degrees 0, 1, 2 ..."""
     return slice(l * l, (l + 1) ** 2)
 
 
 def degrees(l_max: int) -> torch.Tensor:
     """Return the degree of each of the (l_max+1)² stacked components."""
-    return torch.tensor([l for l in range(l_max + 1) for _ in range(2 * l + 1)])  # noqa: E741
+    return torch.tensor([l for l in range(l_max + 1) for _ in range(2 * l + 1)])

@@ -14,6 +14,8 @@ from densnet.nn.tensor_product import EdgeTensorProduct, PathMixing, SphereProdu
 class Gate(nn.Module):
     """Scalars through SiLU; each degree l > 0 scaled by a sigmoid of the scalars."""
 
+    degree: torch.Tensor
+
     def __init__(self, l_max: int, channels: int) -> None:
         super().__init__()
         self.gates = nn.Linear(channels, (l_max + 1) * channels)

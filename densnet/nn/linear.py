@@ -11,6 +11,8 @@ from densnet.nn.clebsch_gordan import degrees
 class Linear(nn.Module):
     """h'_lmd = Σ_c W_lcd h_lmc: features (n, (l_max+1)², in) to (n, (l_max+1)², out)."""
 
+    degree: torch.Tensor
+
     def __init__(self, l_max: int, in_channels: int, out_channels: int, gain: float = 1.0) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(l_max + 1, in_channels, out_channels) * gain / in_channels**0.5)
@@ -27,6 +29,8 @@ class ElementLinear(nn.Module):
     Every element's map is applied to every atom and the right one kept: for the handful of elements of a
     molecule that is quicker than sorting the atoms.
     """
+
+    degree: torch.Tensor
 
     def __init__(self, n_elements: int, l_max: int, in_channels: int, out_channels: int, gain: float = 1.0) -> None:
         super().__init__()

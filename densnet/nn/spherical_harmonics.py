@@ -18,7 +18,7 @@ class SphericalHarmonics(nn.Module):
     def __init__(self, l_max: int) -> None:
         super().__init__()
         self.l_max = l_max
-        for l in range(1, l_max):  # noqa: E741
+        for l in range(1, l_max):
             coupling = clebsch_gordan(l, 1, l + 1)
             # scaled so that the harmonic of the polar axis (only m = 0) has its right length
             top = float(coupling[l, 1, l + 1]) * ((2 * l + 1) * 3) ** 0.5
@@ -29,7 +29,7 @@ class SphericalHarmonics(nn.Module):
         """Map unit vectors (e, 3) to harmonics (e, (l_max+1)²)."""
         y1 = directions[:, [1, 2, 0]] * 3**0.5
         harmonics = [torch.ones_like(y1[:, :1]), y1][: self.l_max + 1]
-        for l in range(1, self.l_max):  # noqa: E741
+        for l in range(1, self.l_max):
             outer = (harmonics[-1].unsqueeze(2) * y1.unsqueeze(1)).flatten(1)
             harmonics.append(outer @ getattr(self, f"coupling_{l}").to(outer.dtype))
         return torch.cat(harmonics, dim=1)

@@ -19,12 +19,14 @@ class EdgeTensorProduct(nn.Module):
     Equal to e3nn's ``o3.TensorProduct`` with component normalisation.
     """
 
+    coupling: torch.Tensor
+
     def __init__(self, l_in: int, l_edge: int, l_out: int) -> None:
         super().__init__()
         self.l_in, self.l_edge, self.l_out = l_in, l_edge, l_out
         self.paths = natural_parity_paths(l_in, l_edge, l_out)
-        self.paths_of_degree = [sum(p.l3 == l for p in self.paths) for l in range(l_out + 1)]  # noqa: E741
-        self.rows_of_degree = [n * (2 * l + 1) for l, n in enumerate(self.paths_of_degree)]  # noqa: E741
+        self.paths_of_degree = [sum(p.l3 == l for p in self.paths) for l in range(l_out + 1)]
+        self.rows_of_degree = [n * (2 * l + 1) for l, n in enumerate(self.paths_of_degree)]
         rows, n_in, n_edge = sum(self.rows_of_degree), (l_in + 1) ** 2, (l_edge + 1) ** 2
         coupling, start = torch.zeros(n_edge, rows, n_in, dtype=torch.float64), 0
         for path in self.paths:
@@ -78,6 +80,9 @@ class SphereProduct(nn.Module):
     all degrees: equivariant to rounding, parity conserved. Channel mixing before and after gives the couplings their
     weights. Far fewer operations than one coupling at a time (compare Luo et al., "Gaunt tensor products", ICLR 2024).
     """
+
+    synthesis: torch.Tensor
+    analysis: torch.Tensor
 
     def __init__(self, l_max: int, n_factors: int) -> None:
         super().__init__()

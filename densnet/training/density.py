@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from densnet.io.fingerprint import fingerprint
 from densnet.models.checkpoint import save_model
-from densnet.models.densnet_model import DenSNet
 from densnet.models.density_model import DensityModel, DensityModelSettings
+from densnet.models.densnet_model import DenSNet
 from densnet.models.graph import Graph, replicate
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.training.frames import (
@@ -79,8 +80,12 @@ def train_density(
     network.to(device)
     error = _error_function(network, labels, device)
     train, validation = targets["train"].to(device), targets["validation"].to(device)
-    identity = {"labels": labels.settings, "model": asdict(model), "training": asdict(training), "v": METHOD_VERSION}
-    identity["frames"] = len(rows["train"])
+    identity = {
+        "labels": fingerprint(labels_path),
+        "model": asdict(model),
+        "training": asdict(training),
+        "method_version": METHOD_VERSION,
+    }
     run = Training(network, training.loop(), identity=identity, checkpoint=_checkpoint(output), log=log)
 
     def loss_of(batch: torch.Tensor) -> torch.Tensor:

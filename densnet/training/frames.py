@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +57,9 @@ class Labels:
         if len(rows) == 0:
             raise DensnetError(f"labels: expected frames of the split {split!r}, found none; sample and label some")
         if limit is not None and limit > len(rows):
-            raise DensnetError(f"n_train: expected at most the {len(rows)} {split} frames that have labels, found {limit}")
+            raise DensnetError(
+                f"n_train: expected at most the {len(rows)} {split} frames that have labels, found {limit}"
+            )
         return rows[:limit]
 
 
@@ -152,7 +153,9 @@ def _flat_unwhitening(whitened: WhitenedBasis, element: torch.Tensor, index: tor
     return columns.reshape(len(index), -1)[:, index].T
 
 
-def coefficient_scales(whitened: WhitenedBasis, numbers: np.ndarray, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def coefficient_scales(
+    whitened: WhitenedBasis, numbers: np.ndarray, x: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the root mean square of x per element, degree and function (z, l, n), and its mean for l = 0 (z, n).
 
     The mean of the s coefficients is taken off before their spread is measured.

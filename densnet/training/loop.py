@@ -79,7 +79,12 @@ class Training:
         self.model, self.settings, self.checkpoint, self.log = model, settings, checkpoint, log
         self.identity = digest(identity)
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=1e-6, fused=False, foreach=True
+            model.parameters(),
+            lr=settings.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=1e-6,
+            fused=False,
+            foreach=True,
         )
         self.average = {name: value.detach().clone() for name, value in model.named_parameters()}
         self.best: dict[str, torch.Tensor] = {}
@@ -113,7 +118,9 @@ class Training:
             loss_count += 1
             self.seconds = before + time.monotonic() - started
             if self.step % self.settings.validate_every == 0 or self.step == self.settings.steps:
-                self._validate(validate, selection, loss_sum / loss_count, (self.seconds - before) / (self.step - begin))
+                self._validate(
+                    validate, selection, loss_sum / loss_count, (self.seconds - before) / (self.step - begin)
+                )
                 loss_sum, loss_count = 0.0, 0
                 # only here, where no running sum is open, does a restart equal an undisturbed run to the last digit
                 if time.monotonic() - saved > self.settings.checkpoint_seconds and self.step < self.settings.steps:

@@ -1,0 +1,72 @@
+"""``densnet train``: the density model, then the energy model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from cyclopts import Parameter
+
+from densnet.models.density_model import DensityModelSettings
+from densnet.models.energy_model import EnergyModelSettings
+from densnet.training.density import DensityTrainingSettings, train_density
+from densnet.training.energy import EnergyTrainingSettings, train_energy
+
+
+def density(
+    *,
+    labels: Path,
+    output: Path,
+    log: Path,
+    threads: int = 1,
+    model: Annotated[DensityModelSettings, Parameter(name="*")] = DensityModelSettings(),
+    training: Annotated[DensityTrainingSettings, Parameter(name="*")] = DensityTrainingSettings(),
+) -> None:
+    """Train the density model; stopped at any moment, the same command goes on.
+
+    Parameters
+    ----------
+    labels
+        Output of 'densnet fit'.
+    output
+        The model file to write.
+    log
+        CSV of validation errors.
+    threads
+        CPU threads.
+    """
+    torch.set_num_threads(threads)
+    train_density(labels, model, training, output=output, log=log)
+
+
+def energy(
+    *,
+    labels: Path,
+    density: Path,
+    output: Path,
+    model_output: Annotated[Path, Parameter(name="--model")],
+    log: Path,
+    threads: int = 1,
+    model: Annotated[EnergyModelSettings, Parameter(name="*")] = EnergyModelSettings(),
+    training: Annotated[EnergyTrainingSettings, Parameter(name="*")] = EnergyTrainingSettings(),
+) -> None:
+    """Train the energy model on predicted densities; stopped at any moment, the same command goes on.
+
+    Parameters
+    ----------
+    labels
+        Output of 'densnet fit'.
+    density
+        Output of 'densnet train density' on the same labels.
+    output
+        The energy model's file to write.
+    model_output
+        Both models in one file, for everything that follows.
+    log
+        CSV of validation errors.
+    threads
+        CPU threads.
+    """
+    torch.set_num_threads(threads)
+    train_energy(labels, density, model, training, output=output, combined=model_output, log=log)

@@ -1,0 +1,304 @@
+"""Molecular dynamics of many replicas: Langevin to thermalise, then constant energy; written and resumed by chunks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import ase.data
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from densnet.dynamics.integrators import langevin, thermal_velocities, velocity_verlet, without_drift
+from densnet.dynamics.state import Array, Forces, Potential, State
+from densnet.errors import DensnetError
+from densnet.io.netcdf import read_dataset, variable, write_atomically, write_dataset
+from densnet.units import EV_IN_MEV
+
+METHOD_VERSION: int = 1
+
+LONGEST_BOND_RATIO = 2.0
+"""A replica whose bonds reach this many times the sum of covalent radii has lost an atom."""
+
+
+@dataclass(frozen=True)
+class DynamicsSettings:
+    """Lengths, temperature and sizes of the simulation."""
+
+    replicas: int = 16
+    """Independent copies of the molecule, moved together."""
+    temperature: float = 300.0
+    """K, of the thermostat that prepares the replicas."""
+    thermalise_ps: float = 0.5
+    """Langevin dynamics before production."""
+    production_ps: float = 2.5
+    """Constant-energy dynamics that is kept."""
+    timestep_fs: float = 0.5
+    """Integration step."""
+    stride: int = 2
+    """Steps between kept frames; a frame every 1 fs resolves every vibration."""
+    friction_per_ps: float = 5.0
+    """Of the Langevin thermostat."""
+    chunk_steps: int = 500
+    """Steps between restart points."""
+    seed: int = 1
+    """Of starting geometries, velocities and noise."""
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values."""
+        for field in ("replicas", "stride", "chunk_steps"):
+            if getattr(self, field) < 1:
+                raise DensnetError(f"md {field}: expected a positive whole number, found {getattr(self, field)}")
+        for field in ("temperature", "thermalise_ps", "production_ps", "timestep_fs", "friction_per_ps"):
+            if not getattr(self, field) > 0:
+                raise DensnetError(f"md {field}: expected a positive number, found {getattr(self, field)}")
+        if self.chunk_steps % self.stride:
+            raise DensnetError(f"md chunk_steps: expected a multiple of stride {self.stride}, found {self.chunk_steps}")
+
+    def chunks(self) -> list[tuple[str, int]]:
+        """Return (ensemble, steps) of each chunk in turn; lengths are rounded up to whole strides."""
+        phases = []
+        for ensemble, length in (("langevin", self.thermalise_ps), ("nve", self.production_ps)):
+            steps = -(-round(length * 1e3 / self.timestep_fs) // self.stride) * self.stride
+            while steps > 0:
+                phases.append((ensemble, min(steps, self.chunk_steps)))
+                steps -= self.chunk_steps
+        return phases
+
+
+def simulate(
+    potential: Potential,
+    start: Array,
+    numbers: NDArray[np.int64],
+    settings: DynamicsSettings,
+    *,
+    output: Path,
+    provenance: dict[str, Any],
+) -> None:
+    """Run all replicas and write ``trajectory.nc``; chunks that are already on disk are not run again.
+
+    Every chunk starts from the positions and velocities on disk and its own random stream, so that a run which was
+    killed ends at the same trajectory as an undisturbed one.
+
+    Args:
+        potential: moves the replicas.
+        start: starting geometries (R, a, 3) in Angstrom.
+        numbers: atomic numbers (a,).
+        settings: lengths and sizes.
+        output: the trajectory; partial work is kept beside it in ``<output>.parts``.
+        provenance: what decides the result besides the settings; a change of it starts afresh.
+
+    Raises:
+        DensnetError: a replica lost an atom or its energy is not finite; what was written stays.
+    """
+    masses = ase.data.atomic_masses[numbers]
+    parts = _parts_folder(output, settings, provenance)
+    chunks = settings.chunks()
+    done = 0
+    while done < len(chunks) and _read_chunk(parts / f"{done:05d}.npz") is not None:
+        done += 1
+    if done:
+        print(f"densnet: going on from chunk {done} of {len(chunks)}", file=sys.stderr)
+        last = _read_chunk(parts / f"{done - 1:05d}.npz") or {}
+        positions, velocities = last["end_positions"], last["end_velocities"]
+    else:
+        generator = np.random.default_rng([settings.seed, 0])
+        positions = start
+        velocities = without_drift(thermal_velocities(start.shape, masses, settings.temperature, generator), masses)
+    began = time.monotonic()
+    for index in range(done, len(chunks)):
+        positions, velocities = _run_chunk(
+            potential, positions, velocities, numbers, masses, settings, index, parts / f"{index:05d}.npz"
+        )
+        left = (time.monotonic() - began) / (index + 1 - done) * (len(chunks) - index - 1)
+        print(
+            f"{chunks[index][0]} chunk {index + 1}/{len(chunks)}  {settings.replicas} replicas  {left:.0f} s left",
+            file=sys.stderr,
+            flush=True,
+        )
+    _write_trajectory(parts, numbers, masses, settings, potential.name, output, provenance)
+    shutil.rmtree(parts)
+
+
+def starting_geometries(geometries: Path, settings: DynamicsSettings) -> tuple[Array, NDArray[np.int64], xr.Dataset]:
+    """Return seeded starting geometries (R, a, 3) from the training frames of a ``geometries.nc``, and its numbers.
+
+    Raises:
+        DensnetError: not the output of 'densnet sample'.
+    """
+    data = read_dataset(geometries, stage="sample", variables=("positions", "numbers", "split"))
+    train = np.flatnonzero(data["split"].values == "train")
+    generator = np.random.default_rng([settings.seed, 1])
+    order = np.concatenate([generator.permutation(train) for _ in range(-(-settings.replicas // len(train)))])
+    positions = np.asarray(data["positions"].values, dtype=float)[order[: settings.replicas]]
+    return positions, np.asarray(data["numbers"].values, dtype=int), data
+
+
+def nve_drift(energy: Array, time_fs: Array, n_atoms: int) -> float:
+    """Return the drift of the total energy in meV/atom/ps: |slope| of a straight line, mean over replicas.
+
+    Args:
+        energy: total energies (R, t) in eV.
+        time_fs: (t,).
+        n_atoms: atoms of a replica.
+    """
+    slopes = np.polyfit(time_fs * 1e-3, energy.T, 1)[0]
+    return float(np.abs(slopes).mean()) * EV_IN_MEV / n_atoms
+
+
+def _run_chunk(
+    potential: Potential,
+    positions: Array,
+    velocities: Array,
+    numbers: NDArray[np.int64],
+    masses: Array,
+    settings: DynamicsSettings,
+    index: int,
+    path: Path,
+) -> tuple[Array, Array]:
+    """Run one chunk from positions and velocities, write it and return where it ends."""
+    ensemble, steps = settings.chunks()[index]
+    generator = np.random.default_rng([settings.seed, 2, index])
+    potential.forget()
+    state = State(positions, velocities, potential(positions))
+    kept: dict[str, list[Array]] = {name: [] for name in _KEPT}
+    began = time.monotonic()
+    for step in range(steps):
+        if ensemble == "nve":
+            if step % settings.stride == 0:
+                _keep(kept, state, masses)
+            state = velocity_verlet(state, potential, masses, settings.timestep_fs)
+        else:
+            state = langevin(
+                state,
+                potential,
+                masses,
+                settings.timestep_fs,
+                settings.temperature,
+                settings.friction_per_ps * 1e-3,
+                generator,
+            )
+    _check_whole(state.positions, state.forces, numbers, index)
+    last_velocities = state.velocities
+    if ensemble == "langevin" and settings.chunks()[index + 1][0] == "nve":
+        last_velocities = without_drift(last_velocities, masses)
+    content = {name: np.stack(values, axis=1) for name, values in kept.items() if values}
+    content |= {
+        "end_positions": state.positions,
+        "end_velocities": last_velocities,
+        "seconds": np.array(time.monotonic() - began),
+        "steps": np.array(steps),
+    }
+    write_atomically(path, lambda temporary: _save_arrays(temporary, content))
+    return state.positions, last_velocities
+
+
+_KEPT = ("positions", "velocities", "dipole", "energy_potential", "energy_kinetic")
+
+
+def _save_arrays(path: Path, content: dict[str, Array]) -> None:
+    with path.open("wb") as handle:
+        np.savez(handle, allow_pickle=False, **content)
+
+
+def _keep(kept: dict[str, list[Array]], state: State, masses: Array) -> None:
+    values: tuple[Array, ...] = (
+        state.positions.astype(np.float32),
+        state.velocities.astype(np.float32),
+        state.forces.dipole,
+        state.forces.energy,
+        state.kinetic_energy(masses),
+    )
+    for name, value in zip(_KEPT, values, strict=True):
+        kept[name].append(value)
+
+
+def _check_whole(positions: Array, forces: Forces, numbers: NDArray[np.int64], chunk: int) -> None:
+    """Stop when a replica has blown up or lost an atom: each atom must keep a neighbour at bonding distance."""
+    radii = ase.data.covalent_radii[numbers]
+    separation = np.linalg.norm(positions[:, :, None] - positions[:, None], axis=-1)
+    separation = separation / (radii[:, None] + radii)
+    separation[:, np.arange(len(numbers)), np.arange(len(numbers))] = np.inf
+    nearest = separation.min(axis=2) if len(numbers) > 1 else np.zeros((len(positions), 1))
+    lost = ~np.isfinite(forces.energy) | ~(nearest < LONGEST_BOND_RATIO).all(axis=1)
+    if lost.any():
+        raise DensnetError(
+            f"md: replica(s) {np.flatnonzero(lost).tolist()} lost an atom or blew up in chunk {chunk}; train on more "
+            "frames or at a higher sampling temperature, or lower md.temperature"
+        )
+
+
+def _parts_folder(output: Path, settings: DynamicsSettings, provenance: dict[str, Any]) -> Path:
+    """Return the folder of finished chunks, emptied if it belongs to other settings."""
+    text = json.dumps(
+        {"settings": asdict(settings), "from": provenance, "v": METHOD_VERSION}, sort_keys=True, default=str
+    )
+    identity = hashlib.sha256(text.encode()).hexdigest()
+    folder = output.with_name(output.name + ".parts")
+    mark = folder / "identity"
+    if folder.exists() and (not mark.exists() or mark.read_text() != identity):
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.write_text(identity)
+    return folder
+
+
+def _read_chunk(path: Path) -> dict[str, Array] | None:
+    """Return a finished chunk, or None if there is none that can be read whole."""
+    try:
+        with np.load(path) as content:
+            return {name: content[name] for name in content.files}
+    except (OSError, ValueError, EOFError, KeyError):
+        return None
+    except Exception as error:  # zipfile.BadZipFile and zlib.error of a file cut in half
+        print(f"densnet: warning: {path} cannot be read ({error}); running it again", file=sys.stderr)
+        return None
+
+
+def _write_trajectory(
+    parts: Path,
+    numbers: NDArray[np.int64],
+    masses: Array,
+    settings: DynamicsSettings,
+    potential: str,
+    output: Path,
+    provenance: dict[str, Any],
+) -> None:
+    chunks = [_read_chunk(path) or {} for path in sorted(parts.glob("*.npz"))]
+    seconds = sum(float(chunk["seconds"]) for chunk in chunks)
+    steps = sum(int(chunk["steps"]) for chunk in chunks)
+    data = {name: np.concatenate([c[name] for c in chunks if name in c], axis=1) for name in _KEPT}
+    times = np.arange(data["dipole"].shape[1], dtype=float) * settings.timestep_fs * settings.stride
+    drift = nve_drift(data["energy_potential"] + data["energy_kinetic"], times, len(numbers))
+    frame, vector = ("replica", "time"), ("replica", "time", "atom", "x")
+    dataset = xr.Dataset(
+        {
+            "positions": variable(vector, data["positions"], "angstrom", "positions of the atoms"),
+            "velocities": variable(vector, data["velocities"], "angstrom/fs", "velocities of the atoms"),
+            "dipole": variable((*frame, "x"), data["dipole"], "e angstrom", "electric dipole moment"),
+            "energy_potential": variable(frame, data["energy_potential"], "eV", "potential energy"),
+            "energy_kinetic": variable(frame, data["energy_kinetic"], "eV", "kinetic energy"),
+            "numbers": variable(("atom",), numbers, "1", "atomic numbers"),
+            "masses": variable(("atom",), masses, "Da", "atomic masses"),
+        },
+        coords={"time": variable(("time",), times, "fs", "time since the start of production")},
+        attrs={
+            "potential": potential,
+            "ensemble": "microcanonical, started from Langevin dynamics",
+            "timestep_fs": settings.timestep_fs,
+            "stride": settings.stride,
+            "temperature_k": settings.temperature,
+            "ms_per_step_per_replica": 1e3 * seconds / (steps * settings.replicas),
+            "nve_drift_mev_per_atom_per_ps": drift,
+        },
+    )
+    write_dataset(
+        dataset, output, stage="md", method_version=METHOD_VERSION, settings={**asdict(settings), **provenance}
+    )

@@ -1,0 +1,101 @@
+"""Harmonics and tensor products equal e3nn's; products on the sphere are exact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from e3nn import o3
+
+from densnet.nn.radial import bessel_functions, smooth_cutoff
+from densnet.nn.spherical_harmonics import SphericalHarmonics
+from densnet.nn.tensor_product import EdgeTensorProduct, SphereProduct
+
+
+@pytest.fixture(autouse=True)
+def e3nn_in_double_precision() -> Iterator[None]:
+    """e3nn bakes its constants in the default precision."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def directions(n: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(3)
+    return torch.nn.functional.normalize(torch.randn(n, 3, dtype=torch.float64, generator=generator), dim=1)
+
+
+@pytest.mark.parametrize("l_max", [0, 1, 2, 6])
+def test_harmonics_equal_e3nn(l_max: int) -> None:
+    r = directions(20)
+    ours = SphericalHarmonics(l_max).double()(r)
+    theirs = o3.spherical_harmonics(list(range(l_max + 1)), r[:, [1, 2, 0]], True, normalization="component")
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("l_in", "l_edge", "l_out"), [(0, 4, 4), (2, 4, 4), (3, 3, 2), (1, 6, 6)])
+def test_edge_product_equals_e3nn(l_in: int, l_edge: int, l_out: int) -> None:
+    product = EdgeTensorProduct(l_in, l_edge, l_out).double()
+    edges, channels = 5, 3
+    h = torch.randn(edges, (l_in + 1) ** 2, channels, dtype=torch.float64)
+    harmonics = SphericalHarmonics(l_edge).double()(directions(edges))
+    weights = torch.randn(edges, len(product.paths), channels, dtype=torch.float64)
+    ours = product(h, harmonics, weights)
+    seen = [0] * (l_out + 1)
+    for index, path in enumerate(product.paths):
+        theirs = o3.TensorProduct(
+            o3.Irreps([(channels, (path.l1, 1))]),
+            o3.Irreps([(1, (path.l2, 1))]),
+            o3.Irreps([(channels, (path.l3, 1))]),
+            [(0, 0, 0, "uvu", False)],
+            irrep_normalization="component",
+            path_normalization="none",
+        ).double()
+        block = h[:, path.l1**2 : (path.l1 + 1) ** 2].transpose(1, 2).flatten(1)
+        expected = theirs(block, harmonics[:, path.l2**2 : (path.l2 + 1) ** 2])
+        expected = expected.reshape(edges, channels, -1).transpose(1, 2) * weights[:, index].unsqueeze(1)
+        torch.testing.assert_close(ours[path.l3][:, seen[path.l3]], expected, rtol=0, atol=1e-12)
+        seen[path.l3] += 1
+    assert all(sum(pair) % 2 == 0 for pair in [(p.l1 + p.l2, p.l3) for p in product.paths])
+
+
+@pytest.mark.parametrize("n_factors", [2, 3])
+def test_sphere_product_multiplies_functions(n_factors: int) -> None:
+    """Factors of degree ≤ 2: the product of two has degree ≤ 4 and is kept whole when l_max = 4."""
+    l_max, low = 4 if n_factors == 2 else 6, 9
+    product = SphereProduct(l_max, n_factors).double()
+    factors = torch.zeros(2, 3, n_factors, (l_max + 1) ** 2, dtype=torch.float64)
+    factors[..., :low] = torch.randn(2, 3, n_factors, low, dtype=torch.float64)
+    values = SphericalHarmonics(l_max).double()(directions(30)) / (l_max + 1)
+    expected = torch.einsum("ncfl,gl->ncfg", factors, values).prod(dim=2)
+    found = torch.einsum("ncl,gl->ncg", product(factors), values)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-11)
+
+
+def test_sphere_product_is_exactly_equivariant() -> None:
+    l_max = 4
+    product = SphereProduct(l_max, 3).double()
+    factors = torch.randn(2, 3, 3, (l_max + 1) ** 2, dtype=torch.float64)
+    irreps = o3.Irreps([(1, (l, (-1) ** l)) for l in range(l_max + 1)])
+    D = irreps.D_from_matrix(-o3.rand_matrix(dtype=torch.float64))
+    torch.testing.assert_close(product(factors @ D.T), product(factors) @ D.T, rtol=0, atol=1e-10)
+
+
+def test_cutoff_and_its_derivatives_vanish() -> None:
+    r = torch.tensor([5.0 - 1e-4], dtype=torch.float64, requires_grad=True)
+    value = smooth_cutoff(r, 5.0)
+    (slope,) = torch.autograd.grad(value.sum(), r, create_graph=True)
+    (curvature,) = torch.autograd.grad(slope.sum(), r)
+    # third order in the distance to the cutoff, so about (2e-5)³, (2e-5)² and 2e-5 times a constant
+    assert abs(float(value)) < 1e-11
+    assert abs(float(slope)) < 1e-6
+    assert abs(float(curvature)) < 1e-2
+    assert float(smooth_cutoff(torch.tensor([5.5]), 5.0)) == 0
+
+
+def test_bessel_functions_are_orthonormal() -> None:
+    r = torch.linspace(1e-4, 4, 20001, dtype=torch.float64)
+    values = bessel_functions(r, 4.0, 5) * r.unsqueeze(1)
+    overlap = torch.trapezoid(values.unsqueeze(2) * values.unsqueeze(1), r, dim=0)
+    torch.testing.assert_close(overlap, torch.eye(5, dtype=torch.float64), rtol=0, atol=1e-6)
