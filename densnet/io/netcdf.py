@@ -104,7 +104,7 @@ def read_dataset(path: Path, *, stage: str | Iterable[str], variables: Iterable[
         raise DensnetError(f"{path}: no such file; expected the output of 'densnet {stages[0]}'")
     try:
         with xr.open_dataset(path, engine="netcdf4") as opened:
-            # Without its encoding: else strings that are changed or concatenated are cut to the old length when written.
+            # Without its encoding, which cuts strings that are concatenated to the old length when they are written.
             dataset = opened.load().drop_encoding()
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise DensnetError(f"{path}: not a readable netCDF file (truncated?: {error}); {remedy}") from error
