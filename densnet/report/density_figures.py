@@ -209,6 +209,7 @@ def _draw_radial(axes: Axes, evaluation: xr.Dataset) -> int:
     """Draw 100/N ∫ |Δρ| δ(r - distance to the nearest nucleus), per Å; return how many frames were averaged."""
     basis = Basis.from_json(evaluation.attrs["fit_basis"])
     numbers = evaluation["numbers"].values.astype(np.int64)
+    n_electrons = float(numbers.sum()) - float(evaluation.attrs.get("charge", 0))
     radius = np.linspace(0.02, 3.0, 150)
     rows = np.linspace(0, evaluation.sizes["frame"] - 1, min(N_RADIAL_FRAMES, evaluation.sizes["frame"])).astype(int)
     profiles = np.zeros((2, len(radius)))
@@ -224,7 +225,7 @@ def _draw_radial(axes: Axes, evaluation: xr.Dataset) -> int:
         fitted = frame["coefficients"].values
         others = (evaluation["prior"].values, frame["coefficients_predicted"].values)
         for number, other in enumerate(others):
-            share = 100.0 / numbers.sum() * grid.weights * np.abs(grid.fitted(basis, other - fitted))
+            share = 100.0 / n_electrons * grid.weights * np.abs(grid.fitted(basis, other - fitted))
             profiles[number] += kernel @ share / len(rows)
     for profile, label, colour in zip(profiles, ("prior", "model"), (PRIOR, MODEL), strict=True):
         axes.plot(radius, profile, color=colour, label=label)

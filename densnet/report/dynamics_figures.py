@@ -64,7 +64,8 @@ def energy_conservation(sources: Sources) -> Picture:
     right.set_xlabel("drift of a replica [meV/atom/ps]")
     right.set_ylabel("replicas")
     right.yaxis.get_major_locator().set_params(integer=True)
-    right.legend(loc="lower center", bbox_to_anchor=(0.55, 1.0), ncols=2)
+    right.set_ylim(0, right.get_ylim()[1] * 1.3)
+    right.legend(loc="upper left", frameon=True, framealpha=0.9, edgecolor="none")
     panel_letter(right, "b")
     attrs = trajectory.attrs
     caption = CAPTIONS["energy_conservation"].format(

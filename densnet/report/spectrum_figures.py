@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from densnet.report.captions import CAPTIONS, TITLES
@@ -68,7 +69,7 @@ def _caption(sources: Sources) -> str:
         if "stick_wavenumber" in comparison.variables
         else "",
         jcamp_note=f"Grey: measured, {comparison.attrs['experiment_title']}, broadened by "
-        f"{float(comparison.attrs['broadening']):g} 1/cm and scaled to the model's area. "
+        f"{float(comparison.attrs['broadening']):g} 1/cm, from its lowest point, scaled to the model's area. "
         if "intensity_jcamp" in comparison
         else "",
     )
@@ -86,16 +87,20 @@ def _draw_curve(
     shown = _within(dataset, limits)
     x, y, error = (shown[key].values for key in ("wavenumber", "intensity", "intensity_error"))
     if np.isfinite(error).all():
-        axes.fill_between(x, sign * (y - 2 * error), sign * (y + 2 * error), color=colour, alpha=0.3, lw=0)
+        axes.fill_between(
+            x, sign * np.maximum(y - 2 * error, 0.0), sign * (y + 2 * error), color=colour, alpha=0.3, lw=0
+        )
     axes.plot(x, sign * y, color=colour, lw=1.1, label=name)
-    return float((y + 2 * np.nan_to_num(error)).max())
+    # A band of few replicas may be huge: it may be cut, the curve may not.
+    return min(float((y + 2 * np.nan_to_num(error)).max()), 1.5 * float(y.max()))
 
 
 def _draw_measured(axes: Axes, comparison: xr.Dataset, model: xr.Dataset) -> float:
-    """Draw the measured curve, scaled to the model's area; return its height."""
+    """Draw the measured curve above its lowest point, scaled to the model's area; return its height."""
     x = comparison["wavenumber"].values
     area = np.trapezoid(np.interp(x, model["wavenumber"].values, model["intensity"].values), x)
-    measured = comparison["intensity_jcamp"].values * area
+    above = comparison["intensity_jcamp"].values - comparison["intensity_jcamp"].values.min()
+    measured = above * area / np.trapezoid(above, x)
     axes.fill_between(x, 0, measured, color=EXPERIMENT, alpha=0.18, lw=0)
     axes.plot(x, measured, color=EXPERIMENT, lw=0.7, alpha=0.7, label="measured")
     return float(measured.max())
@@ -104,20 +109,15 @@ def _draw_measured(axes: Axes, comparison: xr.Dataset, model: xr.Dataset) -> flo
 def _number_lines(axes: Axes, dataset: xr.Dataset, limits: tuple[float, float], sign: float) -> None:
     """Write the positions of the strongest lines that keep a distance from stronger ones."""
     numbered: list[float] = []
-    error = np.interp(
-        dataset["line_wavenumber"].values,
-        dataset["wavenumber"].values,
-        np.nan_to_num(dataset["intensity_error"].values),
-    )
-    tops = dataset["line_intensity"].values + 2 * error
-    for x, y in zip(dataset["line_wavenumber"].values, tops, strict=True):
+    for x, y in zip(dataset["line_wavenumber"].values, dataset["line_intensity"].values, strict=True):
         near = any(abs(x - other) < NUMBER_DISTANCE for other in numbered)
         if near or not limits[0] <= x <= limits[1] or len(numbered) == N_NUMBERED:
             continue
         numbered.append(float(x))
         axes.annotate(
             f"{x:.0f}", (x, sign * y), xytext=(0, sign * 3), textcoords="offset points", ha="center",
-            va="bottom" if sign > 0 else "top", fontsize=7.5, rotation=0,
+            va="bottom" if sign > 0 else "top", fontsize=7.5,
+            path_effects=[withStroke(linewidth=2.0, foreground="white")],
         )  # fmt: skip
 
 

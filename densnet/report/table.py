@@ -34,6 +34,8 @@ def metric_rows(metrics: Sequence[Metrics]) -> list[Row]:
     scores = sorted({key for one in metrics for key in one if key.startswith("spectrum_pearson_")})
     rows = []
     for key in (*_ROWS, *scores, "n_train", "n_test"):
+        if not any(key in one for one in metrics):
+            continue
         shown = explanation(key)
         label = f"{shown.label} [{shown.unit}]" if shown.unit else shown.label
         rows.append((label, [formatted(key, one[key]) if key in one else "–" for one in metrics]))

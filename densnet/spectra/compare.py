@@ -28,6 +28,8 @@ Array = NDArray[np.float64]
 
 STEP_WAVENUMBER = 1.0
 """Spacing of the common grid, 1/cm."""
+BAND_PROMINENCE = 0.01
+"""Share of a spectrum's greatest height by which a maximum must stand out to count as a band, not as noise."""
 _SIGMA_PER_WIDTH = 1.0 / (2.0 * np.sqrt(2.0 * np.log(2.0)))
 
 
@@ -49,7 +51,7 @@ class Band:
     """Where a spectrum has a region's band.
 
     Attributes:
-        peak: highest maximum within the region, 1/cm; NaN if there is none.
+        peak: highest maximum within the region, 1/cm; NaN if none stands out (:data:`BAND_PROMINENCE`).
         centroid: mean wavenumber weighted by intensity, 1/cm.
         share: of the spectrum's area over the compared range.
     """
@@ -123,7 +125,7 @@ def band_in(grid: Array, intensity: Array, window: tuple[float, float]) -> Band:
     if inside.sum() < 3:
         return Band(float("nan"), float("nan"), float("nan"))
     weights = np.maximum(intensity[inside], 0.0)
-    maxima = signal.find_peaks(intensity)[0]
+    maxima = signal.find_peaks(intensity, prominence=BAND_PROMINENCE * float(intensity.max()))[0]
     maxima = maxima[inside[maxima]]
     peak = float(grid[maxima[np.argmax(intensity[maxima])]]) if len(maxima) else float("nan")
     centroid = float(np.sum(weights * grid[inside]) / weights.sum()) if weights.sum() > 0 else float("nan")

@@ -64,7 +64,7 @@ class ComparisonSettings:
     """Full width at half maximum of the Gaussian laid on every spectrum and stick before scoring, 1/cm."""
     n_lines: int = 8
     """How many of the strongest lines are listed beside the nearest experimental fundamentals."""
-    margin: float = 120.0
+    margin: float = 250.0
     """How far beyond a region's outermost fundamentals its band is sought, 1/cm."""
 
     def __post_init__(self) -> None:

@@ -17,10 +17,12 @@ from densnet.cli.summary import summary
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
 from densnet.report.captions import CAPTIONS, ORDER, TITLES
-from densnet.report.density_figures import best_plane
-from densnet.report.dynamics_figures import drifts
-from densnet.report.sources import level_of_theory, read_log
-from densnet.report.style import read_picture
+from densnet.report.density_figures import best_plane, density_error
+from densnet.report.dynamics_figures import drifts, energy_conservation
+from densnet.report.metrics import read_metrics
+from densnet.report.sources import Sources, level_of_theory, read_log
+from densnet.report.spectrum_figures import spectrum
+from densnet.report.style import read_picture, style
 from densnet.report.timing_figures import duration, read_benchmarks
 
 
@@ -52,16 +54,35 @@ def test_captions_tell_what_the_files_say(drawn: Path) -> None:
     assert "H–O–H" in read_picture(drawn / "density_map.png").caption.replace("O–H–H", "H–O–H")
 
 
-def test_figures_are_the_same_each_time(run: dict[str, Path], drawn: Path, tmp_path: Path) -> None:
-    figures(name="water", output=tmp_path, **run)
-    for path in tmp_path.iterdir():
-        assert path.read_bytes() == (drawn / path.name).read_bytes()
+def sources(run: dict[str, Path], *, peer: bool) -> Sources:
+    return Sources(
+        system="water",
+        metrics=read_metrics(run["metrics"]),
+        labels=read_dataset(run["labels"], stage="fit"),
+        evaluation=read_dataset(run["evaluation"], stage="evaluate"),
+        density_log=read_log(run["density_log"]),
+        energy_log=read_log(run["energy_log"]),
+        trajectory=read_dataset(run["trajectory"], stage="md"),
+        spectrum=read_dataset(run["spectrum"], stage="spectrum"),
+        comparison=read_dataset(run["comparison"], stage="compare"),
+        peer_trajectory=read_dataset(run["peer_trajectory"], stage="md") if peer else None,
+        peer_spectrum=read_dataset(run["peer_spectrum"], stage="spectrum") if peer else None,
+    )
 
 
-def test_without_peer_and_benchmarks(run: dict[str, Path], tmp_path: Path) -> None:
-    few = {key: path for key, path in run.items() if key not in ("peer_trajectory", "peer_spectrum", "benchmarks")}
-    figures(name="water", output=tmp_path, **few)
-    assert {path.stem for path in tmp_path.iterdir()} == set(TITLES) - {"timings"}
+def test_figures_are_the_same_each_time(run: dict[str, Path], drawn: Path) -> None:
+    for draw in (spectrum, density_error):
+        with style():
+            again = draw(sources(run, peer=True))
+        assert again.png == (drawn / f"{again.name}.png").read_bytes()
+
+
+def test_without_a_peer(run: dict[str, Path]) -> None:
+    alone = sources(run, peer=False)
+    with style():
+        assert "gfn2" not in spectrum(alone).caption
+        assert "gfn2" not in energy_conservation(alone).caption
+        assert "gfn2" in spectrum(sources(run, peer=True)).caption
 
 
 class Page(html.parser.HTMLParser):

@@ -19,7 +19,7 @@ def oscillating_dipole(
     interval: float,
     permanent: float = 0.0,
 ) -> NDArray[np.float64]:
-    """Dipoles (replica, time, x) of independent oscillators each along its own axis, phases spread evenly over the replicas."""
+    """Dipoles (replica, time, x) of oscillators, each along its own axis, phases spread over the replicas."""
     time = np.arange(n_times) * interval
     dipole = np.zeros((n_replicas, n_times, 3))
     dipole[:, :, 2] = permanent
