@@ -57,7 +57,7 @@ def write_atomically(path: Path, write: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
-    write_atomically(Path(path), lambda temporary: temporary.write_text(text))
+    write_atomically(Path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def write_dataset(
