@@ -46,11 +46,13 @@ def map_in_processes(function: Callable[[Item], Result], items: Sequence[Item], 
 
 
 def report_progress(stage: str, done: int, total: int) -> None:
-    """Write how far a stage is to stderr: a line that is redrawn on a terminal, each tenth of the way elsewhere."""
+    """Write how many frames a stage has done to stderr: a line that is redrawn on a terminal, each tenth of the way elsewhere."""
     if sys.stderr.isatty():
-        print(f"\r{stage}: {done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+        print(
+            f"\rdensnet {stage}: {done}/{total} frames", end="\n" if done == total else "", file=sys.stderr, flush=True
+        )
     elif done == total or (done * 10) // total != ((done - 1) * 10) // total:
-        print(f"{stage}: {done}/{total}", file=sys.stderr, flush=True)
+        print(f"densnet {stage}: {done}/{total} frames", file=sys.stderr, flush=True)
 
 
 def _start_worker() -> None:
