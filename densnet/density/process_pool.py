@@ -46,7 +46,7 @@ def map_in_processes(function: Callable[[Item], Result], items: Sequence[Item], 
 
 
 def report_progress(stage: str, done: int, total: int) -> None:
-    """Write how many frames a stage has done to stderr: a line that is redrawn on a terminal, each tenth of the way elsewhere."""
+    """Write the frames done to stderr: a line redrawn in place on a terminal, each tenth of the way elsewhere."""
     if sys.stderr.isatty():
         print(
             f"\rdensnet {stage}: {done}/{total} frames", end="\n" if done == total else "", file=sys.stderr, flush=True
