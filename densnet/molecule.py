@@ -122,7 +122,8 @@ def conformers(
             numbers, np.arange(3.0 * len(numbers)).reshape(-1, 3), charge=formal, multiplicity=multiplicity, name=smiles
         )
         parameters: Any = rdDistGeom.ETKDGv3()
-        parameters.randomSeed = seed % 2**31
+        # RDKit multiplies this seed by the conformer's number: neighbouring seeds would share conformers.
+        parameters.randomSeed = int(np.random.SeedSequence(seed).generate_state(1)[0] >> 2)
         parameters.pruneRmsThresh = 0.2
         parameters.onlyHeavyAtomsForRMS = False
         embedded = list(rdDistGeom.EmbedMultipleConfs(mol, count, parameters))

@@ -21,8 +21,8 @@ class LevelOfTheory:
     """Psi4's name of an all-electron orbital basis; spherical harmonics are used throughout."""
     dispersion: Dispersion = "none"
     """none, or d4: D4 by the dftd4 package, added to energy and forces."""
-    energy_convergence: float = 1e-8
-    """Largest change of the energy in the last iteration, Hartree."""
+    energy_convergence: float = 1e-7
+    """Largest change of the energy in the last iteration, Hartree; its error is then some hundred times smaller."""
     density_convergence: float = 1e-6
     """Largest root mean square of the orbital gradient at convergence, atomic units."""
     max_iterations: int = 100

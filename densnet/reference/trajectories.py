@@ -120,13 +120,13 @@ def gfn2(molecule: Molecule) -> Atoms:
 def _attempt(plan: TrajectoryPlan, random: np.random.Generator) -> dict[str, NDArray[np.float64]]:
     from ase.calculators.calculator import CalculationFailed
     from ase.md.langevin import Langevin
-    from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 
     atoms, window = gfn2(plan.molecule), BondWindow.around(plan.molecule)
     positions = np.empty((plan.frames, len(atoms), 3))
     energy, time = np.empty(plan.frames), np.empty(plan.frames)
     try:
-        MaxwellBoltzmannDistribution(atoms, temperature_K=plan.temperature, rng=random)
+        width = np.sqrt(atoms.get_masses() * units.kB * plan.temperature)[:, None]
+        atoms.set_momenta(width * random.standard_normal(positions.shape[1:]))
         dynamics = Langevin(
             atoms,
             timestep=plan.timestep * units.fs,

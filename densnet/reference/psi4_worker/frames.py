@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from theory import clean, molecule, orbital_basis, prepare, save, set_scf_options, shells_of
 
-COARSE_GRID = {"dft_spherical_points": 50, "dft_radial_points": 20}
+COARSE_GRID = {"dft_spherical_points": 110, "dft_radial_points": 24}
 COARSE_CONVERGENCE = 1e-4
 COARSE_ITERATIONS = 25
 
