@@ -55,10 +55,8 @@ def water_labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     orbital_basis = Basis.from_name("STO-3G", NUMBERS)
     rows: dict[str, list] = {name: [] for name in ("positions", "energy", "forces", "dipole", "orbitals", "c")}
     for _ in SPLIT:
-        positions = WATER + 0.06 * generator.standard_normal((3, 3))
-        mole = gto.M(
-            atom=[(int(z), r) for z, r in zip(NUMBERS, positions, strict=True)], basis="STO-3G", verbose=0
-        )
+        positions = WATER + 0.03 * generator.standard_normal((3, 3))
+        mole = gto.M(atom=[(int(z), r) for z, r in zip(NUMBERS, positions, strict=True)], basis="STO-3G", verbose=0)
         field = scf.RHF(mole).run(conv_tol=1e-11)
         orbitals = canonical_orbitals(orbital_basis, field.mo_coeff[:, field.mo_occ > 0])
         rows["positions"].append(positions)

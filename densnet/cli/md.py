@@ -36,14 +36,14 @@ def md(
     threads
         CPU threads of the model, or processes of the peer.
     """
-    from densnet.dynamics.potentials import Gfn2Potential, ModelPotential
-
     if (model is None) == (peer is None):
         raise DensnetError("md: expected either --model FILE or --peer gfn2-xtb, found both or neither; give one")
     start, numbers, data = starting_geometries(geometries, settings)
     charge = int(data.attrs["charge"])
     if model is not None:
         import torch
+
+        from densnet.dynamics.model_potential import ModelPotential
 
         torch.set_num_threads(threads)
         simulate(
@@ -55,6 +55,8 @@ def md(
             provenance={"model": fingerprint(model), "geometries": fingerprint(geometries)},
         )
     else:
+        from densnet.dynamics.gfn2_potential import Gfn2Potential
+
         simulate(
             Gfn2Potential(numbers, charge, settings.replicas, threads),
             start,

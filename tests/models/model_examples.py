@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from densnet.basis.basis import Basis
-from densnet.models.densnet_model import DenSNet
 from densnet.models.density_model import DensityModel, DensityModelSettings
+from densnet.models.densnet_model import DenSNet
 from densnet.models.energy_model import EnergyModel, EnergyModelSettings
 from densnet.models.whitened_basis import WhitenedBasis
 

@@ -24,7 +24,8 @@ def model_file(tmp_path: Path) -> Path:
 
 
 def test_a_file_gives_the_same_model(model_file: Path) -> None:
-    original, loaded = random_model().float(), load_model(model_file)
+    # torch rounds products differently when gradients may be asked for
+    original, loaded = random_model().float().requires_grad_(False), load_model(model_file)
     element, positions = original.elements_of(METHANOL), torch.as_tensor(METHANOL_POSITIONS)[None]
     before, after = original(element, positions), loaded(element, positions)
     assert torch.equal(before.energy, after.energy)

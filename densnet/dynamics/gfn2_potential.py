@@ -1,44 +1,16 @@
-"""Potentials that move replicas: our models, batched on one device, and GFN2-xTB as a peer, spread over processes."""
+"""GFN2-xTB as a peer that moves replicas, spread over worker processes."""
 
 from __future__ import annotations
 
 import multiprocessing
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from densnet.dynamics.state import Array, Forces
 from densnet.errors import DensnetError
-from densnet.models.checkpoint import load_model
 from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV
-
-
-class ModelPotential:
-    """Energies, forces and dipoles of all replicas in one batch of a trained model, float32."""
-
-    name = "model"
-
-    def __init__(self, model: Path, numbers: NDArray[np.int64], device: str | None = None) -> None:
-        self.model = load_model(model, device=device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.element = self.model.elements_of(numbers)
-
-    def __call__(self, positions: Array) -> Forces:
-        """Evaluate geometries (R, a, 3) in Angstrom."""
-        # float32 resolves positions best near the origin
-        centred = positions - positions.mean(axis=1, keepdims=True)
-        prediction = self.model(self.element, torch.as_tensor(centred))
-        charge = self.model.density.charge
-        return Forces(
-            prediction.energy.cpu().numpy(),
-            prediction.forces.double().cpu().numpy(),
-            prediction.dipole.double().cpu().numpy() + charge * positions.mean(axis=1),
-        )
-
-    def forget(self) -> None:
-        """Nothing is kept between calls."""
 
 
 class Gfn2Potential:

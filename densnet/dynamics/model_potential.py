@@ -1,0 +1,37 @@
+"""Our models as the potential that moves replicas, all in one batch on one device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from densnet.dynamics.state import Array, Forces
+from densnet.models.checkpoint import load_model
+
+
+class ModelPotential:
+    """Energies, forces and dipoles of all replicas in one batch of a trained model, float32."""
+
+    name = "model"
+
+    def __init__(self, model: Path, numbers: NDArray[np.int64], device: str | None = None) -> None:
+        self.model = load_model(model, device=device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.element = self.model.elements_of(numbers)
+
+    def __call__(self, positions: Array) -> Forces:
+        """Evaluate geometries (R, a, 3) in Angstrom."""
+        # float32 resolves positions best near the origin
+        centred = positions - positions.mean(axis=1, keepdims=True)
+        prediction = self.model(self.element, torch.as_tensor(centred))
+        charge = self.model.density.charge
+        return Forces(
+            prediction.energy.cpu().numpy(),
+            prediction.forces.double().cpu().numpy(),
+            prediction.dipole.double().cpu().numpy() + charge * positions.mean(axis=1),
+        )
+
+    def forget(self) -> None:
+        """Nothing is kept between calls."""

@@ -1,0 +1,183 @@
+"""Dynamics: energy kept, temperature reached, restart exact, lost atoms noticed, the peer equal to ASE's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import ase.data
+import numpy as np
+import pytest
+from ase import Atoms
+from tblite.ase import TBLite
+
+from densnet.dynamics import simulation
+from densnet.dynamics.gfn2_potential import Gfn2Potential
+from densnet.dynamics.integrators import langevin, thermal_velocities, velocity_verlet, without_drift
+from densnet.dynamics.simulation import DynamicsSettings, nve_drift, simulate
+from densnet.dynamics.state import Array, Forces, State
+from densnet.errors import DensnetError
+from densnet.io.netcdf import read_dataset
+from densnet.units import BOLTZMANN_IN_EV_PER_K, EV_PER_ANGSTROM_PER_DALTON_IN_ANGSTROM_PER_FS2
+
+HYDROGEN_FLUORIDE = np.array([9, 1])
+SPRING, LENGTH = 60.0, 0.92
+"""eV/Angstrom² and Angstrom."""
+
+
+class Spring:
+    """A harmonic diatomic with opposite charges of 0.4 e."""
+
+    name = "spring"
+
+    def __call__(self, positions: Array) -> Forces:
+        bond = positions[:, 1] - positions[:, 0]
+        r = np.linalg.norm(bond, axis=1)
+        pull = (SPRING * (r - LENGTH) / r)[:, None] * bond
+        return Forces(0.5 * SPRING * (r - LENGTH) ** 2, np.stack([pull, -pull], axis=1), 0.4 * bond)
+
+    def forget(self) -> None:
+        """Nothing is kept."""
+
+
+def start(replicas: int) -> Array:
+    positions = np.zeros((replicas, 2, 3))
+    positions[:, 1, 2] = LENGTH
+    return positions
+
+
+SETTINGS = DynamicsSettings(replicas=3, thermalise_ps=0.05, production_ps=0.1, timestep_fs=0.25, chunk_steps=100)
+
+
+def run(output: Path, settings: DynamicsSettings = SETTINGS) -> None:
+    simulate(Spring(), start(settings.replicas), HYDROGEN_FLUORIDE, settings, output=output, provenance={"spring": 1})
+
+
+def test_constant_energy_and_frequency() -> None:
+    masses = ase.data.atomic_masses[HYDROGEN_FLUORIDE]
+    positions = start(1)
+    positions[:, 1, 2] += 0.02
+    state = State(positions, np.zeros_like(positions), Spring()(positions))
+    lengths, energies = [], []
+    for _ in range(4000):
+        state = velocity_verlet(state, Spring(), masses, 0.1)
+        lengths.append(state.positions[0, 1, 2] - state.positions[0, 0, 2])
+        energies.append(float((state.forces.energy + state.kinetic_energy(masses))[0]))
+    reduced = masses.prod() / masses.sum()
+    omega = np.sqrt(SPRING / reduced * EV_PER_ANGSTROM_PER_DALTON_IN_ANGSTROM_PER_FS2)
+    expected = LENGTH + 0.02 * np.cos(omega * 0.1 * np.arange(1, 4001))
+    # velocity Verlet's frequency is off by (ω Δt)²/24, 2e-4 rad over the run of 400 fs at ω = 0.8/fs: 0.02 x 0.08
+    np.testing.assert_allclose(lengths, expected, atol=2e-3)
+    assert np.ptp(energies) < (omega * 0.1) ** 2 * max(energies)
+
+
+def test_langevin_reaches_the_temperature_in_both_energies() -> None:
+    masses = ase.data.atomic_masses[HYDROGEN_FLUORIDE]
+    generator = np.random.default_rng(5)
+    replicas = 400
+    state = State(start(replicas), np.zeros((replicas, 2, 3)), Spring()(start(replicas)))
+    kinetic, potential = [], []
+    for step in range(1500):
+        state = langevin(state, Spring(), masses, 0.5, 400.0, 0.02, generator)
+        if step >= 500 and step % 10 == 0:
+            kinetic.append(state.kinetic_energy(masses).mean())
+            potential.append(state.forces.energy.mean())
+    thermal = BOLTZMANN_IN_EV_PER_K * 400.0
+    # 400 replicas, some ten correlation times: a standard error of about 2 % for one degree of freedom
+    assert np.mean(kinetic) == pytest.approx(6 * thermal / 2, rel=0.03)
+    assert np.mean(potential) == pytest.approx(thermal / 2, rel=0.08)
+
+
+def test_velocities_have_no_drift_and_the_right_width() -> None:
+    masses = np.array([1.0, 16.0])
+    velocities = thermal_velocities((20000, 2, 3), masses, 300.0, np.random.default_rng(1))
+    ratio = velocities[:, 0].std() / velocities[:, 1].std()
+    assert ratio == pytest.approx(4.0, rel=0.02)
+    still = without_drift(velocities, masses)
+    np.testing.assert_allclose(np.einsum("i,rix->rx", masses, still), 0, atol=1e-12)
+
+
+def test_trajectory_is_complete_and_drift_is_measured(tmp_path: Path) -> None:
+    run(tmp_path / "trajectory.nc")
+    data = read_dataset(tmp_path / "trajectory.nc", stage="md")
+    assert dict(data.sizes) == {"replica": 3, "time": 200, "atom": 2, "x": 3}
+    assert float(data["time"][1]) == 0.5
+    bond = data["positions"].isel(atom=1) - data["positions"].isel(atom=0)
+    np.testing.assert_allclose(data["dipole"].values, 0.4 * bond.values, atol=1e-6)
+    assert data.attrs["nve_drift_mev_per_atom_per_ps"] < 1.0
+    assert not (tmp_path / "trajectory.nc.parts").exists()
+    times = np.linspace(0, 1000, 11)
+    slope = 1.0 + 2e-3 * np.array([[1.0], [-1.0]]) * times / 1000
+    assert nve_drift(slope, times, 2) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("damage", ["none", "truncate"])
+def test_a_killed_run_ends_at_the_same_trajectory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
+    run(tmp_path / "a.nc")
+    chunk, done = simulation._run_chunk, []
+
+    def killed(*args: object) -> tuple[Array, Array]:
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        done.append(args)
+        return chunk(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(simulation, "_run_chunk", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "b.nc")
+    monkeypatch.setattr(simulation, "_run_chunk", chunk)
+    if damage == "truncate":
+        part = tmp_path / "b.nc.parts" / "00002.npz"
+        part.write_bytes(part.read_bytes()[:500])
+    run(tmp_path / "b.nc")
+    a, b = (read_dataset(tmp_path / name, stage="md") for name in ("a.nc", "b.nc"))
+    for name in ("positions", "velocities", "dipole", "energy_potential"):
+        np.testing.assert_array_equal(a[name].values, b[name].values)
+
+
+def test_parts_of_other_settings_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(simulation, "_write_trajectory", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "t.nc")
+    monkeypatch.undo()
+    run(tmp_path / "t.nc", replace(SETTINGS, seed=9))
+    run(tmp_path / "fresh.nc", replace(SETTINGS, seed=9))
+    found, expected = (read_dataset(tmp_path / name, stage="md")["dipole"].values for name in ("t.nc", "fresh.nc"))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_lost_atom_is_named(tmp_path: Path) -> None:
+    class Repulsion(Spring):
+        def __call__(self, positions: Array) -> Forces:
+            spring = super().__call__(positions)
+            return Forces(-spring.energy, -spring.forces, spring.dipole)
+
+    with pytest.raises(DensnetError, match=r"replica\(s\) \[0, 1, 2\] lost an atom"):
+        simulate(
+            Repulsion(), start(3), HYDROGEN_FLUORIDE, SETTINGS, output=tmp_path / "t.nc", provenance={"spring": -1}
+        )
+
+
+@pytest.mark.parametrize(("field", "value"), [("replicas", 0), ("timestep_fs", -0.5), ("chunk_steps", 5)])
+def test_impossible_settings(field: str, value: float) -> None:
+    with pytest.raises(DensnetError, match=f"md {field}: expected"):
+        replace(SETTINGS, **{field: value})
+
+
+def test_peer_equals_ase() -> None:
+    numbers = np.array([8, 1, 1])
+    water = np.array([[0.0, 0.0, 0.12], [0.0, 0.78, -0.47], [0.0, -0.74, -0.5]])
+    batch = np.stack([water, 1.01 * water, 0.98 * water])
+    potential = Gfn2Potential(numbers, 0, replicas=3, processes=2)
+    potential(batch[::-1])
+    potential.forget()
+    found = potential(batch)
+    for index, positions in enumerate(batch):
+        atoms = Atoms(numbers, positions, calculator=TBLite(method="GFN2-xTB", verbosity=0))
+        # both stop their self-consistency at about 1e-6 hartree
+        assert found.energy[index] == pytest.approx(atoms.get_potential_energy(), abs=3e-5)
+        np.testing.assert_allclose(found.forces[index], atoms.get_forces(), atol=1e-5)
+        np.testing.assert_allclose(found.dipole[index], atoms.get_dipole_moment(), atol=1e-4)

@@ -1,0 +1,137 @@
+"""The density model learns real labels, in the Coulomb metric, resumes exactly and refuses bad labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from densnet.basis.integrals import charges
+from densnet.density.error import coulomb_self_energy
+from densnet.errors import DensnetError
+from densnet.io.netcdf import read_dataset, settings_of, write_dataset
+from densnet.models.checkpoint import load_model
+from densnet.models.density_model import DensityModelSettings
+from densnet.models.whitened_basis import WhitenedBasis
+from densnet.training import loop
+from densnet.training.density import DensityTrainingSettings, train_density
+from densnet.training.frames import density_targets, load_labels
+from densnet.units import BOHR_IN_ANGSTROM
+
+SMALL = DensityModelSettings(channels=8, edge_channels=4, l_max=4, cutoff=3.0)
+SHORT = DensityTrainingSettings(steps=60, batch_size=4, validate_every=20, checkpoint_seconds=0.0)
+
+
+def relabelled(labels: Path, path: Path, change: dict[str, object]) -> Path:
+    data = read_dataset(labels, stage="fit").assign(change)
+    write_dataset(data, path, stage="fit", method_version=1, settings=settings_of(data))
+    return path
+
+
+def test_loss_is_the_coulomb_self_energy_of_the_density_error(water_labels: Path) -> None:
+    labels = load_labels(water_labels)
+    whitened = WhitenedBasis(labels.basis, labels.elements)
+    rows = np.array([0, 3])
+    targets = density_targets(labels, whitened, rows, "delta")
+    data = labels.dataset.isel(frame=rows)
+    for index in range(2):
+        delta_c = data["coefficients"].values[index] - data["prior"].values
+        bohr = data["positions"].values[index] / BOHR_IN_ANGSTROM
+        expected = coulomb_self_energy(labels.basis, labels.numbers, bohr, delta_c)
+        x = targets.x[index]
+        assert float(x @ targets.metric[index].double() @ x) == pytest.approx(expected, rel=1e-5)
+        assert float(charges(labels.basis, labels.numbers) @ delta_c) == pytest.approx(0, abs=1e-8)
+
+
+@pytest.mark.parametrize("target", ["delta", "direct"])
+def test_training_learns_and_keeps_the_charge(water_labels: Path, tmp_path: Path, target: str) -> None:
+    model = train_density(
+        water_labels,
+        replace(SMALL, target=target),
+        replace(SHORT, steps=150),
+        output=tmp_path / "density.pt",
+        log=tmp_path / "density.csv",
+    )
+    labels = load_labels(water_labels)
+    rows = labels.frames("test")
+    positions = labels.dataset["positions"].values[rows]
+    errors, spread = [], []
+    mean = labels.dataset["coefficients"].values[labels.frames("train")].mean(0)
+    for c, row, r in zip(model.coefficients(labels.numbers, positions), rows, positions, strict=True):
+        reference = labels.dataset["coefficients"].values[row]
+        bohr = r / BOHR_IN_ANGSTROM
+        errors.append(coulomb_self_energy(labels.basis, labels.numbers, bohr, c - reference))
+        spread.append(coulomb_self_energy(labels.basis, labels.numbers, bohr, mean - reference))
+        assert abs(charges(labels.basis, labels.numbers) @ c - 10) < 1e-8
+    # unseen molecules, far better than the mean density of the training set put on their atoms
+    assert np.mean(errors) < 0.2 * np.mean(spread)
+
+
+def test_resumed_training_equals_an_undisturbed_one(
+    water_labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(folder: Path) -> dict[str, torch.Tensor]:
+        train_density(water_labels, SMALL, SHORT, output=folder / "density.pt", log=folder / "density.csv")
+        return load_model(folder / "density.pt").density.state_dict()
+
+    undisturbed = run(tmp_path / "a")
+    step, calls = loop.Training._one_step, []
+
+    def killed(self: loop.Training, *args: object) -> float:
+        calls.append(self.step)
+        if len(calls) == 47:
+            raise KeyboardInterrupt
+        return step(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop.Training, "_one_step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "b")
+    resumed = run(tmp_path / "b")
+    assert calls[47] == 40, "it should go on from the checkpoint at step 40"
+    assert all(torch.equal(undisturbed[name], resumed[name]) for name in undisturbed)
+    assert not (tmp_path / "b" / "density.pt.checkpoint").exists()
+    logs = [(tmp_path / f / "density.csv").read_text().splitlines() for f in "ab"]
+    kept = [[row.split(",")[:1] + row.split(",")[2:] for row in log] for log in logs]
+    assert kept[0] == kept[1], "all but the seconds are equal"
+
+
+def test_bad_labels_are_refused(water_labels: Path, tmp_path: Path) -> None:
+    data = read_dataset(water_labels, stage="fit")
+    dipole = data["dipole"].copy(deep=True)
+    dipole[2, 1] = np.nan
+    bad = {
+        r"dipole is not finite in frame\(s\) \[2\]": {"dipole": dipole},
+        "split 'validation', found none": {"split": data["split"].where(data["split"] != "validation", "train")},
+    }
+    for index, (message, change) in enumerate(bad.items()):
+        path = relabelled(water_labels, tmp_path / f"{index}.nc", change)
+        with pytest.raises(DensnetError, match=message):
+            train_density(path, SMALL, SHORT, output=tmp_path / "d.pt", log=tmp_path / "d.csv")
+    with pytest.raises(DensnetError, match="at most the 10 train frames"):
+        train_density(water_labels, SMALL, replace(SHORT, n_train=11), output=tmp_path / "d.pt", log=tmp_path / "d.csv")
+    half = tmp_path / "half.nc"
+    half.write_bytes(water_labels.read_bytes()[: water_labels.stat().st_size // 2])
+    with pytest.raises(DensnetError, match="not a readable netCDF file"):
+        load_labels(half)
+    foreign = tmp_path / "foreign.nc"
+    xr.Dataset({"a": ("x", [1.0])}).to_netcdf(foreign)
+    with pytest.raises(DensnetError, match="expected the output of 'densnet fit'"):
+        load_labels(foreign)
+
+
+def test_divergence_is_named_and_keeps_the_checkpoint(water_labels: Path, tmp_path: Path) -> None:
+    wild = replace(SHORT, learning_rate=1e30, validate_every=1)
+    with pytest.raises(DensnetError, match=r"the loss became (nan|inf) at step \d+; lower learning_rate"):
+        train_density(water_labels, SMALL, wild, output=tmp_path / "d.pt", log=tmp_path / "d.csv")
+    assert not (tmp_path / "d.pt").exists()
+    assert (tmp_path / "d.pt.checkpoint").exists()
+
+
+def test_batches_reach_every_frame_once_an_epoch() -> None:
+    epoch = torch.cat([loop.batch_rows(12, 4, seed=5, step=step) for step in range(3, 6)])
+    assert sorted(epoch.tolist()) == list(range(12))
+    assert torch.equal(loop.batch_rows(12, 4, 5, 4), loop.batch_rows(12, 4, 5, 4))

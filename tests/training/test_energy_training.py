@@ -1,0 +1,125 @@
+"""The energy model learns energies and forces through the frozen density model; evaluation measures both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from densnet.errors import DensnetError
+from densnet.models.checkpoint import load_model
+from densnet.models.density_model import DensityModelSettings
+from densnet.models.densnet_model import DenSNet
+from densnet.models.energy_model import EnergyModelSettings
+from densnet.training import loop
+from densnet.training.density import DensityTrainingSettings, train_density
+from densnet.training.energy import EnergyTrainingSettings, energy_targets, train_energy
+from densnet.training.evaluation import evaluate_model
+from densnet.training.frames import load_labels
+
+SMALL = EnergyModelSettings(channels=8, edge_channels=4, l_max=2, cutoff=3.0)
+
+
+@pytest.fixture(scope="module")
+def density(water_labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("density")
+    settings = DensityModelSettings(channels=8, edge_channels=4, cutoff=3.0)
+    training = DensityTrainingSettings(steps=100, batch_size=4)
+    train_density(water_labels, settings, training, output=folder / "density.pt", log=folder / "density.csv")
+    return folder / "density.pt"
+
+
+def train(labels: Path, density: Path, folder: Path, **changes: float) -> DenSNet:
+    training = EnergyTrainingSettings(**{"steps": 60, "batch_size": 4, "checkpoint_seconds": 0.0, **changes})  # type: ignore[arg-type]
+    return train_energy(
+        labels,
+        density,
+        SMALL,
+        training,
+        output=folder / "energy.pt",
+        combined=folder / "model.pt",
+        log=folder / "energy.csv",
+    )
+
+
+def test_forces_by_jacobian_equal_forces_through_both_networks(
+    water_labels: Path, density: Path, tmp_path: Path
+) -> None:
+    model = train(water_labels, density, tmp_path, steps=5)
+    labels = load_labels(water_labels)
+    rows = labels.frames("test")
+    assert model.energy is not None
+    targets = energy_targets(labels, model.density, model.energy, rows, device=torch.device("cpu"))
+    positions = targets.positions.requires_grad_(True)
+    u = targets.u.requires_grad_(True)
+    from densnet.models.graph import replicate
+
+    graph = replicate(model.elements_of(labels.numbers), positions, 3.0)
+    energy = model.energy(graph, u.flatten(0, 1))
+    direct, by_density = torch.autograd.grad(energy.sum(), (positions, u))
+    through = torch.einsum("tk,tkx->tx", by_density.flatten(1), targets.jacobian).reshape(positions.shape)
+    expected = model(model.elements_of(labels.numbers), positions).forces
+    # float32 throughout, forces of some eV/Angstrom
+    torch.testing.assert_close(-(direct + through), expected, rtol=0, atol=2e-4)
+    assert float(through.abs().max()) > 1e-3, "the density must matter to the energy"
+
+
+@pytest.mark.slow
+def test_training_and_evaluation(water_labels: Path, density: Path, tmp_path: Path) -> None:
+    train(water_labels, density, tmp_path, steps=300)
+    evaluation = evaluate_model(water_labels, tmp_path / "model.pt", tmp_path / "evaluation.nc")
+    assert (tmp_path / "energy.pt").exists()
+    assert evaluation.sizes["frame"] == 3
+    forces = evaluation["forces_reference"].values
+    error = np.abs(evaluation["forces_predicted"].values - forces)
+    assert error.mean() < 0.2 * np.abs(forces).mean()
+    assert float(evaluation["charge_error"].max()) < 1e-5
+    assert (evaluation["nmae"] < 0.3 * evaluation["prior_nmae"]).all()
+    assert (evaluation["floor_nmae"] < evaluation["nmae_true"]).all()
+    # the triangle inequality of an absolute error
+    assert (evaluation["nmae_true"] <= evaluation["nmae"] + evaluation["floor_nmae"] + 1e-9).all()
+    with xr.open_dataset(tmp_path / "evaluation.nc") as written:
+        assert all({"units", "long_name"} <= set(written[name].attrs) for name in written.data_vars)
+
+
+def test_resumed_training_equals_an_undisturbed_one(
+    water_labels: Path, density: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = train(water_labels, density, tmp_path / "a", validate_every=10, steps=30)
+    step, calls = loop.Training._one_step, []
+
+    def killed(self: loop.Training, *args: object) -> float:
+        calls.append(self.step)
+        if len(calls) == 26:
+            raise KeyboardInterrupt
+        return step(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop.Training, "_one_step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(water_labels, density, tmp_path / "b", validate_every=10, steps=30)
+    resumed = train(water_labels, density, tmp_path / "b", validate_every=10, steps=30)
+    assert calls[26] == 20
+    before, after = undisturbed.state_dict(), resumed.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_density_model_of_another_basis_is_refused(water_labels: Path, density: Path, tmp_path: Path) -> None:
+    from densnet.basis.basis import Basis
+    from densnet.io.netcdf import read_dataset, settings_of, write_dataset
+
+    data = read_dataset(water_labels, stage="fit")
+    other = Basis.from_name("cc-pVTZ-JKFIT", [1, 8])
+    size = other.n_functions([8, 1, 1])
+    changed = data.drop_vars(["coefficients", "prior"]).assign(
+        coefficients=(("frame", "k"), np.zeros((data.sizes["frame"], size)), data["coefficients"].attrs),
+        prior=(("k",), np.zeros(size), data["prior"].attrs),
+    )
+    changed.attrs["fit_basis"] = other.to_json()
+    path = tmp_path / "labels.nc"
+    write_dataset(changed, path, stage="fit", method_version=1, settings=settings_of(data))
+    with pytest.raises(DensnetError, match="expected a model of the labels' fit basis 'cc-pVTZ-JKFIT'"):
+        train(path, density, tmp_path)
+    load_model(density)
