@@ -67,6 +67,6 @@ def user_files(wildcards, *keys):
     return [entry for entry in entries if entry and Path(entry).is_file()]
 
 
-def of_every_system(path):
-    """Return the path for each system, in the order of config.yaml."""
-    return expand(path, system=config["systems"])
+def of_every_system(paths):
+    """Return the paths for each system, in the order of config.yaml."""
+    return expand(paths, system=config["systems"])
