@@ -48,6 +48,9 @@ class FitSettings:
     eigenvalue_cutoff: float | None = None
     """For a redundant fit basis only: leave out eigenvectors of the scaled Coulomb matrix below this."""
 
+    self_energy: bool = True
+    """Measure the Coulomb self-energy of what the fit leaves; costs most of the stage's time for large molecules."""
+
     def __post_init__(self) -> None:
         if not 0.0 <= self.max_failed_share < 1.0:
             raise DensnetError(f"max_failed_share: expected a share from 0 to below 1, got {self.max_failed_share}")
@@ -116,13 +119,14 @@ def _fit_frame(frame: Frame, molecule: Molecule, settings: FitSettings) -> Fitte
             f"orbitals are not orthonormal (off by {deviation:.1e}); basis, order or geometry do not match"
         )
     D = 2.0 * C @ C.T
+    own = density_self_energy(orbital_basis, numbers, positions, D) if settings.self_energy else float("nan")
     fitted = fit_density(
         basis,
         orbital_basis,
         numbers,
         positions,
         D,
-        density_self_energy=density_self_energy(orbital_basis, numbers, positions, D),
+        density_self_energy=own,
         eigenvalue_cutoff=settings.eigenvalue_cutoff,
     )
     c = fitted.coefficients
