@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from densnet.errors import DensnetError
-from densnet.io.netcdf import variable
+from densnet.io.netcdf import variable, write_text
 from densnet.reference.dispersion import check_d4, d4
 from densnet.reference.level import LevelOfTheory
 from densnet.reference.parts import Parts, digest_of
@@ -105,7 +105,7 @@ def _compute(
                 raise DensnetError(
                     f"dispersion: the functional {level.functional!r} has its own; set dispersion to none, not d4"
                 )
-            (parts.folder / "ready.json").write_text(json.dumps(event))
+            write_text(parts.folder / "ready.json", json.dumps(event))
         elif event["event"] == "done":
             progress.advance(event["item"], event["status"])
 

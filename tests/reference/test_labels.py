@@ -114,6 +114,7 @@ def test_frame_without_convergence_is_recorded_and_the_others_are_labelled(
     [
         (replace(CHEAP, functional="PBEE"), r"functional: 'PBEE' is not one of Psi4's; did you mean .*pbe"),
         (replace(CHEAP, functional="B2PLYP"), "double hybrid"),
+        (replace(CHEAP, functional="wPBE-none"), "functional: 'wPBE-none' is not one"),
         (replace(CHEAP, functional="PBE-D3BJ"), "external dispersion program"),
         (replace(CHEAP, basis="def2-SVPX"), r"basis: 'def2-SVPX' is not one of Psi4's; did you mean .*def2-svp"),
         (replace(CHEAP, functional="wB97X-D", dispersion="d4"), "d4 has no parameters"),

@@ -64,7 +64,7 @@ def main() -> int:
         say({"event": "error", "message": str(error)})
         return 2
     except OSError as error:
-        say({"event": "error", "message": f"{error.filename}: {error.strerror}; free space and run again"})
+        say({"event": "error", "message": f"Psi4's scratch: {error}; free space or set PSI_SCRATCH to another folder"})
         return 2
     return 0
 

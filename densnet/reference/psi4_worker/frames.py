@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from theory import clean, molecule, orbital_basis, prepare, save, set_scf_options, shells_of
+from theory import check_gradient, clean, molecule, orbital_basis, prepare, save, set_scf_options, shells_of
 
 COARSE_GRID = {"dft_spherical_points": 110, "dft_radial_points": 24}
 COARSE_CONVERGENCE = 1e-4
@@ -96,6 +96,7 @@ def label(psi4: Any, job: dict[str, Any], say: Callable[[dict[str, Any]], None])
         numbers, positions = stored["numbers"], stored["positions"]
     mol = molecule(psi4, numbers, positions[0], job["charge"], job["multiplicity"])
     basis, ready = prepare(psi4, job, mol)
+    check_gradient(psi4, job["level"]["functional"])
     shells = shells_of(basis)
     ready["orbital_basis"] = orbital_basis(job["level"]["basis"], list(numbers), shells)
     ready["psi4_shells"] = [[shell.atom, shell.l] for shell in shells]

@@ -28,11 +28,16 @@ class JobError(Exception):
 def save(path: str, arrays: dict[str, Any]) -> None:
     """Write an ``.npz`` aside and rename it."""
     aside = path + ".writing"
-    with open(aside, "wb") as handle:
-        np.savez(handle, **arrays)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(aside, path)
+    try:
+        with open(aside, "wb") as handle:
+            np.savez(handle, **arrays)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(aside, path)
+    except OSError as error:
+        if os.path.exists(aside):
+            os.remove(aside)
+        raise JobError(f"{path}: cannot be written ({error.strerror}); free space and run again") from error
 
 
 def molecule(psi4: Any, numbers: Sequence[int], positions: np.ndarray, charge: int, multiplicity: int) -> Any:
@@ -47,6 +52,17 @@ def molecule(psi4: Any, numbers: Sequence[int], positions: np.ndarray, charge: i
         molecular_charge=charge,
         molecular_multiplicity=multiplicity,
     )
+
+
+def check_gradient(psi4: Any, name: str) -> None:
+    """Refuse a functional whose analytic gradient this release of Psi4 lacks (those with VV10, in old ones)."""
+    from psi4.driver.driver import procedures
+
+    if name.lower() not in procedures["gradient"]:
+        raise JobError(
+            f"functional: Psi4 {psi4.__version__} has no analytic gradient for {name!r}; choose another functional "
+            "or a newer Psi4"
+        )
 
 
 def nearest(name: str, known: list[str]) -> str:
