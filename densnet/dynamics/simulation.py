@@ -47,7 +47,7 @@ class DynamicsSettings:
     friction_per_ps: float = 5.0
     """Of the Langevin thermostat."""
     chunk_steps: int = 500
-    """Steps between restart points."""
+    """Steps between restart points, rounded to whole strides."""
     seed: int = 1
     """Of starting geometries, velocities and noise."""
 
@@ -59,17 +59,16 @@ class DynamicsSettings:
         for field in ("temperature", "thermalise_ps", "production_ps", "timestep_fs", "friction_per_ps"):
             if not getattr(self, field) > 0:
                 raise DensnetError(f"md {field}: expected a positive number, found {getattr(self, field)}")
-        if self.chunk_steps % self.stride:
-            raise DensnetError(f"md chunk_steps: expected a multiple of stride {self.stride}, found {self.chunk_steps}")
 
     def chunks(self) -> list[tuple[str, int]]:
         """Return (ensemble, steps) of each chunk in turn; lengths are rounded up to whole strides."""
         phases = []
+        chunk = max(self.chunk_steps // self.stride, 1) * self.stride
         for ensemble, length in (("langevin", self.thermalise_ps), ("nve", self.production_ps)):
             steps = -(-round(length * 1e3 / self.timestep_fs) // self.stride) * self.stride
             while steps > 0:
-                phases.append((ensemble, min(steps, self.chunk_steps)))
-                steps -= self.chunk_steps
+                phases.append((ensemble, min(steps, chunk)))
+                steps -= chunk
         return phases
 
 
