@@ -270,6 +270,9 @@ def _impossible_system(name: str, system: Mapping[str, Any], config: Mapping[str
     refusal = list(_refused(where, lambda: numbers.extend(_atomic_numbers(system))))
     yield from refusal
     if not refusal:
+        yield from _refused(
+            f"{where} with reference.basis", lambda: _all_electron(config["reference"]["basis"], set(numbers))
+        )
         for key in ("basis", "fit_basis"):
             yield from _refused(
                 f"{where} with reference.{key}", lambda key=key: Basis.from_name(config["reference"][key], numbers)
@@ -285,6 +288,23 @@ def _atomic_numbers(system: Mapping[str, Any]) -> list[int]:
     else:
         molecule = from_xyz(Path(system["xyz"]), **electrons)
     return [int(number) for number in molecule.numbers]
+
+
+def _all_electron(basis: str, numbers: set[int]) -> None:
+    from ase.data import chemical_symbols
+    from pyscf.gto.basis import load_ecp
+    from pyscf.lib.exceptions import BasisNotFoundError
+
+    for symbol in sorted(chemical_symbols[number] for number in numbers):
+        try:
+            core = load_ecp(basis, symbol)
+        except (BasisNotFoundError, KeyError, RuntimeError):
+            continue
+        if core:
+            raise DensnetError(
+                f"basis {basis!r}: replaces the core of {symbol} by a potential; choose an all-electron basis, "
+                "for the density is learned to the nuclei"
+            )
 
 
 def _refused(where: str, attempt: Callable[[], object]) -> Iterator[str]:

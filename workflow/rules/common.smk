@@ -14,7 +14,7 @@ LEVEL = (
     "density_convergence",
     "max_iterations",
 )
-FIT = ("fit_basis", "eigenvalue_cutoff", "max_failed_share", "grid_level")
+FIT = ("fit_basis", "eigenvalue_cutoff", "max_failed_share", "grid_level", "self_energy")
 PEER = config["md"]["peer"]
 FIGURES = [
     "density_map",

@@ -1,0 +1,202 @@
+"""Bad configurations: each mistake is one line that names the key, what was found and what is allowed."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from configuration import ConfigurationError, as_options, configuration, method_version, schema, with_defaults
+
+ROOT = Path(__file__).parents[2]
+GOOD: dict[str, Any] = {
+    "run": "try",
+    "systems": {"water": {"smiles": "O", "experiment": {"fundamentals": "water"}}},
+}
+
+
+def changed(*path: str, to: Any) -> dict[str, Any]:
+    """Return a good configuration with one key set."""
+    config = yaml.safe_load(yaml.safe_dump(GOOD))
+    section = config
+    for key in path[:-1]:
+        section = section.setdefault(key, {})
+    section[path[-1]] = to
+    return config
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A folder with files that are not what they should be."""
+    (tmp_path / "empty.xyz").write_text("")
+    (tmp_path / "half.xyz").write_text("3\nwater\nO 0.0 0.0 0.0\nH 0.0 0.0 0.96\n")
+    (tmp_path / "radical.xyz").write_text("2\nhydroxyl\nO 0.0 0.0 0.0\nH 0.0 0.0 0.97\n")
+    (tmp_path / "text.jdx").write_text("no spectrum at all\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("runn",), "x", ["runn: unknown key", "did you mean run?"]),
+        (("md", "temprature"), 300, ["md.temprature: unknown key", "did you mean temperature?"]),
+        (("md", "xyzzy"), 1, ["md.xyzzy: unknown key", "allowed here: replicas, temperature"]),
+        (("density_model", "training", "step"), 1, ["density_model.training.step", "did you mean steps?"]),
+        (("systems", "water", "smile"), "O", ["systems.water.smile", "did you mean smiles?"]),
+        (("run",), "a/b", ["run: expected letters, digits, _ and -", "'a/b'"]),
+        (("run",), None, ["run: expected text", "found nothing"]),
+        (("systems",), {}, ["systems: expected at least one entry"]),
+        (("systems",), {"a b": {"smiles": "O"}}, ["systems.a b", "letters, digits"]),
+        (("systems", "water"), "O", ["systems.water: expected a section of keys", "'O'"]),
+        (("systems", "water", "smiles"), ["OH-"], ["systems.water.smiles: expected text", "put it in quotes"]),
+        (("md", "replicas"), "many", ["md.replicas: expected a whole number of at least 1", "'many'"]),
+        (("md", "replicas"), 0, ["md.replicas: expected a whole number of at least 1", "found 0"]),
+        (("md", "replicas"), True, ["md.replicas", "found true"]),
+        (("md", "timestep_fs"), 50, ["md.timestep_fs", "at most 2.0", "found 50"]),
+        (("md", "timestep_fs"), -0.5, ["md.timestep_fs", "more than 0"]),
+        (("md", "peer"), "maybe", ["md.peer: expected true or false", "'maybe'"]),
+        (("md", "stride"), 25, ["md.stride", "spectrum.wavenumber_max = 4500"]),
+        (("sampling", "n_validation"), 0, ["sampling.n_validation", "at least 1", "found 0"]),
+        (("sampling", "temperatures"), 500, ["sampling.temperatures: expected a list", "found 500"]),
+        (("sampling", "temperatures"), [], ["sampling.temperatures: expected at least one entry"]),
+        (("sampling", "temperatures"), [300, -1], ["sampling.temperatures.1", "more than 0"]),
+        (("reference", "functional"), "PBEE", ["reference.functional: found 'PBEE'", "did you mean PBE?"]),
+        (("reference", "functional"), "wB97XD", ["reference.functional", "did you mean wB97X-D?"]),
+        (("reference", "dispersion"), "d3", ["reference.dispersion", "expected one of none, d4"]),
+        (("reference", "basis"), "def2-SPV", ["reference.basis", "def2-SPV", "def2-SVP"]),
+        (("reference", "fit_basis"), "def2-SVP-JKFTI", ["reference.fit_basis", "def2-SVP-JKFTI", "nearest names"]),
+        (("reference", "shards"), 1000, ["reference.shards: expected at most 210", "found 1000"]),
+        (("reference", "max_failed_share"), 1.5, ["reference.max_failed_share", "less than 1", "1.5"]),
+        (("density_model", "training", "n_train"), 151, ["n_train: expected at most sampling.n_train = 150"]),
+        (("density_model", "target"), "detla", ["density_model.target", "did you mean delta?"]),
+        (("density_model", "architecture", "body_order"), 5, ["body_order", "expected one of 2, 3, 4"]),
+        (("spectrum", "window"), "han", ["spectrum.window", "did you mean hann?"]),
+        (("spectrum", "resolution"), 1, ["spectrum.resolution", "md.production_ps = 2.5"]),
+        (("spectrum", "wavenumber_max"), 50, ["spectrum.wavenumber_min", "100", "50"]),
+        (("comparison", "wavenumber_max"), 50, ["comparison.wavenumber_min", "500", "50"]),
+        (("systems", "water", "smiles"), "C(", ["systems.water: smiles: RDKit refuses 'C('"]),
+        (("systems", "water", "smiles"), "[OH]", ["systems.water", "9 electrons", "multiplicity 1"]),
+        (("systems", "water", "charge"), 1, ["systems.water", "charge: 1 does not match"]),
+        (("systems", "water", "multiplicity"), 2, ["systems.water", "10 electrons", "multiplicity"]),
+        (("systems", "water", "smiles"), "[AtH]", ["systems.water", "replaces the core of At", "all-electron"]),
+        (("systems", "water", "xyz"), "a.xyz", ["systems.water: expected either smiles or xyz, found both"]),
+        (("systems", "water"), {"experiment": {}}, ["systems.water: expected either smiles or xyz, found neither"]),
+        (("systems", "water"), {"xyz": "absent.xyz"}, ["systems.water", "absent.xyz", "No such file"]),
+        (("systems", "water"), {"xyz": "{files}/empty.xyz"}, ["systems.water", "empty.xyz", "is empty"]),
+        (("systems", "water"), {"xyz": "{files}/half.xyz"}, ["half.xyz", "announces 3 atoms and has 2"]),
+        (("systems", "water"), {"xyz": "{files}/radical.xyz"}, ["radical.xyz", "9 electrons"]),
+        (("systems", "water", "experiment", "fundamentals"), "watr", ["fundamentals", "did you mean water?"]),
+        (("systems", "water", "experiment", "fundamentals"), "no.csv", ["fundamentals", "no.csv", "cannot be read"]),
+        (("systems", "water", "experiment", "jcamp"), "absent.jdx", ["experiment.jcamp", "absent.jdx"]),
+        (("systems", "water", "experiment", "jcamp"), "{files}/text.jdx", ["experiment.jcamp", "text.jdx"]),
+    ],
+)
+def test_a_mistake_is_one_line(path: tuple[str, ...], value: Any, said: list[str], files: Path) -> None:
+    if isinstance(value, dict) and "xyz" in value:
+        value = {"xyz": value["xyz"].format(files=files)}
+    elif isinstance(value, str) and "{files}" in value:
+        value = value.format(files=files)
+    with pytest.raises(ConfigurationError) as caught:
+        configuration(changed(*path, to=value))
+    message = str(caught.value)
+    assert "\n" not in message
+    for words in said:
+        assert words in message
+
+
+def test_nothing_to_compare_with() -> None:
+    config = changed("md", "peer", to=False)
+    config["systems"]["water"]["experiment"] = {}
+    with pytest.raises(ConfigurationError, match=r"^systems\.water\.experiment: expected fundamentals or jcamp"):
+        configuration(config)
+
+
+def test_dispersion_without_parameters() -> None:
+    config = changed("reference", "dispersion", to="d4")
+    config["reference"]["functional"] = "MN15"
+    with pytest.raises(ConfigurationError, match=r"^reference: dispersion: d4 has no parameters for .*MN15"):
+        configuration(config)
+
+
+def test_several_mistakes_are_a_line_each() -> None:
+    config = changed("md", "replicas", to=0)
+    config["md"]["temprature"] = 300
+    del config["run"]
+    with pytest.raises(ConfigurationError) as caught:
+        configuration(config)
+    lines = str(caught.value).splitlines()
+    assert [line.split(":")[0] for line in lines] == ["md.replicas", "md.temprature", "run"]
+
+
+def test_numbers_and_names_are_read_as_meant() -> None:
+    config = yaml.safe_load("reference: {energy_convergence: 1e-9, functional: pbe0, dispersion: D4}") | GOOD
+    reference = configuration(config)["reference"]
+    assert reference["energy_convergence"] == 1e-9
+    assert (reference["functional"], reference["dispersion"]) == ("PBE0", "d4")
+
+
+def test_the_shipped_config_is_good() -> None:
+    configuration(yaml.safe_load((ROOT / "config.yaml").read_text()))
+
+
+def test_the_shipped_config_shows_every_key() -> None:
+    """Every key of the schema is explained in config.yaml, commented out if it has no default."""
+    text = (ROOT / "config.yaml").read_text()
+
+    def keys(rules: dict[str, Any]) -> list[str]:
+        named = rules.get("properties", {})
+        return [*named, *(key for entry in named.values() for key in keys(entry))]
+
+    assert [key for key in keys(schema()) if f"{key}:" not in text] == []
+
+
+def test_defaults_are_those_of_the_settings() -> None:
+    """The schema's defaults and keys are those of the settings that the verbs take."""
+    from densnet.density.fitting_stage import FitSettings
+    from densnet.dynamics.simulation import DynamicsSettings
+    from densnet.models.density_model import DensityModelSettings
+    from densnet.models.energy_model import EnergyModelSettings
+    from densnet.reference.level import LevelOfTheory
+    from densnet.reference.sampling import SamplingSettings
+    from densnet.spectra.settings import ComparisonSettings, SpectrumSettings
+    from densnet.training.density import DensityTrainingSettings
+    from densnet.training.energy import EnergyTrainingSettings
+
+    config = with_defaults(GOOD, schema())
+    density, energy, reference = config["density_model"], config["energy_model"], config["reference"]
+    # What decides about cost alone stays out of config.yaml: memory, and how often restart points are written.
+    operational = {"memory_gib", "chunk_steps", "checkpoint_seconds"}
+    for settings, given in (
+        ((LevelOfTheory, FitSettings), {key: reference[key] for key in reference if key != "shards"}),
+        ((SamplingSettings,), config["sampling"]),
+        ((DensityModelSettings,), density["architecture"] | {"target": density["target"]}),
+        ((DensityTrainingSettings,), density["training"]),
+        ((EnergyModelSettings,), energy["architecture"]),
+        ((EnergyTrainingSettings,), energy["training"]),
+        ((DynamicsSettings,), {key: config["md"][key] for key in config["md"] if key != "peer"}),
+        ((SpectrumSettings,), config["spectrum"]),
+        ((ComparisonSettings,), config["comparison"]),
+    ):
+        expected = {
+            field.name: list(field.default) if isinstance(field.default, tuple) else field.default
+            for kind in settings
+            for field in dataclasses.fields(kind)
+            if field.name not in operational
+        }
+        assert given == {key: value for key, value in expected.items() if value is not None}
+
+
+def test_options() -> None:
+    settings = {"n_lines": 8, "peer": False, "correct_timestep": True, "temperatures": [300, 500.0], "name": "a b"}
+    options = "--n-lines 8 --no-peer --correct-timestep --temperatures 300 500.0 --name 'a b'"
+    assert as_options(settings | {"none": None}) == options
+
+
+def test_method_version_of_a_module_without_one() -> None:
+    from densnet.spectra import infrared
+
+    assert method_version("densnet.spectra.infrared") == infrared.METHOD_VERSION
+    with pytest.raises(ConfigurationError, match="METHOD_VERSION is not defined"):
+        method_version("densnet.errors")
