@@ -67,8 +67,9 @@ def check_gradient(psi4: Any, name: str) -> None:
 
 def nearest(name: str, known: list[str]) -> str:
     """Return a hint that names the closest known names."""
-    plain = {entry.lower().replace("-", "").replace("_", ""): entry for entry in known}
-    close = difflib.get_close_matches(name.lower().replace("-", "").replace("_", ""), list(plain), n=3, cutoff=0.6)
+    # File names write brackets as underscores: no names to type.
+    plain = {entry.lower().replace("-", ""): entry for entry in known if "_" not in entry}
+    close = difflib.get_close_matches(name.lower().replace("-", ""), list(plain), n=3, cutoff=0.6)
     return "did you mean {}?".format(", ".join(plain[entry] for entry in close)) if close else "see Psi4's manual"
 
 
