@@ -13,6 +13,7 @@ app = App(
     name="densnet",
     version=__version__,
     help="Learn electron densities, energies and forces; run molecular dynamics; make infrared spectra.",
+    suppress_keyboard_interrupt=False,
 )
 train = App(name="train", help="Train a model on fitted labels.")
 app.command(train)
