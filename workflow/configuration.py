@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import math
+import os
 import shlex
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -107,6 +110,13 @@ def method_version(module: str) -> int:
         if "METHOD_VERSION" in names and node.value is not None:
             return int(ast.literal_eval(node.value))
     raise ConfigurationError(f"{source}: METHOD_VERSION is not defined; the workflow needs it to know what is stale")
+
+
+def verbs_on_path() -> None:
+    """Let rules find ``densnet`` in the environment that Snakemake runs in, whether it was activated or not."""
+    programs = Path(sys.executable).parent
+    if (programs / "densnet").exists():
+        os.environ["PATH"] = os.pathsep.join([str(programs), os.environ["PATH"]])
 
 
 def _as_meant(value: Any, rules: Mapping[str, Any]) -> Any:
@@ -274,9 +284,8 @@ def _impossible_system(name: str, system: Mapping[str, Any], config: Mapping[str
             f"{where} with reference.basis", lambda: _all_electron(config["reference"]["basis"], set(numbers))
         )
         for key in ("basis", "fit_basis"):
-            yield from _refused(
-                f"{where} with reference.{key}", lambda key=key: Basis.from_name(config["reference"][key], numbers)
-            )
+            look_up = functools.partial(Basis.from_name, config["reference"][key], numbers)
+            yield from _refused(f"{where} with reference.{key}", look_up)
 
 
 def _atomic_numbers(system: Mapping[str, Any]) -> list[int]:

@@ -13,11 +13,14 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
-from configuration import ConfigurationError, schema, with_defaults
+from configuration import ConfigurationError, configuration
 from snakemake.common.configfile import load_configfile
+from snakemake_interface_common.exceptions import WorkflowError
 
 MARK = "DENSNET_LAUNCHED_FROM"
 OWNER = Path(".snakemake/densnet-launch")
@@ -26,7 +29,13 @@ GRACE_SECONDS = 10.0
 
 
 def main(arguments: list[str]) -> int:
-    """Run Snakemake and return its exit status."""
+    """Run Snakemake and return its exit status.
+
+    Raises:
+        ConfigurationError: the configuration is refused.
+    """
+    options = _own_options(arguments)
+    config = _configuration(options.configfile[-1])
     OWNER.parent.mkdir(exist_ok=True)
     with OWNER.open("a+") as owner:
         owner.seek(0)
@@ -46,10 +55,7 @@ def main(arguments: list[str]) -> int:
         if any(LOCKS.glob("*")) and not _snakemake_by_hand():
             _snakemake([*arguments, "--unlock", "--quiet"])
         status = _snakemake(arguments)
-    options = _own_options(arguments)
-    if status == 0 and not options.dry_run:
-        status = _summary(options.configfile[-1])
-    return status
+    return status if status or options.dry_run else _summary(config)
 
 
 def _refuse(reason: str) -> int:
@@ -62,6 +68,16 @@ def _own_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--configfile", nargs="+", default=["config.yaml"])
     parser.add_argument("--dry-run", "-n", action="store_true")
     return parser.parse_known_args(arguments)[0]
+
+
+def _configuration(path: str) -> dict[str, Any]:
+    """Check the configuration here, where a refusal is a plain line; Snakemake would frame it."""
+    try:
+        return configuration(load_configfile(path))
+    except (WorkflowError, OSError) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error}") from error
+    except ConfigurationError as error:
+        raise ConfigurationError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
 
 
 def _snakemake(arguments: list[str]) -> int:
@@ -110,19 +126,20 @@ def _environment(process: psutil.Process) -> dict[str, str]:
         return {}
 
 
-def _summary(configfile: str) -> int:
-    """Print the closing table with ``densnet summary``."""
-    config = with_defaults(load_configfile(configfile), schema())
-    run = Path("results") / str(config["run"])
-    folders = [run / str(system) for system in config["systems"]]
-    command = [str(Path(sys.executable).parent / "densnet"), "summary", "--system", *map(str, config["systems"])]
-    command += ["--metrics", *(str(folder / "metrics.json") for folder in folders)]
-    command += ["--comparison", *(str(folder / "comparison.nc") for folder in folders)]
-    return subprocess.run([*command, "--report", str(run / "report.html")]).returncode
+def _summary(config: Mapping[str, Any]) -> int:
+    """Print the closing table with ``densnet summary``, once every system has been brought to its end."""
+    run = Path("results") / config["run"]
+    metrics = [run / system / "metrics.json" for system in config["systems"]]
+    comparisons = [run / system / "comparison.nc" for system in config["systems"]]
+    if not all(path.exists() for path in [*metrics, *comparisons]):
+        return 0
+    command = [Path(sys.executable).parent / "densnet", "summary", "--system", *config["systems"]]
+    command += ["--metrics", *metrics, "--comparison", *comparisons, "--report", run / "report.html"]
+    return subprocess.run(command).returncode
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except ConfigurationError as error:
-        sys.exit(f"densnet: error: {error}")
+        sys.exit("\n".join(f"densnet: error: {line}" for line in str(error).splitlines()))

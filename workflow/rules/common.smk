@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+verbs_on_path()
+
 RUN = f"results/{config['run']}"
 SYSTEM = f"{RUN}/{{system}}"
 SHARDS = range(config["reference"]["shards"])
@@ -14,7 +16,13 @@ LEVEL = (
     "density_convergence",
     "max_iterations",
 )
-FIT = ("fit_basis", "eigenvalue_cutoff", "max_failed_share", "grid_level", "self_energy")
+FIT = (
+    "fit_basis",
+    "eigenvalue_cutoff",
+    "max_failed_share",
+    "grid_level",
+    "self_energy",
+)
 PEER = config["md"]["peer"]
 FIGURES = [
     "density_map",

@@ -1,0 +1,102 @@
+"""The workflow as Snakemake sees it: the whole graph in a fresh folder, without running anything."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+RULES = {
+    "geometries",
+    "label_shard",
+    "atoms",
+    "labels",
+    "density_model",
+    "energy_model",
+    "evaluation",
+    "trajectory",
+    "peer_trajectory",
+    "spectrum",
+    "peer_spectrum",
+    "comparison",
+    "metrics",
+    "figures",
+    "report",
+}
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake on the project's workflow with ``folder`` as working directory."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow" / "Snakefile"), *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def dry_run(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Plan with the local profile."""
+    return snakemake(folder, "--workflow-profile", str(ROOT / "profiles" / "local"), "--dry-run")
+
+
+def jobs(output: str) -> dict[str, int]:
+    """Return the number of jobs of each rule from Snakemake's table."""
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)}
+
+
+def test_the_whole_graph_is_planned_and_nothing_runs(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_bytes((ROOT / "config.yaml").read_bytes())
+    planned = dry_run(tmp_path)
+    assert planned.returncode == 0, planned.stderr
+    table = jobs(planned.stdout + planned.stderr)
+    shards = yaml.safe_load((ROOT / "config.yaml").read_text())["reference"]["shards"]
+    assert table.pop("total") == len(RULES) + shards  # with the rule all, and label_shard once in RULES
+    assert table.pop("all") == 1
+    assert table == dict.fromkeys(RULES, 1) | {"label_shard": shards}
+    assert not (tmp_path / "results").exists()
+
+
+def test_systems_run_side_by_side_and_the_peer_can_be_left_out(tmp_path: Path) -> None:
+    systems = {name: {"smiles": s, "experiment": {"fundamentals": "water"}} for name, s in (("a", "O"), ("b", "CS"))}
+    config = {"run": "two", "systems": systems, "reference": {"shards": 3}, "md": {"peer": False}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    planned = dry_run(tmp_path)
+    assert planned.returncode == 0, planned.stderr
+    table = jobs(planned.stdout + planned.stderr)
+    single = {"report": 1, "all": 1}
+    expected = dict.fromkeys(RULES - {"peer_trajectory", "peer_spectrum"}, 2) | {"label_shard": 6} | single
+    assert table == expected | {"total": sum(expected.values())}
+
+
+def test_a_configfile_replaces_the_shipped_one(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_bytes((ROOT / "config.yaml").read_bytes())
+    toy = str(ROOT / "tests" / "workflow" / "toy.yaml")
+    planned = snakemake(tmp_path, "--cores", "2", "--dry-run", "--configfile", toy)
+    assert planned.returncode == 0, planned.stderr
+    assert "results/toy/water/model.pt" in planned.stdout + planned.stderr
+    assert "ethanol" not in planned.stdout + planned.stderr
+
+
+def test_lint() -> None:
+    linted = snakemake(ROOT, "--lint")
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("run: x\nsystems: {a: {smiles: O}}\nmd: {temprature: 1}\n", "md.temprature: unknown key; did you mean"),
+        ("run: x\nsystems: {a: {smiles: 'C('}}\n", "systems.a: smiles: RDKit refuses 'C('"),
+        ("run: x\nrun x\n", "Config file is not valid JSON or YAML"),
+        ("- run\n", "Config file must be given as JSON or YAML with keys at top level"),
+    ],
+)
+def test_a_bad_config_stops_everything_without_a_traceback(tmp_path: Path, text: str, line: str) -> None:
+    (tmp_path / "config.yaml").write_text(text)
+    planned = dry_run(tmp_path)
+    assert planned.returncode == 1
+    assert line in planned.stdout + planned.stderr
+    assert "Traceback" not in planned.stdout + planned.stderr
+    assert not (tmp_path / "results").exists()
