@@ -17,9 +17,7 @@ HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM: float = HARTREE_IN_EV / BOHR_IN_ANGSTROM
 HARTREE_IN_MILLIHARTREE: float = 1e3
 EV_IN_MEV: float = 1e3
 
-E_ANGSTROM_IN_DEBYE: float = (
-    constants.elementary_charge * 1e-10 * constants.speed_of_light * 1e21
-)
+E_ANGSTROM_IN_DEBYE: float = constants.elementary_charge * 1e-10 * constants.speed_of_light * 1e21
 """1 D = 1e-21 C m^2/s / c."""
 E_BOHR_IN_DEBYE: float = E_ANGSTROM_IN_DEBYE * BOHR_IN_ANGSTROM
 
