@@ -77,7 +77,10 @@ class EnergyModel(nn.Module):
             for layer in range(settings.layers)
         )
         width = settings.channels * (settings.layers + 1)
-        self.readout = nn.Sequential(nn.Linear(width, 32), nn.SiLU(), nn.Linear(32, 1, bias=False))
+        last = nn.Linear(32, 1, bias=False)
+        # starts near the reference energies; large random energies would drown the forces at first
+        nn.init.normal_(last.weight, std=0.02)
+        self.readout = nn.Sequential(nn.Linear(width, 32), nn.SiLU(), last)
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("atomic_energy", torch.zeros(n_elements, dtype=torch.float64))
 

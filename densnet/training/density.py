@@ -39,7 +39,7 @@ class DensityTrainingSettings:
     """Frames a step."""
     learning_rate: float = 5e-3
     """Of Adam, at its highest."""
-    dipole_weight: float = 2.0
+    dipole_weight: float = 5.0
     """Hartree per (e Angstrom)²: the Coulomb metric hardly sees the dipole, so it has its own weight."""
     ema_decay: float = 0.99
     """Moving average over steps; it is what is kept."""

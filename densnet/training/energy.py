@@ -39,7 +39,7 @@ class EnergyTrainingSettings:
     """Frames a step."""
     learning_rate: float = 5e-3
     """Of Adam, at its highest."""
-    energy_weight: float = 10.0
+    energy_weight: float = 5.0
     """Weight of the squared error of the energy per atom over (the root mean square force times 1 Angstrom)."""
     force_weight: float = 1.0
     """Weight of the mean squared error of a force component over the root mean square force."""
