@@ -12,7 +12,7 @@ export PATH := $(BIN):$(PATH)
 demo: run ## from config.yaml to results/<run>/report.html and the closing table
 
 run: env
-	@python workflow/launch.py --workflow-profile $(PROFILE) --configfile $(CONFIG)
+	@python workflow/launch.py --end-with-parent --workflow-profile $(PROFILE) --configfile $(CONFIG)
 
 test: python ## the whole test suite
 	@envs/setup.sh psi4 || { [ -z "$$CI" ] && echo "tests that need Psi4 are left out"; }

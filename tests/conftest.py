@@ -74,6 +74,7 @@ def water_labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "positions": variable(("frame", "atom", "x"), np.array(rows["positions"]), "angstrom", "positions"),
             "numbers": variable(("atom",), NUMBERS, "1", "atomic numbers"),
             "split": variable(frame, np.array(SPLIT), "1", "split"),
+            "distance_to_train": variable(frame, np.full(len(SPLIT), 0.05), "angstrom", "distance"),
             "energy": variable(frame, np.array(rows["energy"]), "eV", "energy"),
             "forces": variable(("frame", "atom", "x"), np.array(rows["forces"]), "eV/angstrom", "forces"),
             "dipole": variable(("frame", "x"), np.array(rows["dipole"]), "e angstrom", "dipole"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import difflib
 import functools
+import hashlib
+import json
 import math
 import os
 import shlex
@@ -21,6 +23,7 @@ from densnet.errors import DensnetError
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = Path(__file__).parent / "schemas" / "config.schema.yaml"
+CHECKED = "DENSNET_CONFIG_CHECKED"
 SPEED_OF_LIGHT_CM_PER_FS = 2.99792458e-5
 
 TYPES = {
@@ -45,6 +48,8 @@ def schema() -> dict[str, Any]:
 def configuration(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``config`` with every default filled in, after all checks.
 
+    The costlier ones are made once a run: the environment tells the processes that it starts what has been checked.
+
     Raises:
         ConfigurationError: with one line for each thing that is wrong.
     """
@@ -54,9 +59,12 @@ def configuration(config: Mapping[str, Any]) -> dict[str, Any]:
     if errors:
         raise ConfigurationError("\n".join(sorted(errors)))
     complete = with_defaults(given, rules)
-    errors = list(_impossible(complete))
-    if errors:
-        raise ConfigurationError("\n".join(errors))
+    digest = hashlib.sha256(json.dumps(complete, sort_keys=True).encode()).hexdigest()
+    if os.environ.get(CHECKED) != digest:
+        errors = list(_impossible(complete))
+        if errors:
+            raise ConfigurationError("\n".join(errors))
+        os.environ[CHECKED] = digest
     return complete
 
 

@@ -7,6 +7,7 @@ launch in this folder and on this machine left: a run that is still alive is nev
 from __future__ import annotations
 
 import argparse
+import ctypes
 import fcntl
 import os
 import signal
@@ -26,6 +27,7 @@ MARK = "DENSNET_LAUNCHED_FROM"
 OWNER = Path(".snakemake/densnet-launch")
 LOCKS = Path(".snakemake/locks")
 GRACE_SECONDS = 10.0
+PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: list[str]) -> int:
@@ -34,7 +36,9 @@ def main(arguments: list[str]) -> int:
     Raises:
         ConfigurationError: the configuration is refused.
     """
-    options = _own_options(arguments)
+    options, arguments = _own_options(arguments)
+    if options.end_with_parent:
+        _end_with_parent()
     config = _configuration(options.configfile[-1])
     OWNER.parent.mkdir(exist_ok=True)
     with OWNER.open("a+") as owner:
@@ -63,11 +67,20 @@ def _refuse(reason: str) -> int:
     return 1
 
 
-def _own_options(arguments: list[str]) -> argparse.Namespace:
+def _own_options(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Return the options that matter here, and the arguments that are Snakemake's."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--configfile", nargs="+", default=["config.yaml"])
     parser.add_argument("--dry-run", "-n", action="store_true")
-    return parser.parse_known_args(arguments)[0]
+    parser.add_argument("--end-with-parent", action="store_true")
+    options = parser.parse_known_args(arguments)[0]
+    return options, [argument for argument in arguments if argument != "--end-with-parent"]
+
+
+def _end_with_parent() -> None:
+    """Ask Linux for a TERM when the parent dies: a killed ``make`` must not leave a run that nobody sees."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def _configuration(path: str) -> dict[str, Any]:

@@ -62,6 +62,12 @@ EXPLANATIONS: dict[str, Explanation] = {
     "md_ms_per_step_per_replica": Explanation("Speed", "ms", "Wall time of one step of one replica."),
     "n_train": Explanation("Training frames", "", "Frames that the models were fitted to."),
     "n_test": Explanation("Test frames", "", "Held-out frames that every error above is measured on."),
+    "test_distance_to_train_angstrom": Explanation(
+        "Test frames' distance to training",
+        "Å",
+        "Median distance of a test frame to the nearest training frame: root mean square difference of sorted "
+        "interatomic distances. Near zero the errors above would flatter.",
+    ),
     "seed": Explanation("Seed", "", "Of the training run."),
 }
 
@@ -114,6 +120,7 @@ def collect_metrics(evaluation: xr.Dataset, trajectory: xr.Dataset, comparison: 
             metrics[f"spectrum_pearson_{reference}"] = float(value)
     metrics["n_train"] = int(_recorded(evaluation, "n_train", "evaluation"))
     metrics["n_test"] = int(evaluation.sizes["frame"])
+    metrics["test_distance_to_train_angstrom"] = float(np.median(evaluation["distance_to_train"].values))
     metrics["seed"] = int(_recorded(evaluation, "seed", "evaluation"))
     broken = [key for key, value in metrics.items() if not math.isfinite(value)]
     if broken:

@@ -33,7 +33,7 @@ def metric_rows(metrics: Sequence[Metrics]) -> list[Row]:
     """Return (label with unit, a value for each system)."""
     scores = sorted({key for one in metrics for key in one if key.startswith("spectrum_pearson_")})
     rows = []
-    for key in (*_ROWS, *scores, "n_train", "n_test"):
+    for key in (*_ROWS, *scores, "n_train", "n_test", "test_distance_to_train_angstrom"):
         if not any(key in one for one in metrics):
             continue
         shown = explanation(key)

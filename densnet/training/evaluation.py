@@ -50,6 +50,7 @@ def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Data
         {
             "positions": data["positions"],
             "numbers": data["numbers"],
+            "distance_to_train": data["distance_to_train"],
             "energy_reference": variable(frame, data["energy"].values, "eV", "energy of the label"),
             "energy_predicted": variable(frame, prediction.energy.numpy(), "eV", "energy of the model"),
             "forces_reference": variable(atoms, data["forces"].values, "eV/angstrom", "forces of the label"),

@@ -18,7 +18,18 @@ from densnet.models.whitened_basis import WhitenedBasis
 from densnet.units import BOHR_IN_ANGSTROM
 
 SPLITS = ("train", "validation", "test")
-_VARIABLES = ("positions", "numbers", "split", "energy", "forces", "dipole", "coefficients", "prior", "atomic_energy")
+_VARIABLES = (
+    "positions",
+    "numbers",
+    "split",
+    "distance_to_train",
+    "energy",
+    "forces",
+    "dipole",
+    "coefficients",
+    "prior",
+    "atomic_energy",
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +40,7 @@ class Labels:
         dataset: the file.
         basis: fitting basis of its coefficients.
         numbers: atomic numbers (a,).
-        digest_source: path and settings, to recognise the same labels again.
+        settings: how the file was made.
     """
 
     dataset: xr.Dataset

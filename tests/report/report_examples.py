@@ -71,6 +71,7 @@ def write_labels_and_evaluation(folder: Path) -> None:
     evaluation = xr.Dataset(
         common
         | {
+            "distance_to_train": variable(frames, spread(0.05), "Angstrom", "distance to the nearest training frame"),
             "coefficients_predicted": variable(("frame", "k"), predicted, "bohr^-1.5", "predicted"),
             "energy_reference": variable(frames, energy, "eV", "energy"),
             "energy_predicted": variable(frames, noisy(energy, 0.01), "eV", "energy"),

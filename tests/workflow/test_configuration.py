@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from configuration import ConfigurationError, as_options, configuration, method_version, schema, with_defaults
+from configuration import CHECKED, ConfigurationError, as_options, configuration, method_version, schema, with_defaults
 
 ROOT = Path(__file__).parents[2]
 GOOD: dict[str, Any] = {
@@ -25,6 +25,12 @@ def changed(*path: str, to: Any) -> dict[str, Any]:
         section = section.setdefault(key, {})
     section[path[-1]] = to
     return config
+
+
+@pytest.fixture(autouse=True)
+def nothing_checked_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test is a run of its own."""
+    monkeypatch.setenv(CHECKED, "")
 
 
 @pytest.fixture
@@ -186,6 +192,17 @@ def test_defaults_are_those_of_the_settings() -> None:
             if field.name not in operational
         }
         assert given == {key: value for key, value in expected.items() if value is not None}
+
+
+def test_what_was_checked_is_not_checked_again(tmp_path: Path) -> None:
+    (tmp_path / "water.xyz").write_text("3\n\nO 0 0 0\nH 0 0.76 0.59\nH 0 -0.76 0.59\n")
+    config = changed("systems", "water", to={"xyz": str(tmp_path / "water.xyz")})
+    configuration(config)
+    (tmp_path / "water.xyz").unlink()
+    configuration(config)
+    config["md"] = {"replicas": 3}
+    with pytest.raises(ConfigurationError, match="No such file"):
+        configuration(config)
 
 
 def test_options() -> None:
