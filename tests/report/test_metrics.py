@@ -31,6 +31,7 @@ def evaluation() -> xr.Dataset:
             "prior_nmae": (("frame",), [7.0, 9.0]),
             "coulomb_error": (("frame",), [0.02, 0.04]),
             "charge_error": (("frame",), [1e-7, -3e-7]),
+            "distance_to_train": (("frame",), [0.04, 0.08]),
         },
         attrs={"n_train": 50, "seed": 4},
     )
@@ -68,6 +69,7 @@ def test_values_by_hand() -> None:
         "spectrum_pearson_gfn2-xtb": 0.6,
         "n_train": 50,
         "n_test": 2,
+        "test_distance_to_train_angstrom": 0.06,
         "seed": 4,
     }
     assert metrics == pytest.approx(expected)
