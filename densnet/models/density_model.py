@@ -108,14 +108,13 @@ class DensityModel(nn.Module):
             h = interaction(h, graph.element, graph.receiver, graph.sender, r, harmonics)
             features.append(h)
         h = torch.cat(features, dim=2)[:, : components(self.whitened.l_max).stop]
-        h = torch.cat([h[:, :1] + self.scalars(h[:, :1]), h[:, 1:]], dim=1)
+        h = h + nn.functional.pad(self.scalars(h[:, :1]), (0, 0, 0, h.shape[1] - 1))
         scale = (self.scale[graph.element][:, self.whitened.degree]) * self.whitened.mask.to(h.dtype)[graph.element]
-        shift = self.shift[graph.element].unsqueeze(1)
-        x = self.head(h, graph.element) * scale
-        x = torch.cat([x[:, :1] + shift, x[:, 1:]], dim=1)
-        x = self.whitened.with_charge(x, graph, self.electrons(graph, x.dtype))
-        centred = torch.cat([x[:, :1] - shift, x[:, 1:]], dim=1)
-        return x, centred / torch.where(scale > 0, scale, torch.ones_like(scale))
+        shift = self.whitened.scalars(self.shift[graph.element])
+        x = self.whitened.with_charge(
+            self.head(h, graph.element) * scale + shift, graph, self.electrons(graph, h.dtype)
+        )
+        return x, (x - shift) / torch.where(scale > 0, scale, torch.ones_like(scale))
 
     def electrons(self, graph: Graph, dtype: torch.dtype) -> torch.Tensor:
         """Return the electrons (n_molecules,) that x must hold: what free atoms do not, or all of them."""

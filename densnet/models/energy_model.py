@@ -104,7 +104,8 @@ class EnergyModel(nn.Module):
         r, directions = graph.edges()
         harmonics = self.harmonics(directions)
         h = self.density(u[:, : components(self.l_density).stop], graph.element)
-        h = torch.cat([h[:, :1] + self.embedding(graph.element).unsqueeze(1), h[:, 1:]], dim=1)
+        species = self.embedding(graph.element).unsqueeze(1)
+        h = h + nn.functional.pad(species, (0, 0, 0, h.shape[1] - 1))
         scalars = [h[:, 0]]
         for interaction in self.interactions:
             h = interaction(h, graph.element, graph.receiver, graph.sender, r, harmonics)

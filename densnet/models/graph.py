@@ -37,7 +37,7 @@ class Graph:
 
     def edges(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return distances (e,) in Angstrom and unit vectors (e, 3) from i to j."""
-        vectors = self.positions[self.sender] - self.positions[self.receiver]
+        vectors = self.positions.index_select(0, self.sender) - self.positions.index_select(0, self.receiver)
         r = vectors.norm(dim=1)
         return r, vectors / r.unsqueeze(1)
 

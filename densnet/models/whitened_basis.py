@@ -78,8 +78,11 @@ class WhitenedBasis(nn.Module):
         q = self.charge.to(x.dtype)[graph.element]
         excess = graph.sum_over_atoms((x[:, 0] * q).sum(1)) - electrons
         share = excess / graph.sum_over_atoms((q * q).sum(1))
-        scalars = x[:, :1] - (share[graph.molecule].unsqueeze(1) * q).unsqueeze(1)
-        return torch.cat([scalars, x[:, 1:]], dim=1)
+        return x - self.scalars(share[graph.molecule].unsqueeze(1) * q)
+
+    def scalars(self, values: torch.Tensor) -> torch.Tensor:
+        """Return blocks (n, lm, n) that hold values (n, n) for l = 0 and nothing else."""
+        return nn.functional.pad(values.unsqueeze(1), (0, 0, 0, (self.l_max + 1) ** 2 - 1))
 
     def electronic_dipole(self, x: torch.Tensor, graph: Graph) -> torch.Tensor:
         """Return Σ_k x_k ∫ r χ_k of each molecule, (n_molecules, 3) in e Angstrom, electrons counted positive."""

@@ -24,7 +24,7 @@ class Gate(nn.Module):
     def forward(self, h: torch.Tensor) -> torch.Tensor:
         """Gate features (n, (l_max+1)², channels)."""
         gates = torch.sigmoid(self.gates(h[:, 0])).reshape(len(h), -1, h.shape[2])
-        return h * (2 * gates[:, self.degree])
+        return h * (2 * gates).index_select(1, self.degree)
 
 
 class Interaction(nn.Module):
@@ -75,13 +75,15 @@ class Interaction(nn.Module):
         r: torch.Tensor,
         harmonics: torch.Tensor,
     ) -> torch.Tensor:
-        """Update features (n, ≥(l_in+1)², in) to (n, (l_out+1)², channels) over edges (e,)."""
+        """Update features (n, ≥(l_in+1)², in) to (n, (l_out+1)², channels).
+
+        Edges (e,) with their harmonics (e, (l_edge+1)²).
+        """
         h = h[:, : (self.l_in + 1) ** 2]
         weights = self.radial(r, element[receiver], element[sender])
-        harmonics = harmonics[:, : (self.edge.l_edge + 1) ** 2]
         gathered = [
             message.new_zeros(len(h), *message.shape[1:]).index_add(0, receiver, message)
-            for message in self.edge(self.inward(h)[sender], harmonics, weights * self.scale)
+            for message in self.edge(self.inward(h).index_select(0, sender), harmonics, weights * self.scale)
         ]
         a = self.mixing(gathered)
         update = self.outward(a)
@@ -89,5 +91,5 @@ class Interaction(nn.Module):
             factors = self.factors(a).transpose(1, 2).reshape(len(h), -1, self.n_factors, a.shape[1])
             update = update + self.product_outward(self.product(factors).transpose(1, 2))
         skipped = self.skip(h[:, : self.kept], element)
-        update = torch.cat([update[:, : self.kept] + skipped, update[:, self.kept :]], dim=1)
-        return self.gate(update)
+        higher_degrees = update.shape[1] - self.kept
+        return self.gate(update + nn.functional.pad(skipped, (0, 0, 0, higher_degrees)))

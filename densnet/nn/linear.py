@@ -20,7 +20,7 @@ class Linear(nn.Module):
 
     def forward(self, h: torch.Tensor) -> torch.Tensor:
         """Mix the channels of each degree."""
-        return torch.bmm(h.transpose(0, 1), self.weight[self.degree]).transpose(0, 1)
+        return torch.bmm(h.transpose(0, 1), self.weight.index_select(0, self.degree)).transpose(0, 1)
 
 
 class ElementLinear(nn.Module):
@@ -41,7 +41,7 @@ class ElementLinear(nn.Module):
     def forward(self, h: torch.Tensor, element: torch.Tensor) -> torch.Tensor:
         """Map features (n, (l_max+1)², in) of atoms with element indices (n,)."""
         n_degrees, in_channels, n_elements, out_channels = self.weight.shape
-        weight = self.weight.reshape(n_degrees, in_channels, -1)[self.degree]
+        weight = self.weight.reshape(n_degrees, in_channels, -1).index_select(0, self.degree)
         mapped = torch.bmm(h.transpose(0, 1), weight).transpose(0, 1)
         mapped = mapped.reshape(len(h), -1, n_elements, out_channels)
         choice = nn.functional.one_hot(element, n_elements).to(h.dtype)

@@ -89,7 +89,6 @@ class SphereProduct(nn.Module):
         degree = (n_factors + 1) * l_max
         points, weights = lebedev_rule(next(order for order in _LEBEDEV_ORDERS if order >= degree))
         values = SphericalHarmonics(l_max).double()(torch.as_tensor(points.T))
-        self.n_factors = n_factors
         # divided by the harmonics' own size so that factors of unit variance give products of about unit variance
         synthesis = values.T / (l_max + 1)
         analysis = values * torch.as_tensor(weights / weights.sum()).unsqueeze(1) * (l_max + 1)
@@ -98,10 +97,9 @@ class SphereProduct(nn.Module):
 
     def forward(self, factors: torch.Tensor) -> torch.Tensor:
         """Multiply features (n, channels, n_factors, (l_max+1)²) over the factors to (n, channels, (l_max+1)²)."""
-        on_sphere = factors @ self.synthesis.to(factors.dtype)
-        product = on_sphere[:, :, 0]
-        for factor in range(1, self.n_factors):
-            product = product * on_sphere[:, :, factor]
+        product, *others = (factors @ self.synthesis.to(factors.dtype)).unbind(2)
+        for other in others:
+            product = product * other
         return product @ self.analysis.to(factors.dtype)
 
 
