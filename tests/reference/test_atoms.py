@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,3 +67,9 @@ def test_configurations() -> None:
     assert sum(configuration(35)) == 35
     with pytest.raises(DensnetError, match="element: expected an atomic number"):
         configuration(0)
+
+
+def test_a_single_function(tmp_path: Path) -> None:
+    """Hydrogen's Fock matrix in a minimal basis commutes with its density from the start."""
+    dataset, _ = free_atoms([1], LevelOfTheory(functional="HF", basis="STO-3G"), output=tmp_path / "a.nc")
+    np.testing.assert_allclose(dataset["density_matrix_H"].values, [[1.0]], atol=1e-10)

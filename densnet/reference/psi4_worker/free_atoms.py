@@ -72,6 +72,8 @@ def extrapolate(focks: list[np.ndarray], errors: list[np.ndarray]) -> np.ndarray
         for j in range(count):
             system[i, j] = np.vdot(errors[i], errors[j])
     scale = system[count - 1, count - 1]
+    if scale == 0:  # one function: its Fock matrix commutes with everything
+        return focks[-1]
     system[:count, :count] /= scale
     right = np.zeros(count + 1)
     right[count] = -1.0
