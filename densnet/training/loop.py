@@ -223,7 +223,10 @@ class Training:
             print(f"densnet: {self.checkpoint} belongs to other settings; starting over", file=sys.stderr)
             return
         self.step, self.seconds, self.rows = content["step"], content["seconds"], json.loads(content["rows"])
-        self.best, self.best_error, self.average = content["best"], content["best_error"], content["average"]
+        device = next(self.model.parameters()).device
+        self.best_error = content["best_error"]
+        self.best = {name: value.to(device) for name, value in content["best"].items()}
+        self.average = {name: value.to(device) for name, value in content["average"].items()}
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
         print(f"densnet: going on from step {self.step}", file=sys.stderr)
