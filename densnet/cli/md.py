@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 from cyclopts import Parameter
+from numpy.typing import NDArray
 
+from densnet.dynamics.replica_processes import ReplicaProcesses
 from densnet.dynamics.simulation import DynamicsSettings, simulate, starting_geometries
+from densnet.dynamics.state import Potential
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
 
@@ -34,34 +39,34 @@ def md(
     peer
         Move them by this method instead.
     threads
-        CPU threads of the model, or processes of the peer.
+        Processes that share the replicas, one thread each; a model on a GPU needs none.
     """
     if (model is None) == (peer is None):
         raise DensnetError("md: expected either --model FILE or --peer gfn2-xtb, found both or neither; give one")
     start, numbers, data = starting_geometries(geometries, settings)
-    charge = int(data.attrs["charge"])
+    provenance = {"geometries": fingerprint(geometries)}
     if model is not None:
-        import torch
-
-        from densnet.dynamics.model_potential import ModelPotential
-
-        torch.set_num_threads(threads)
-        simulate(
-            ModelPotential(model, numbers),
-            start,
-            numbers,
-            settings,
-            output=output,
-            provenance={"model": fingerprint(model), "geometries": fingerprint(geometries)},
-        )
+        provenance["model"] = fingerprint(model)
+        potential = _model_potential(model, numbers, settings.replicas, threads)
     else:
         from densnet.dynamics.gfn2_potential import Gfn2Potential
 
-        simulate(
-            Gfn2Potential(numbers, charge, settings.replicas, threads),
-            start,
-            numbers,
-            settings,
-            output=output,
-            provenance={"peer": peer, "geometries": fingerprint(geometries)},
-        )
+        make = partial(Gfn2Potential, numbers, int(data.attrs["charge"]))
+        potential = ReplicaProcesses("gfn2-xtb", make, replicas=settings.replicas, processes=threads)
+    simulate(potential, start, numbers, settings, output=output, provenance=provenance)
+
+
+def _model_potential(model: Path, numbers: NDArray[np.int64], replicas: int, threads: int) -> Potential:
+    """Return the model on a GPU if there is one, else its replicas shared out over processes."""
+    import torch
+
+    from densnet.dynamics.model_potential import ModelPotential
+    from densnet.models.checkpoint import load_model
+
+    if torch.cuda.is_available():
+        return ModelPotential(model, numbers, "cuda", replicas)
+    # here, so that a file that is no model is refused before any process starts
+    load_model(model).elements_of(numbers)
+    return ReplicaProcesses(
+        "model", partial(ModelPotential, model, numbers, "cpu"), replicas=replicas, processes=threads
+    )

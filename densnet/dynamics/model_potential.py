@@ -13,24 +13,23 @@ from densnet.models.checkpoint import load_model
 
 
 class ModelPotential:
-    """Energies, forces and dipoles of all replicas in one batch of a trained model, float32."""
+    """Energies, forces and dipoles of all replicas, however many, in one batch of a trained model, float32."""
 
     name = "model"
 
-    def __init__(self, model: Path, numbers: NDArray[np.int64], device: str | None = None) -> None:
-        self.model = load_model(model, device=device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    def __init__(self, model: Path, numbers: NDArray[np.int64], device: str, replicas: int) -> None:
+        self.model = load_model(model, device=device)
         self.element = self.model.elements_of(numbers)
 
     def __call__(self, positions: Array) -> Forces:
         """Evaluate geometries (R, a, 3) in Angstrom."""
         # float32 resolves positions best near the origin
-        centred = positions - positions.mean(axis=1, keepdims=True)
-        prediction = self.model(self.element, torch.as_tensor(centred))
-        charge = self.model.density.charge
+        centre = positions.mean(axis=1, keepdims=True)
+        prediction = self.model(self.element, torch.as_tensor(positions - centre))
         return Forces(
             prediction.energy.cpu().numpy(),
             prediction.forces.double().cpu().numpy(),
-            prediction.dipole.double().cpu().numpy() + charge * positions.mean(axis=1),
+            prediction.dipole.double().cpu().numpy() + self.model.density.charge * centre[:, 0],
         )
 
     def forget(self) -> None:

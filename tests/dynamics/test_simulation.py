@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import ase.data
@@ -14,6 +16,7 @@ from tblite.ase import TBLite
 from densnet.dynamics import simulation
 from densnet.dynamics.gfn2_potential import Gfn2Potential
 from densnet.dynamics.integrators import langevin, thermal_velocities, velocity_verlet, without_drift
+from densnet.dynamics.replica_processes import ReplicaProcesses
 from densnet.dynamics.simulation import DynamicsSettings, nve_drift, simulate
 from densnet.dynamics.state import Array, Forces, State
 from densnet.errors import DensnetError
@@ -171,7 +174,7 @@ def test_peer_equals_ase() -> None:
     numbers = np.array([8, 1, 1])
     water = np.array([[0.0, 0.0, 0.12], [0.0, 0.78, -0.47], [0.0, -0.74, -0.5]])
     batch = np.stack([water, 1.01 * water, 0.98 * water])
-    potential = Gfn2Potential(numbers, 0, replicas=3, processes=2)
+    potential = ReplicaProcesses("gfn2-xtb", partial(Gfn2Potential, numbers, 0), replicas=3, processes=2)
     potential(batch[::-1])
     potential.forget()
     found = potential(batch)
@@ -181,3 +184,27 @@ def test_peer_equals_ase() -> None:
         assert found.energy[index] == pytest.approx(atoms.get_potential_energy(), abs=3e-5)
         np.testing.assert_allclose(found.forces[index], atoms.get_forces(), atol=1e-5)
         np.testing.assert_allclose(found.dipole[index], atoms.get_dipole_moment(), atol=1e-4)
+
+
+class Refusing(Spring):
+    """Refuses every geometry."""
+
+    def __init__(self, replicas: int) -> None:
+        self.replicas = replicas
+
+    def __call__(self, positions: Array) -> Forces:
+        raise DensnetError(f"refused {self.replicas}")
+
+
+class Dying(Refusing):
+    """Ends its process."""
+
+    def __call__(self, positions: Array) -> Forces:
+        os._exit(1)
+
+
+@pytest.mark.parametrize(("potential", "message"), [(Refusing, "refused 2"), (Dying, "a worker process ended")])
+def test_workers_hand_on_what_goes_wrong(potential: type, message: str) -> None:
+    shared = ReplicaProcesses("spring", potential, replicas=4, processes=2)
+    with pytest.raises(DensnetError, match=message):
+        shared(start(4))

@@ -13,7 +13,7 @@ rule energy_model:
     priority: 60
     conda:
         "../../envs/densnet.yaml"
-    threads: 4
+    threads: 1
     resources:
         mem_mb=8000,
         runtime=1440,

@@ -11,7 +11,7 @@ rule evaluation:
     priority: 40
     conda:
         "../../envs/densnet.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=4000,
         runtime=240,

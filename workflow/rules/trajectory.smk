@@ -25,8 +25,7 @@ rule trajectory:
         "--output {output.trajectory} 2>&1 | tee -i {log} >&2"
 
 
-# The same dynamics with GFN2-xTB. It takes every core, as training does: on one core alone it would
-# keep the jobs that everything waits for from starting.
+# The same dynamics with GFN2-xTB, on the cores that training leaves idle.
 rule peer_trajectory:
     input:
         geometries=rules.geometries.output.geometries,
@@ -39,7 +38,7 @@ rule peer_trajectory:
     priority: 30
     conda:
         "../../envs/densnet.yaml"
-    threads: 4
+    threads: 1
     resources:
         mem_mb=4000,
         runtime=1440,
