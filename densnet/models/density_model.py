@@ -101,11 +101,11 @@ class DensityModel(nn.Module):
     def forward(self, graph: Graph) -> tuple[torch.Tensor, torch.Tensor]:
         """Return x (n, lm, n_max) and its unscaled form u = (x - shift) / scale, which the energy model reads."""
         r, directions = graph.edges()
-        harmonics = self.harmonics(directions)
+        harmonics = self.harmonics(directions.flatten(0, 1))
         h = self.embedding(graph.element).unsqueeze(1)
         features = []
         for interaction in self.interactions:
-            h = interaction(h, graph.element, graph.receiver, graph.sender, r, harmonics)
+            h = interaction(h, graph.element, graph.sender, r, harmonics)
             features.append(h)
         h = torch.cat(features, dim=2)[:, : components(self.whitened.l_max).stop]
         h = h + nn.functional.pad(self.scalars(h[:, :1]), (0, 0, 0, h.shape[1] - 1))

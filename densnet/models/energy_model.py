@@ -102,13 +102,13 @@ class EnergyModel(nn.Module):
         The atomic energies stay apart, for their sum has more digits than float32; :meth:`reference_energy` gives them.
         """
         r, directions = graph.edges()
-        harmonics = self.harmonics(directions)
+        harmonics = self.harmonics(directions.flatten(0, 1))
         h = self.density(u[:, : components(self.l_density).stop], graph.element)
         species = self.embedding(graph.element).unsqueeze(1)
         h = h + nn.functional.pad(species, (0, 0, 0, h.shape[1] - 1))
         scalars = [h[:, 0]]
         for interaction in self.interactions:
-            h = interaction(h, graph.element, graph.receiver, graph.sender, r, harmonics)
+            h = interaction(h, graph.element, graph.sender, r, harmonics)
             scalars.append(h[:, 0])
         energies = self.readout(torch.cat(scalars, dim=1)).squeeze(1)
         return graph.sum_over_atoms(energies * self.scale)

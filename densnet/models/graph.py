@@ -1,4 +1,4 @@
-"""A batch of molecules as one graph: atoms, and the pairs of atoms within the cutoff."""
+"""A batch of molecules as one graph: atoms, and the neighbours of each within the cutoff."""
 
 from __future__ import annotations
 
@@ -12,34 +12,42 @@ from densnet.errors import DensnetError
 
 @dataclass(frozen=True)
 class Graph:
-    """Atoms of one or more molecules and their neighbour pairs.
+    """Atoms of one or more molecules and their neighbours.
 
     Attributes:
         element: index into the model's elements, (n,).
         positions: Angstrom, (n, 3).
         molecule: which molecule an atom belongs to, (n,), ascending.
         n_molecules: how many there are.
-        receiver, sender: atoms i and j of each directed pair, (e,).
+        sender: neighbours j of each atom i, (n, k); atoms with fewer than k are padded with themselves.
+        cutoff: Angstrom; padding is put beyond it.
     """
 
     element: torch.Tensor
     positions: torch.Tensor
     molecule: torch.Tensor
     n_molecules: int
-    receiver: torch.Tensor
     sender: torch.Tensor
+    cutoff: float
 
     def cpu(self) -> Graph:
         """Return the graph in host memory."""
-        tensors = (self.element, self.positions, self.molecule, self.receiver, self.sender)
-        element, positions, molecule, receiver, sender = (tensor.cpu() for tensor in tensors)
-        return Graph(element, positions, molecule, self.n_molecules, receiver, sender)
+        element, positions, molecule, sender = (
+            tensor.cpu() for tensor in (self.element, self.positions, self.molecule, self.sender)
+        )
+        return Graph(element, positions, molecule, self.n_molecules, sender, self.cutoff)
 
     def edges(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return distances (e,) in Angstrom and unit vectors (e, 3) from i to j."""
-        vectors = self.positions.index_select(0, self.sender) - self.positions.index_select(0, self.receiver)
-        r = vectors.norm(dim=1)
-        return r, vectors / r.unsqueeze(1)
+        """Return distances (n, k) in Angstrom and unit vectors (n, k, 3) from each atom to its neighbours.
+
+        A padded neighbour stands beyond the cutoff, in a fixed direction: it contributes nothing, to any derivative.
+        """
+        neighbours = self.positions.index_select(0, self.sender.reshape(-1)).reshape(*self.sender.shape, 3)
+        padded = self.sender == torch.arange(len(self.sender), device=self.sender.device).unsqueeze(1)
+        away = self.positions.new_tensor([2 * self.cutoff, 0.0, 0.0])
+        vectors = torch.where(padded.unsqueeze(2), away, neighbours - self.positions.unsqueeze(1))
+        r = vectors.norm(dim=2)
+        return r, vectors / r.unsqueeze(2)
 
     def sum_over_atoms(self, values: torch.Tensor) -> torch.Tensor:
         """Sum atomic values (n, ...) to molecular ones (n_molecules, ...)."""
@@ -61,14 +69,19 @@ def replicate(element: torch.Tensor, positions: torch.Tensor, cutoff: float) -> 
         raise DensnetError("positions: expected finite numbers, found NaN or infinity; the geometry has blown up")
     near = separation < cutoff
     near.diagonal(dim1=1, dim2=2).fill_(False)
-    frame, i, j = near.nonzero(as_tuple=True)
-    if len(frame) and float(separation[frame, i, j].min()) < 1e-3:
+    if bool((separation[near] < 1e-3).any()):
         raise DensnetError("positions: two atoms stand at the same place; check the geometry")
+    most = max(int(near.sum(2).max()), 1)
+    # the nearest first; what is not near comes last and becomes padding
+    order = separation.masked_fill(~near, torch.inf).argsort(dim=2)[:, :, : min(most, n_atoms)]
+    own = torch.arange(n_atoms, device=positions.device).unsqueeze(1)
+    neighbour = torch.where(near.gather(2, order), order, own)
+    first_atom = torch.arange(n_frames, device=positions.device).reshape(-1, 1, 1) * n_atoms
     return Graph(
         element=element.repeat(n_frames),
         positions=positions.reshape(-1, 3),
         molecule=torch.arange(n_frames, device=positions.device).repeat_interleave(n_atoms),
         n_molecules=n_frames,
-        receiver=frame * n_atoms + i,
-        sender=frame * n_atoms + j,
+        sender=(neighbour + first_atom).reshape(n_frames * n_atoms, -1),
+        cutoff=cutoff,
     )

@@ -70,22 +70,26 @@ class Interaction(nn.Module):
         self,
         h: torch.Tensor,
         element: torch.Tensor,
-        receiver: torch.Tensor,
         sender: torch.Tensor,
         r: torch.Tensor,
         harmonics: torch.Tensor,
     ) -> torch.Tensor:
         """Update features (n, ≥(l_in+1)², in) to (n, (l_out+1)², channels).
 
-        Edges (e,) with their harmonics (e, (l_edge+1)²).
+        Args:
+            h: features.
+            element: element indices (n,).
+            sender: neighbours of each atom (n, k).
+            r: their distances (n, k).
+            harmonics: of their directions (n · k, (l_edge+1)²).
         """
         h = h[:, : (self.l_in + 1) ** 2]
-        weights = self.radial(r, element[receiver], element[sender])
-        gathered = [
-            message.new_zeros(len(h), *message.shape[1:]).index_add(0, receiver, message)
-            for message in self.edge(self.inward(h).index_select(0, sender), harmonics, weights * self.scale)
-        ]
-        a = self.mixing(gathered)
+        receivers = element.unsqueeze(1).expand_as(sender).reshape(-1)
+        weights = self.radial(r.reshape(-1), receivers, element[sender].reshape(-1)) * self.scale
+        weights = weights.reshape(*sender.shape, *weights.shape[1:])
+        inward = self.inward(h)
+        neighbours = inward.index_select(0, sender.reshape(-1)).reshape(*sender.shape, *inward.shape[1:])
+        a = self.mixing(self.edge(neighbours, harmonics, weights))
         update = self.outward(a)
         if self.n_factors > 1:
             factors = self.factors(a).transpose(1, 2).reshape(len(h), -1, self.n_factors, a.shape[1])

@@ -11,47 +11,39 @@ from densnet.nn.spherical_harmonics import SphericalHarmonics
 
 
 class EdgeTensorProduct(nn.Module):
-    """(h_j ⊗ Y(r̂_ij)) for all couplings (l1, l2) -> l3 of natural parity.
+    """Σ_j w_pc(ij) (h_j ⊗ Y(r̂_ij)) for all couplings p = (l1, l2) -> l3 of natural parity.
 
-    The coupling coefficients are contracted with the harmonics first, T_rm = Σ_m' C_rmm' Y_m', once an edge
-    and for all channels; what remains is one matrix product an edge, T (rows x m1) times h_j (m1 x channels).
-    Rows are the components of all couplings, those with the same l3 together.
-    Equal to e3nn's ``o3.TensorProduct`` with component normalisation.
+    The coupling coefficients are contracted with the harmonics first, T_m1m3 = Σ_m2 C_m1m2m3 Y_m2, once an edge
+    and for all channels; then one matrix product an atom and coupling sums over neighbours j and orders m1 at once.
+    Each term equals e3nn's ``o3.TensorProduct`` with component normalisation.
     """
-
-    coupling: torch.Tensor
 
     def __init__(self, l_in: int, l_edge: int, l_out: int) -> None:
         super().__init__()
         self.l_in, self.l_edge, self.l_out = l_in, l_edge, l_out
         self.paths = natural_parity_paths(l_in, l_edge, l_out)
-        self.paths_of_degree = [sum(p.l3 == l for p in self.paths) for l in range(l_out + 1)]
-        self.rows_of_degree = [n * (2 * l + 1) for l, n in enumerate(self.paths_of_degree)]
-        rows, n_in, n_edge = sum(self.rows_of_degree), (l_in + 1) ** 2, (l_edge + 1) ** 2
-        coupling, start = torch.zeros(n_edge, rows, n_in, dtype=torch.float64), 0
-        for path in self.paths:
-            block = clebsch_gordan(path.l1, path.l2, path.l3).permute(1, 2, 0)
-            coupling[components(path.l2), start : start + 2 * path.l3 + 1, components(path.l1)] = block
-            start += 2 * path.l3 + 1
-        self.shape = (rows, n_in)
-        self.register_buffer("coupling", coupling.reshape(n_edge, rows * n_in), persistent=False)
+        for index, path in enumerate(self.paths):
+            block = clebsch_gordan(path.l1, path.l2, path.l3).permute(1, 0, 2)
+            coupling = torch.zeros((l_edge + 1) ** 2, (2 * path.l1 + 1) * (2 * path.l3 + 1), dtype=torch.float64)
+            coupling[components(path.l2)] = block.flatten(1)
+            self.register_buffer(f"coupling_{index}", coupling, persistent=False)
 
     def forward(self, h: torch.Tensor, harmonics: torch.Tensor, weights: torch.Tensor) -> list[torch.Tensor]:
-        """Return the weighted products of each degree l3, (e, paths to l3, 2 l3 + 1, channels).
+        """Return the sums of each degree l3, (n, 2 l3 + 1, paths to l3 · channels).
 
         Args:
-            h: sender features (e, (l_in+1)², channels).
-            harmonics: (e, (l_edge+1)²).
-            weights: (e, n_paths, channels).
+            h: features of the neighbours (n, neighbours, (l_in+1)², channels).
+            harmonics: (n · neighbours, (l_edge+1)²).
+            weights: (n, neighbours, n_paths, channels).
         """
-        T = (harmonics @ self.coupling.to(harmonics.dtype)).reshape(-1, *self.shape)
-        blocks = torch.bmm(T, h).split(self.rows_of_degree, dim=1)
-        return [
-            block.reshape(len(h), n_paths, -1, h.shape[2]) * weight.unsqueeze(2)
-            for block, weight, n_paths in zip(
-                blocks, weights.split(self.paths_of_degree, dim=1), self.paths_of_degree, strict=True
-            )
-        ]
+        n_atoms, channels = len(h), h.shape[3]
+        h_of_degree = h.split([2 * l + 1 for l in range(self.l_in + 1)], dim=2)
+        sums: list[list[torch.Tensor]] = [[] for _ in range(self.l_out + 1)]
+        for index, (path, weight) in enumerate(zip(self.paths, weights.unbind(2), strict=True)):
+            T = (harmonics @ getattr(self, f"coupling_{index}").to(h.dtype)).reshape(n_atoms, -1, 2 * path.l3 + 1)
+            weighted = (h_of_degree[path.l1] * weight.unsqueeze(2)).reshape(n_atoms, -1, channels)
+            sums[path.l3].append(torch.bmm(T.transpose(1, 2), weighted))
+        return [torch.cat(of_degree, dim=2) for of_degree in sums]
 
 
 class PathMixing(nn.Module):
@@ -59,17 +51,12 @@ class PathMixing(nn.Module):
 
     def __init__(self, product: EdgeTensorProduct, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.weights = nn.ParameterList(
-            torch.randn(n_paths * in_channels, out_channels) / (n_paths * in_channels) ** 0.5
-            for n_paths in product.paths_of_degree
-        )
+        widths = [in_channels * sum(p.l3 == l for p in product.paths) for l in range(product.l_out + 1)]
+        self.weights = nn.ParameterList(torch.randn(width, out_channels) / width**0.5 for width in widths)
 
-    def forward(self, products: list[torch.Tensor]) -> torch.Tensor:
-        """Map products of each degree, (n, paths, 2 l + 1, in), to features (n, (l_out+1)², out)."""
-        mixed = [
-            block.transpose(1, 2).flatten(2) @ weight for block, weight in zip(products, self.weights, strict=True)
-        ]
-        return torch.cat(mixed, dim=1)
+    def forward(self, sums: list[torch.Tensor]) -> torch.Tensor:
+        """Map sums of each degree, (n, 2 l + 1, paths · in), to features (n, (l_out+1)², out)."""
+        return torch.cat([block @ weight for block, weight in zip(sums, self.weights, strict=True)], dim=1)
 
 
 class SphereProduct(nn.Module):

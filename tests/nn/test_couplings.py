@@ -37,10 +37,10 @@ def test_harmonics_equal_e3nn(l_max: int) -> None:
 @pytest.mark.parametrize(("l_in", "l_edge", "l_out"), [(0, 4, 4), (2, 4, 4), (3, 3, 2), (1, 6, 6)])
 def test_edge_product_equals_e3nn(l_in: int, l_edge: int, l_out: int) -> None:
     product = EdgeTensorProduct(l_in, l_edge, l_out).double()
-    edges, channels = 5, 3
-    h = torch.randn(edges, (l_in + 1) ** 2, channels, dtype=torch.float64)
-    harmonics = SphericalHarmonics(l_edge).double()(directions(edges))
-    weights = torch.randn(edges, len(product.paths), channels, dtype=torch.float64)
+    atoms, neighbours, channels = 3, 4, 2
+    h = torch.randn(atoms, neighbours, (l_in + 1) ** 2, channels)
+    harmonics = SphericalHarmonics(l_edge).double()(directions(atoms * neighbours))
+    weights = torch.randn(atoms, neighbours, len(product.paths), channels)
     ours = product(h, harmonics, weights)
     seen = [0] * (l_out + 1)
     for index, path in enumerate(product.paths):
@@ -51,11 +51,13 @@ def test_edge_product_equals_e3nn(l_in: int, l_edge: int, l_out: int) -> None:
             [(0, 0, 0, "uvu", False)],
             irrep_normalization="component",
             path_normalization="none",
-        ).double()
-        block = h[:, path.l1**2 : (path.l1 + 1) ** 2].transpose(1, 2).flatten(1)
-        expected = theirs(block, harmonics[:, path.l2**2 : (path.l2 + 1) ** 2])
-        expected = expected.reshape(edges, channels, -1).transpose(1, 2) * weights[:, index].unsqueeze(1)
-        torch.testing.assert_close(ours[path.l3][:, seen[path.l3]], expected, rtol=0, atol=1e-12)
+        )
+        block = h[:, :, path.l1**2 : (path.l1 + 1) ** 2].transpose(2, 3).reshape(atoms * neighbours, -1)
+        each = theirs(block, harmonics[:, path.l2**2 : (path.l2 + 1) ** 2])
+        each = each.reshape(atoms, neighbours, channels, -1) * weights[:, :, index].unsqueeze(3)
+        expected = each.sum(1).transpose(1, 2)
+        first = seen[path.l3] * channels
+        torch.testing.assert_close(ours[path.l3][:, :, first : first + channels], expected, rtol=0, atol=1e-11)
         seen[path.l3] += 1
     assert all(sum(pair) % 2 == 0 for pair in [(p.l1 + p.l2, p.l3) for p in product.paths])
 
