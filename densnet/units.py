@@ -22,7 +22,6 @@ E_ANGSTROM_IN_DEBYE: float = constants.elementary_charge * 1e-10 * constants.spe
 E_BOHR_IN_DEBYE: float = E_ANGSTROM_IN_DEBYE * BOHR_IN_ANGSTROM
 
 BOLTZMANN_IN_EV_PER_K: float = _CODATA["Boltzmann constant in eV/K"][0]
-DALTON_IN_KG: float = constants.atomic_mass
 EV_PER_ANGSTROM_PER_DALTON_IN_ANGSTROM_PER_FS2: float = (
     constants.elementary_charge / 1e-10 / constants.atomic_mass * 1e10 * 1e-30
 )

@@ -28,15 +28,15 @@ class Gfn2Potential:
         """Evaluate geometries (R, a, 3) in Angstrom.
 
         Raises:
-            DensnetError: the self-consistency does not converge.
+            DensnetError: an element without parameters, or a self-consistency that does not converge.
         """
         bohr = positions / BOHR_IN_ANGSTROM
-        if not self.calculators:
-            self.calculators = [Calculator("GFN2-xTB", self.numbers, r, charge=float(self.charge)) for r in bohr]
-            for calculator in self.calculators:
-                calculator.set("verbosity", 0)
         results = []
         try:
+            if not self.calculators:
+                self.calculators = [Calculator("GFN2-xTB", self.numbers, r, charge=float(self.charge)) for r in bohr]
+                for calculator in self.calculators:
+                    calculator.set("verbosity", 0)
             for calculator, guess, r in zip(self.calculators, self.guesses, bohr, strict=True):
                 calculator.update(positions=r)
                 results.append(calculator.singlepoint(guess, copy=True))

@@ -23,13 +23,11 @@ class ModelPotential:
 
     def __call__(self, positions: Array) -> Forces:
         """Evaluate geometries (R, a, 3) in Angstrom."""
-        # float32 resolves positions best near the origin
-        centre = positions.mean(axis=1, keepdims=True)
-        prediction = self.model(self.element, torch.as_tensor(positions - centre))
+        prediction = self.model(self.element, torch.as_tensor(positions))
         return Forces(
             prediction.energy.cpu().numpy(),
             prediction.forces.double().cpu().numpy(),
-            prediction.dipole.double().cpu().numpy() + self.model.density.charge * centre[:, 0],
+            prediction.dipole.double().cpu().numpy(),
         )
 
     def forget(self) -> None:

@@ -15,6 +15,7 @@ import ase.data
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
 
 from densnet.dynamics.integrators import langevin, thermal_velocities, velocity_verlet, without_drift
 from densnet.dynamics.state import Array, Forces, Potential, State
@@ -59,6 +60,9 @@ class DynamicsSettings:
         for field in ("temperature", "thermalise_ps", "production_ps", "timestep_fs", "friction_per_ps"):
             if not getattr(self, field) > 0:
                 raise DensnetError(f"md {field}: expected a positive number, found {getattr(self, field)}")
+
+        if round(self.production_ps * 1e3 / self.timestep_fs) < 2 * self.stride:
+            raise DensnetError(f"md production_ps: expected at least two kept frames, found {self.production_ps} ps")
 
     def chunks(self) -> list[tuple[str, int]]:
         """Return (ensemble, steps) of each chunk in turn; lengths are rounded up to whole strides."""
@@ -134,6 +138,8 @@ def starting_geometries(geometries: Path, settings: DynamicsSettings) -> tuple[A
     """
     data = read_dataset(geometries, stage="sample", variables=("positions", "numbers", "split"))
     train = np.flatnonzero(data["split"].values == "train")
+    if len(train) == 0:
+        raise DensnetError(f"{geometries}: expected training frames to start from, found none; sample some")
     generator = np.random.default_rng([settings.seed, 1])
     order = np.concatenate([generator.permutation(train) for _ in range(-(-settings.replicas // len(train)))])
     positions = np.asarray(data["positions"].values, dtype=float)[order[: settings.replicas]]
@@ -220,13 +226,12 @@ def _keep(kept: dict[str, list[Array]], state: State, masses: Array) -> None:
 
 
 def _check_whole(positions: Array, forces: Forces, numbers: NDArray[np.int64], chunk: int) -> None:
-    """Stop when a replica has blown up or lost an atom: each atom must keep a neighbour at bonding distance."""
+    """Stop when a replica has blown up or fallen apart: its atoms must hang together at bonding distances."""
     radii = ase.data.covalent_radii[numbers]
     separation = np.linalg.norm(positions[:, :, None] - positions[:, None], axis=-1)
-    separation = separation / (radii[:, None] + radii)
-    separation[:, np.arange(len(numbers)), np.arange(len(numbers))] = np.inf
-    nearest = separation.min(axis=2) if len(numbers) > 1 else np.zeros((len(positions), 1))
-    lost = ~np.isfinite(forces.energy) | ~(nearest < LONGEST_BOND_RATIO).all(axis=1)
+    bonded = separation < LONGEST_BOND_RATIO * (radii[:, None] + radii)
+    whole = np.array([connected_components(graph, directed=False)[0] == 1 for graph in bonded])
+    lost = ~np.isfinite(forces.energy) | ~whole
     if lost.any():
         raise DensnetError(
             f"md: replica(s) {np.flatnonzero(lost).tolist()} lost an atom or blew up in chunk {chunk}; train on more "
@@ -270,7 +275,12 @@ def _write_trajectory(
     output: Path,
     provenance: dict[str, Any],
 ) -> None:
-    chunks = [_read_chunk(path) or {} for path in sorted(parts.glob("*.npz"))]
+    chunks = []
+    for index in range(len(settings.chunks())):
+        chunk = _read_chunk(parts / f"{index:05d}.npz")
+        if chunk is None:
+            raise DensnetError(f"{parts}: chunk {index} cannot be read any more; run the same command again")
+        chunks.append(chunk)
     seconds = sum(float(chunk["seconds"]) for chunk in chunks)
     steps = sum(int(chunk["steps"]) for chunk in chunks)
     data = {name: np.concatenate([c[name] for c in chunks if name in c], axis=1) for name in _KEPT}

@@ -11,6 +11,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
 from densnet.density.density import Density
+from densnet.errors import DensnetError
 from densnet.models.checkpoint import load_model
 
 
@@ -35,6 +36,8 @@ class DenSNetCalculator(Calculator):
 
     def __init__(self, model: str | Path, *, device: str = "cpu", dtype: str = "float32", **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if dtype not in ("float32", "float64"):
+            raise DensnetError(f"dtype: expected 'float32' or 'float64', found {dtype!r}")
         self.model = load_model(Path(model), device=device, dtype=getattr(torch, dtype))
 
     def calculate(
@@ -46,6 +49,8 @@ class DenSNetCalculator(Calculator):
         """Compute all implemented properties of ``atoms`` (ASE's interface)."""
         super().calculate(atoms, properties or ["energy"], system_changes)
         current: Atoms = self.atoms  # type: ignore[assignment]
+        if current.pbc.any():
+            raise DensnetError("atoms.pbc: expected a molecule without periodic boundaries; set atoms.pbc = False")
         element = self.model.elements_of(current.numbers)
         prediction = self.model(element, torch.as_tensor(current.positions)[None])
         energy = float(prediction.energy[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -71,7 +70,7 @@ def load_content(path: Path, expected_format: str) -> dict[str, Any]:
         raise DensnetError(f"{path}: no such file; expected a {expected_format}")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError, KeyError) as error:
+    except Exception as error:  # bytes that are no pickle can raise anything
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise DensnetError(
             f"{path}: expected a {expected_format}, cannot be read ({reason}); train it again"
@@ -93,6 +92,18 @@ def load_model(path: Path, *, device: str = "cpu", dtype: torch.dtype = torch.fl
         DensnetError: the file is missing, damaged, foreign or of another version.
     """
     content = load_content(path, FORMAT)
+    try:
+        density, energy = _networks(content)
+    except (RuntimeError, TypeError, KeyError, DensnetError) as error:
+        raise DensnetError(
+            f"{path}: the weights do not fit the architecture that the file names; train again"
+        ) from error
+    model = DenSNet(density, energy, content["prior"]).to(device=device, dtype=dtype)
+    return model.eval().requires_grad_(False)
+
+
+def _networks(content: dict[str, Any]) -> tuple[DensityModel, EnergyModel | None]:
+    """Return both networks with their weights, float32, from the content of a model file."""
     description = json.loads(content["description"])
     basis = Basis.from_json(json.dumps(description["basis"]))
     elements, mean_neighbours = tuple(description["elements"]), description["mean_neighbours"]
@@ -102,20 +113,13 @@ def load_model(path: Path, *, device: str = "cpu", dtype: torch.dtype = torch.fl
         charge=description["charge"],
         mean_neighbours=mean_neighbours,
     )
-    energy = None
-    if description["energy_model"] is not None:
-        settings = EnergyModelSettings(**description["energy_model"])
-        energy = EnergyModel(settings, density.whitened, mean_neighbours=mean_neighbours)
-    try:
-        density.load_state_dict(content["density"])
-        if energy is not None:
-            energy.load_state_dict(content["energy"])
-    except (RuntimeError, TypeError) as error:
-        raise DensnetError(
-            f"{path}: the weights do not fit the architecture that the file names; train again"
-        ) from error
-    model = DenSNet(density, energy, content["prior"]).to(device=device, dtype=dtype)
-    return model.eval().requires_grad_(False)
+    density.load_state_dict(content["density"])
+    if description["energy_model"] is None:
+        return density, None
+    settings = EnergyModelSettings(**description["energy_model"])
+    energy = EnergyModel(settings, density.whitened, mean_neighbours=mean_neighbours)
+    energy.load_state_dict(content["energy"])
+    return density, energy
 
 
 def read_description(path: Path) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class DensityModelSettings:
     edge_channels: int = 16
     """Features of each degree sent along an edge."""
     l_max: int = 4
-    """Highest degree of the features; at least the fitting basis's own pays."""
+    """Highest degree of the features; at least the fitting basis's own."""
     l_message: int = 1
     """Highest degree of the features that neighbours send in later rounds."""
     layers: int = 2
@@ -68,7 +68,12 @@ class DensityModel(nn.Module):
         self.settings, self.charge = settings, charge
         self.whitened: WhitenedBasis = whitened
         self.mean_neighbours = mean_neighbours
-        n_elements, l_max = len(whitened.elements), max(settings.l_max, whitened.l_max)
+        n_elements, l_max = len(whitened.elements), settings.l_max
+        if l_max < whitened.l_max:
+            raise DensnetError(
+                f"density model l_max: expected at least {whitened.l_max}, the highest degree of the fit basis "
+                f"{whitened.basis.name!r}, found {l_max}; raise it or choose another fit basis"
+            )
         self.harmonics = SphericalHarmonics(l_max)
         self.embedding = nn.Embedding(n_elements, settings.channels)
         self.interactions = nn.ModuleList(

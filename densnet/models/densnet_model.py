@@ -84,7 +84,9 @@ class DenSNet(nn.Module):
         """
         if self.energy is None:
             raise DensnetError("this file holds a density model alone; energies need the output of 'train energy'")
-        positions = positions.to(self.device, self.dtype).detach().requires_grad_(True)
+        # float32 resolves positions best near the origin
+        centre = positions.mean(dim=1, keepdim=True)
+        positions = (positions - centre).to(self.device, self.dtype).detach().requires_grad_(True)
         cutoff = max(self.density.settings.cutoff, self.energy.settings.cutoff)
         with torch.enable_grad():
             graph = replicate(element, positions, cutoff)
@@ -92,7 +94,7 @@ class DenSNet(nn.Module):
             energy = self.energy(graph, u)
             (gradient,) = torch.autograd.grad(energy.sum(), positions)
         with torch.no_grad():
-            dipole = self.dipole(x, graph)
+            dipole = self.dipole(x, graph) + self.density.charge * centre[:, 0].to(self.device, self.dtype)
             total = energy.double() + self.energy.reference_energy(graph)
         return Prediction(total, -gradient, dipole)
 

@@ -26,9 +26,11 @@ class EnergyModelSettings:
     edge_channels: int = 16
     """Features of each degree sent along an edge."""
     l_density: int = 2
-    """Highest degree of the density coefficients that the model reads."""
+    """Highest degree of the density coefficients that the model reads, as far as the fitting basis has it."""
     l_max: int = 3
     """Highest degree of features and edge harmonics."""
+    l_message: int = 2
+    """Highest degree of the features that neighbours send in later rounds."""
     layers: int = 2
     """Rounds of message passing."""
     body_order: int = 3
@@ -38,7 +40,14 @@ class EnergyModelSettings:
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
-        for field, lowest in (("channels", 1), ("edge_channels", 1), ("l_density", 0), ("l_max", 0), ("layers", 1)):
+        for field, lowest in (
+            ("channels", 1),
+            ("edge_channels", 1),
+            ("l_density", 0),
+            ("l_max", 0),
+            ("l_message", 0),
+            ("layers", 1),
+        ):
             if getattr(self, field) < lowest:
                 raise DensnetError(f"energy model {field}: expected at least {lowest}, found {getattr(self, field)}")
         if self.body_order not in (2, 3, 4):
@@ -64,7 +73,7 @@ class EnergyModel(nn.Module):
         self.interactions = nn.ModuleList(
             Interaction(
                 n_elements=n_elements,
-                l_in=self.l_density if layer == 0 else min(settings.l_max, 2),
+                l_in=self.l_density if layer == 0 else min(settings.l_message, settings.l_max),
                 l_edge=settings.l_max,
                 l_out=0 if layer == settings.layers - 1 and layer > 0 else settings.l_max,
                 in_channels=settings.channels,

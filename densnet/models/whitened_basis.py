@@ -66,10 +66,6 @@ class WhitenedBasis(nn.Module):
         component = layout.l**2 + layout.l + layout.m
         return torch.as_tensor((layout.atom * (self.l_max + 1) ** 2 + component) * self.n_max + layout.n)
 
-    def molecular_charge(self, x: torch.Tensor, graph: Graph) -> torch.Tensor:
-        """Return ∫Δρ of each molecule (n_molecules,) from x (n, lm, n)."""
-        return graph.sum_over_atoms((x[:, 0] * self.charge.to(x.dtype)[graph.element]).sum(1))
-
     def with_charge(self, x: torch.Tensor, graph: Graph, electrons: torch.Tensor) -> torch.Tensor:
         """Return the x nearest to the given one, in the on-site Coulomb metric, that holds ``electrons`` exactly.
 

@@ -13,9 +13,9 @@ class Linear(nn.Module):
 
     degree: torch.Tensor
 
-    def __init__(self, l_max: int, in_channels: int, out_channels: int, gain: float = 1.0) -> None:
+    def __init__(self, l_max: int, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(l_max + 1, in_channels, out_channels) * gain / in_channels**0.5)
+        self.weight = nn.Parameter(torch.randn(l_max + 1, in_channels, out_channels) / in_channels**0.5)
         self.register_buffer("degree", degrees(l_max), persistent=False)
 
     def forward(self, h: torch.Tensor) -> torch.Tensor:
@@ -32,10 +32,10 @@ class ElementLinear(nn.Module):
 
     degree: torch.Tensor
 
-    def __init__(self, n_elements: int, l_max: int, in_channels: int, out_channels: int, gain: float = 1.0) -> None:
+    def __init__(self, n_elements: int, l_max: int, in_channels: int, out_channels: int) -> None:
         super().__init__()
         weight = torch.randn(l_max + 1, in_channels, n_elements, out_channels)
-        self.weight = nn.Parameter(weight * gain / in_channels**0.5)
+        self.weight = nn.Parameter(weight / in_channels**0.5)
         self.register_buffer("degree", degrees(l_max), persistent=False)
 
     def forward(self, h: torch.Tensor, element: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from densnet.errors import DensnetError
 
@@ -34,8 +35,7 @@ def distance_to_nearest(descriptors: NDArray[np.float64], references: NDArray[np
 
     over the P sorted distances :math:`r_p` of :func:`sorted_distances`.
     """
-    squares = ((descriptors[:, None, :] - references[None, :, :]) ** 2).mean(axis=2)
-    return np.asarray(np.sqrt(squares.min(axis=1)))
+    return np.asarray(cdist(descriptors, references).min(axis=1) / np.sqrt(descriptors.shape[1]))
 
 
 def farthest_points(descriptors: NDArray[np.float64], count: int, first: int) -> NDArray[np.int64]:

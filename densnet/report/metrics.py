@@ -74,11 +74,12 @@ EXPLANATIONS: dict[str, Explanation] = {
 
 def explanation(key: str) -> Explanation:
     """Return how ``key`` is shown; spectrum scores carry their reference in the key."""
-    reference = key.removeprefix("spectrum_pearson_")
-    if reference != key:
-        return Explanation(
-            f"Spectrum against {reference}", "", f"Pearson correlation of the infrared intensities with {reference}."
-        )
+    for kind in ("pearson", "spearman"):
+        reference = key.removeprefix(f"spectrum_{kind}_")
+        if reference != key:
+            name = kind.capitalize()
+            meaning = f"{name} correlation of the infrared intensities with those of {reference}."
+            return Explanation(f"Spectrum against {reference}, {name}", "", meaning)
     return EXPLANATIONS[key]
 
 
@@ -118,6 +119,8 @@ def collect_metrics(evaluation: xr.Dataset, trajectory: xr.Dataset, comparison: 
     if "pearson" in comparison:
         for reference, value in zip(comparison["reference"].values, comparison["pearson"].values, strict=True):
             metrics[f"spectrum_pearson_{reference}"] = float(value)
+        for reference, value in zip(comparison["reference"].values, comparison["spearman"].values, strict=True):
+            metrics[f"spectrum_spearman_{reference}"] = float(value)
     metrics["n_train"] = int(_recorded(evaluation, "n_train", "evaluation"))
     metrics["n_test"] = int(evaluation.sizes["frame"])
     metrics["test_distance_to_train_angstrom"] = float(np.median(evaluation["distance_to_train"].values))
@@ -171,7 +174,7 @@ def formatted(key: str, value: float) -> str:
 def describe(metrics: Mapping[str, float | int]) -> list[tuple[str, str, str, str]]:
     """Return rows (label, value, unit, meaning) in the order of the explanations, spectrum scores after the speed."""
     order = [key for key in EXPLANATIONS if key in metrics]
-    scores = [key for key in metrics if key.startswith("spectrum_pearson_")]
+    scores = [key for key in metrics if key.startswith("spectrum_")]
     cut = next((order.index(key) for key in ("n_train", "n_test", "seed") if key in order), len(order))
     return [
         (explanation(key).label, formatted(key, metrics[key]), explanation(key).unit, explanation(key).meaning)

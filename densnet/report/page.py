@@ -62,7 +62,7 @@ def read_figures(folder: Path) -> list[Picture]:
     Raises:
         DensnetError: no figure in the folder, or one that densnet did not make.
     """
-    paths = sorted(Path(folder).glob("*.png"))
+    paths = sorted(path for path in Path(folder).glob("*.png") if not path.name.startswith("."))
     if not paths:
         raise DensnetError(f"figures: no .png file in {folder}; run 'densnet figures' first")
     rank = {name: number for number, name in enumerate(ORDER)}

@@ -31,7 +31,7 @@ _ROWS = (
 
 def metric_rows(metrics: Sequence[Metrics]) -> list[Row]:
     """Return (label with unit, a value for each system)."""
-    scores = sorted({key for one in metrics for key in one if key.startswith("spectrum_pearson_")})
+    scores = sorted({key for one in metrics for key in one if key.startswith("spectrum_")})
     rows = []
     for key in (*_ROWS, *scores, "n_train", "n_test", "test_distance_to_train_angstrom"):
         if not any(key in one for one in metrics):

@@ -161,6 +161,8 @@ def compare_spectra(
         references.append("jcamp")
     if peer is not None:
         peer_name = str(peer.attrs.get("potential", "peer"))
+        if peer_name in ("model", "jcamp"):
+            raise DensnetError(f"compare: --peer: expected the spectrum of another method, found one of {peer_name!r}")
         curves[peer_name] = _curve(peer)
         references.append(peer_name)
     grid = common_grid({name: x for name, (x, _) in curves.items()}, settings)

@@ -28,6 +28,9 @@ from densnet.units import E_ANGSTROM_IN_DEBYE, HARTREE_IN_MILLIHARTREE
 
 METHOD_VERSION: int = 1
 
+LEVEL_ATTRIBUTES = ("functional", "basis", "dispersion", "psi4_version", "charge", "multiplicity")
+"""Attributes of a label file that name the level of theory."""
+
 
 @dataclass(frozen=True)
 class DensityTrainingSettings:
@@ -83,7 +86,7 @@ def train_density(
     identity = {
         "labels": fingerprint(labels_path),
         "model": asdict(model),
-        "training": asdict(training),
+        "training": {**asdict(training), "checkpoint_seconds": None},
         "method_version": METHOD_VERSION,
     }
     run = Training(network, training.loop(), identity=identity, checkpoint=_checkpoint(output), log=log)
@@ -140,8 +143,17 @@ def free_atoms(labels: Labels, whitened: WhitenedBasis) -> torch.Tensor:
 
 
 def provenance(labels: Labels, training: dict[str, Any], n_train: int) -> dict[str, Any]:
-    """Return what a model file keeps of its making."""
-    return {"labels": labels.settings, "training": training, "n_train": n_train, "seed": training["seed"]}
+    """Return what a model file keeps of its making: the level of theory, settings, sizes, versions."""
+    attributes = labels.dataset.attrs
+    level = {name: np.asarray(attributes[name]).item() for name in LEVEL_ATTRIBUTES if name in attributes}
+    return {
+        "level": level,
+        "labels": labels.settings,
+        "training": training,
+        "n_train": n_train,
+        "seed": training["seed"],
+        "method_version": METHOD_VERSION,
+    }
 
 
 def _error_function(

@@ -99,7 +99,8 @@ def train_energy(
 
     With the density model frozen, u(R) and du/dR are constants of a frame: computed once, the force of the whole
     is F = -(∂E/∂R + ∂E/∂u · du/dR), and the energy model trains alone.
-    Writes the energy model alone (``output``) and both models (``combined``); both files are complete models.
+    The energy reads the density, so that an energy model is of use only with its density model: ``output`` and
+    ``combined`` both hold the two of them.
 
     Raises:
         DensnetError: labels or density model unusable, or not of the same basis; the loss diverges.
@@ -129,7 +130,7 @@ def train_energy(
         "labels": fingerprint(labels_path),
         "density": fingerprint(density_path),
         "model": asdict(model),
-        "training": asdict(training),
+        "training": {**asdict(training), "checkpoint_seconds": None},
         "method_version": METHOD_VERSION,
     }
     checkpoint = output.with_name(output.name + ".checkpoint")
@@ -154,7 +155,7 @@ def train_energy(
     record = {
         **read_description(density_path)["provenance"],
         "energy_training": asdict(training),
-        "n_train_energy": len(rows["train"]),
+        "energy_method_version": METHOD_VERSION,
     }
     save_model(result, output, provenance=record)
     save_model(result, combined, provenance=record)

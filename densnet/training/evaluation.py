@@ -11,7 +11,7 @@ import xarray as xr
 
 from densnet.basis.basis import Basis
 from densnet.basis.integrals import charges
-from densnet.density.error import DensityGrid, coulomb_self_energy
+from densnet.density.error import GRID_LEVEL, DensityGrid, coulomb_self_energy
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable, write_dataset
 from densnet.models.checkpoint import load_model, read_description
@@ -43,7 +43,8 @@ def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Data
     prediction = model(model.elements_of(labels.numbers), torch.as_tensor(positions))
     coefficients = model.coefficients(labels.numbers, positions)
     n_electrons = float(labels.numbers.sum() - labels.charge)
-    errors = _density_errors(data, labels.basis, labels.numbers, coefficients, n_electrons)
+    grid_level = int(labels.settings.get("grid_level", GRID_LEVEL))
+    errors = _density_errors(data, labels.basis, labels.numbers, coefficients, n_electrons, grid_level)
     provenance = read_description(model_path)["provenance"]
     frame, atoms = ("frame",), ("frame", "atom", "x")
     dataset = xr.Dataset(
@@ -81,7 +82,12 @@ def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Data
 
 
 def _density_errors(
-    data: xr.Dataset, basis: Basis, numbers: np.ndarray, coefficients: np.ndarray, n_electrons: float
+    data: xr.Dataset,
+    basis: Basis,
+    numbers: np.ndarray,
+    coefficients: np.ndarray,
+    n_electrons: float,
+    grid_level: int,
 ) -> dict[str, tuple[tuple[str, ...], np.ndarray, dict[str, str]]]:
     """Return the errors of predicted coefficients (T, k), frame by frame, as netCDF variables."""
     orbital_basis = Basis.from_json(data.attrs["orbital_basis"])
@@ -91,7 +97,7 @@ def _density_errors(
     for t in range(n_frames):
         bohr = data["positions"].values[t] / BOHR_IN_ANGSTROM
         fitted = data["coefficients"].values[t]
-        grid = DensityGrid.around(numbers, bohr)
+        grid = DensityGrid.around(numbers, bohr, grid_level)
         rho_fit, rho_model = grid.fitted(basis, fitted), grid.fitted(basis, coefficients[t])
         rho_true = grid.kohn_sham(orbital_basis, data["orbitals"].values[t])
         table["nmae"][t] = grid.nmae(rho_model, rho_fit, n_electrons)

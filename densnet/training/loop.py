@@ -142,7 +142,7 @@ class Training:
         if not value < float("inf"):
             raise DensnetError(
                 f"training: the loss became {value} at step {self.step}; lower learning_rate (now "
-                f"{settings.learning_rate}) and run again, the checkpoint before it is kept"
+                f"{settings.learning_rate}) and train again; {self.checkpoint.name} keeps the last good weights"
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()

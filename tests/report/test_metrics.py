@@ -47,7 +47,13 @@ def trajectory() -> xr.Dataset:
 
 
 def comparison() -> xr.Dataset:
-    return xr.Dataset({"reference": (("reference",), ["jcamp", "gfn2-xtb"]), "pearson": (("reference",), [0.8, 0.6])})
+    return xr.Dataset(
+        {
+            "reference": (("reference",), ["jcamp", "gfn2-xtb"]),
+            "pearson": (("reference",), [0.8, 0.6]),
+            "spearman": (("reference",), [0.9, 0.7]),
+        }
+    )
 
 
 def test_values_by_hand() -> None:
@@ -67,6 +73,8 @@ def test_values_by_hand() -> None:
         "md_ms_per_step_per_replica": 0.5,
         "spectrum_pearson_jcamp": 0.8,
         "spectrum_pearson_gfn2-xtb": 0.6,
+        "spectrum_spearman_jcamp": 0.9,
+        "spectrum_spearman_gfn2-xtb": 0.7,
         "n_train": 50,
         "n_test": 2,
         "test_distance_to_train_angstrom": 0.06,

@@ -73,7 +73,7 @@ def label_frame(
                 raise
             clean(psi4)
             gradient, wavefunction = scf_gradient(psi4, level, mol, False)
-    except MemoryError:
+    except (MemoryError, OSError):  # the machine's fault, not the frame's
         raise
     except Exception as error:  # SCFConvergenceError, or a RuntimeError from Psi4's C++
         return {"status": "Psi4: " + one_line(error), "wall_time": time.time() - started}
