@@ -25,10 +25,12 @@ rule trajectory:
         "--output {output.trajectory} 2>&1 | tee -i {log} >&2"
 
 
-# The same dynamics with GFN2-xTB, on the cores that training leaves idle.
+# The same dynamics with GFN2-xTB, on the cores that training leaves idle. It needs no labels, but waits for
+# them: on a machine of few cores it would otherwise stand in the way of what everything else waits for.
 rule peer_trajectory:
     input:
         geometries=rules.geometries.output.geometries,
+        after=ancient(rules.labels.output.labels),
     output:
         trajectory=f"{SYSTEM}/trajectory_gfn2.nc",
     log:
