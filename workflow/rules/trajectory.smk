@@ -30,7 +30,7 @@ rule trajectory:
 rule peer_trajectory:
     input:
         geometries=rules.geometries.output.geometries,
-        after=ancient(rules.labels.output.labels),
+        after=ancient(f"{SYSTEM}/labels.nc"),
     output:
         trajectory=f"{SYSTEM}/trajectory_gfn2.nc",
     log:
