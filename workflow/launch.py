@@ -95,14 +95,24 @@ def _configuration(path: str) -> dict[str, Any]:
 
 def _snakemake(arguments: list[str]) -> int:
     """Run Snakemake in a process group of its own; INT and TERM are handed to the whole group as Ctrl-C."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "snakemake", *arguments],
-        env={**os.environ, MARK: str(Path.cwd().resolve())},
-        process_group=0,
-    )
+    started: list[subprocess.Popen[bytes]] = []
+
+    def hand_on(*_: object) -> None:
+        for process in started:
+            os.killpg(process.pid, signal.SIGINT)
+
+    # Before the start: a signal that is handled here is back to its default there. Had it been ignored, as it is for
+    # what a script puts in the background, Snakemake would ignore it too.
     for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, lambda *_: os.killpg(process.pid, signal.SIGINT))
-    return process.wait()
+        signal.signal(signum, hand_on)
+    started.append(
+        subprocess.Popen(
+            [sys.executable, "-m", "snakemake", *arguments],
+            env={**os.environ, MARK: str(Path.cwd().resolve())},
+            process_group=0,
+        )
+    )
+    return started[0].wait()
 
 
 def _end_what_a_killed_run_left() -> None:
