@@ -84,7 +84,7 @@ def with_defaults(value: Any, rules: Mapping[str, Any]) -> Any:
 def as_options(settings: Mapping[str, Any]) -> str:
     """Return settings as command line options: ``{"n_lines": 8, "peer": False}`` is ``--n-lines 8 --no-peer``.
 
-    None is left out: the verb's own default holds.
+    A list repeats its option. None is left out: the verb's own default holds.
     """
     words: list[str] = []
     for key, value in settings.items():
@@ -94,7 +94,7 @@ def as_options(settings: Mapping[str, Any]) -> str:
         if isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
         elif isinstance(value, list):
-            words += [f"--{option}", *map(str, value)]
+            words += [word for entry in value for word in (f"--{option}", str(entry))]
         else:
             words += [f"--{option}", str(value)]
     return shlex.join(words)

@@ -6,6 +6,7 @@ Sun, J. Comput. Chem. 36, 1664 (2015) for the integral library.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -37,11 +38,7 @@ def pyscf_mole(basis: Basis, numbers: Numbers, positions: Array) -> Any:
     """
     from pyscf import gto
 
-    shells = {
-        chemical_symbols[number]: [[s.l, *map(list, zip(s.exponents, s.coefficients, strict=True))] for s in listed]
-        for number in sorted({int(number) for number in numbers})
-        for listed in [basis.of(number)]
-    }
+    shells = {chemical_symbols[number]: _pyscf_basis(basis.of(number)) for number in sorted({int(z) for z in numbers})}
     return gto.M(
         atom=[(chemical_symbols[int(z)], tuple(r)) for z, r in zip(numbers, np.asarray(positions), strict=True)],
         basis=shells,
@@ -149,7 +146,7 @@ def in_pyscf_order(basis: Basis, numbers: Numbers, matrix: Array) -> Array:
 def evaluate(basis: Basis, numbers: Numbers, positions: Array, points: Array) -> Array:
     """Return χ_k(r_g), (g, k), in bohr^(-3/2); points (g, 3) in bohr. All of it is held: see :func:`expand`."""
     mole = pyscf_mole(basis, numbers, positions)
-    index, sign = to_canonical("pyscf", _pyscf_shells(mole))
+    index, sign = to_canonical("pyscf", shells_of(basis, numbers))
     return mole.eval_gto("GTOval_sph", np.asarray(points, dtype=float))[:, index] * sign
 
 
@@ -245,13 +242,22 @@ def _radial_moment(shell: Shell) -> float:
     return float(np.asarray(shell.coefficients) @ moments)
 
 
-def _pyscf_shells(mole: Any) -> list[tuple[int, int]]:
-    return [(int(mole.bas_atom(s)), int(mole.bas_angular(s))) for s in range(mole.nbas)]
+def _pyscf_basis(shells: Sequence[Shell]) -> list[list[Any]]:
+    """Shells as PySCF's ``Mole`` wants them; neighbours of the same exponents as one general contraction.
+
+    libcint then makes the primitives' integrals once for all of them; the order of the functions stays.
+    """
+    runs = itertools.groupby(shells, key=lambda shell: (shell.l, shell.exponents))
+    return [
+        [l, *([exponent, *row] for exponent, row in zip(exponents, columns, strict=True))]
+        for (l, exponents), run in runs
+        for columns in [zip(*(shell.coefficients for shell in run), strict=True)]
+    ]
 
 
 def _square(basis: Basis, numbers: Numbers, positions: Array, name: str) -> Array:
     mole = pyscf_mole(basis, numbers, positions)
-    index, sign = to_canonical("pyscf", _pyscf_shells(mole))
+    index, sign = to_canonical("pyscf", shells_of(basis, numbers))
     matrix = mole.intor(name)
     return matrix[..., index[:, None], index] * (sign[:, None] * sign)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -207,8 +208,16 @@ def test_what_was_checked_is_not_checked_again(tmp_path: Path) -> None:
 
 def test_options() -> None:
     settings = {"n_lines": 8, "peer": False, "correct_timestep": True, "temperatures": [300, 500.0], "name": "a b"}
-    options = "--n-lines 8 --no-peer --correct-timestep --temperatures 300 500.0 --name 'a b'"
+    options = "--n-lines 8 --no-peer --correct-timestep --temperatures 300 --temperatures 500.0 --name 'a b'"
     assert as_options(settings | {"none": None}) == options
+
+
+def test_a_verb_understands_a_list() -> None:
+    from densnet.cli.main import app
+
+    words = shlex.split(f"sample --smiles O --output x.nc {as_options({'temperatures': [300, 500.0]})}")
+    _, bound, _ = app.parse_args(words, exit_on_error=False)
+    assert bound.arguments["settings"].temperatures == (300.0, 500.0)
 
 
 def test_method_version_of_a_module_without_one() -> None:
