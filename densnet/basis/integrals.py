@@ -199,8 +199,15 @@ def potential(basis: Basis, numbers: Numbers, positions: Array, coefficients: Ar
 
 
 def becke_grid(numbers: Numbers, positions: Array, level: int) -> tuple[Array, Array]:
-    """Return points (g, 3) in bohr and weights (g,) in bohr³ of PySCF's atom-centred grid.
+    """Return points (g, 3) in bohr and weights (g,) in bohr³ of PySCF's atom-centred grid: see :func:`becke_cells`."""
+    points, weights, _ = becke_cells(numbers, positions, level)
+    return points, weights
 
+
+def becke_cells(numbers: Numbers, positions: Array, level: int) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Return points (g, 3) in bohr, weights (g,) in bohr³ and atoms (g,) of PySCF's atom-centred grid.
+
+    The points of one atom integrate over its own fuzzy cell alone: Σ_{g of i} w_g f(r_g) = ∫ w_i f dr with Σ_i w_i = 1.
     Becke, J. Chem. Phys. 88, 2547 (1988), Treutler-Ahlrichs radial grids, pruned Lebedev angular grids.
 
     Args:
@@ -219,7 +226,7 @@ def becke_grid(numbers: Numbers, positions: Array, level: int) -> tuple[Array, A
     grid.level = level
     grid.build()
     real = grid.weights != 0.0  # the rest are points that PySCF adds far away to align its blocks
-    return grid.coords[real], grid.weights[real]
+    return grid.coords[real], grid.weights[real], grid.atm_idx[real].astype(np.int64)
 
 
 def _by_shell(basis: Basis, numbers: Numbers, l: int) -> Array:
