@@ -1,9 +1,12 @@
-"""Errors of a trained model on the test frames: density, charge, dipole, energy, forces."""
+"""Errors of a trained model on the test frames: density, charge, dipole, potential, energy, forces."""
 
 from __future__ import annotations
 
 import sys
+import time
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,21 +14,44 @@ import xarray as xr
 
 from densnet.basis.basis import Basis
 from densnet.basis.integrals import charges
-from densnet.density.error import GRID_LEVEL, DensityGrid, coulomb_self_energy
+from densnet.density.error import GRID_LEVEL, MOLECULAR_SURFACE
+from densnet.density.frame_errors import PAIRS, SHELLS, FrameErrors, Geometry, KohnSham, frame_errors
+from densnet.density.prior import superposition
+from densnet.density.surface import SCALES
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable, write_dataset
 from densnet.models.checkpoint import load_model, read_description
-from densnet.training.frames import load_labels
-from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_MILLIHARTREE
+from densnet.models.densnet_model import DenSNet
+from densnet.training.frames import Labels, load_labels
+from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE, EV_IN_MEV, HARTREE_IN_EV, HARTREE_IN_MILLIHARTREE
 
-METHOD_VERSION: int = 1
+METHOD_VERSION: int = 2
+
+BLOCK = 32
+"""Frames that the networks take at once: their memory grows with it."""
+
+_MILLIVOLT = HARTREE_IN_EV * EV_IN_MEV
+
+MEASURES: dict[str, tuple[tuple[str, ...], float, str, str]] = {
+    "nmae_by_atom": (("atom",), 1.0, "%", "part of the NMAE in each atom's cell (Becke)"),
+    "nmae_by_shell": (("shell",), 1.0, "%", "part of the NMAE by distance to the nearest nucleus"),
+    "overlap_error": ((), 1.0, "e bohr^-1.5", "root of the integral of the squared density error"),
+    "overlap_error_relative": ((), 1.0, "%", "the same relative to the reference density's own"),
+    "dipole_error": ((), E_BOHR_IN_DEBYE, "D", "length of the dipole's error vector"),
+    "potential_rms_error": ((), _MILLIVOLT, "mV", "RMS error of the potential around the molecule"),
+    "potential_max_error": ((), _MILLIVOLT, "mV", "largest error of the potential around the molecule"),
+    "potential_relative_error": ((), 1.0, "%", "RMS error of the potential relative to its RMS"),
+    "potential_rms_by_scale": (("scale",), _MILLIVOLT, "mV", "RMS error of the potential on each scaled surface"),
+}
+"""Variables over (pair, frame, ...): further dimensions, factor from atomic units, units, long name."""
 
 
 def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Dataset:
     """Compare a model with the labels of the test frames and write ``evaluation.nc``.
 
     Density errors are NMAE = 100 ∫|ρ̂ - ρ| / N_e on a Becke grid: against the fitted density, against the Kohn-Sham
-    density, and beside them the floor (fit against Kohn-Sham) and the prior (free atoms against fit).
+    density, and beside them the floor (fit against Kohn-Sham) and the prior (free atoms against fit). The other
+    measures (:data:`MEASURES`) run over the same pairs. Without orbitals, what needs the Kohn-Sham density is NaN.
 
     Raises:
         DensnetError: files unusable, or a model of another basis than the labels'.
@@ -37,85 +63,142 @@ def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Data
             f"{model_path}: expected a model of the labels' fit basis {labels.basis.name!r}, found "
             f"{model.density.whitened.basis.name!r}; train it on these labels"
         )
-    rows = labels.frames("test")
-    data = labels.dataset.isel(frame=rows)
-    positions = data["positions"].values
-    prediction = model(model.elements_of(labels.numbers), torch.as_tensor(positions))
-    coefficients = model.coefficients(labels.numbers, positions)
-    n_electrons = float(labels.numbers.sum() - labels.charge)
-    grid_level = int(labels.settings.get("grid_level", GRID_LEVEL))
-    errors = _density_errors(data, labels.basis, labels.numbers, coefficients, n_electrons, grid_level)
+    data = labels.dataset.isel(frame=labels.frames("test"))
+    predicted, ms_per_frame = _predictions(model, labels.numbers, data["positions"].values)
     provenance = read_description(model_path)["provenance"]
-    frame, atoms = ("frame",), ("frame", "atom", "x")
     dataset = xr.Dataset(
         {
             "positions": data["positions"],
             "numbers": data["numbers"],
             "distance_to_train": data["distance_to_train"],
-            "energy_reference": variable(frame, data["energy"].values, "eV", "energy of the label"),
-            "energy_predicted": variable(frame, prediction.energy.numpy(), "eV", "energy of the model"),
-            "forces_reference": variable(atoms, data["forces"].values, "eV/angstrom", "forces of the label"),
-            "forces_predicted": variable(
-                atoms, prediction.forces.double().numpy(), "eV/angstrom", "forces of the model"
-            ),
-            "dipole_reference": variable(("frame", "x"), data["dipole"].values, "e angstrom", "dipole of the label"),
-            "dipole_predicted": variable(
-                ("frame", "x"), prediction.dipole.double().numpy(), "e angstrom", "dipole of the model"
-            ),
+            **_references(data),
+            **predicted,
             "coefficients": data["coefficients"],
-            "coefficients_predicted": variable(
-                ("frame", "k"), coefficients, "1", "density coefficients of the model, canonical order"
-            ),
             "prior": data["prior"],
-            **errors,
+            **_density_errors(data, labels, predicted["coefficients_predicted"][1]),
         },
-        coords={"frame": data["frame"]},
+        coords={
+            "frame": data["frame"],
+            "pair": variable(("pair",), list(PAIRS), "1", "densities that are compared: first with second"),
+            "shell": variable(("shell",), list(SHELLS), "angstrom", "where the shell begins; the last is open"),
+            "scale": variable(("scale",), list(SCALES), "1", "scale of the van der Waals radii"),
+        },
         attrs={
             "fit_basis": labels.dataset.attrs["fit_basis"],
             "charge": labels.charge,
             "n_train": provenance["n_train"],
             "seed": provenance["seed"],
+            "density_ms_per_frame": ms_per_frame,
+            "prior_ms_per_frame": _prior_cost(labels),
         },
     )
     write_dataset(dataset, output, stage="evaluate", method_version=METHOD_VERSION, settings=provenance)
     return dataset
 
 
-def _density_errors(
-    data: xr.Dataset,
-    basis: Basis,
-    numbers: np.ndarray,
-    coefficients: np.ndarray,
-    n_electrons: float,
-    grid_level: int,
-) -> dict[str, tuple[tuple[str, ...], np.ndarray, dict[str, str]]]:
-    """Return the errors of predicted coefficients (T, k), frame by frame, as netCDF variables."""
-    orbital_basis = Basis.from_json(data.attrs["orbital_basis"])
-    q, prior = charges(basis, numbers), data["prior"].values
-    n_frames = data.sizes["frame"]
-    table = {name: np.empty(n_frames) for name in ("nmae", "nmae_true", "floor_nmae", "prior_nmae", "coulomb_error")}
-    for t in range(n_frames):
-        bohr = data["positions"].values[t] / BOHR_IN_ANGSTROM
-        fitted = data["coefficients"].values[t]
-        grid = DensityGrid.around(numbers, bohr, grid_level)
-        rho_fit, rho_model = grid.fitted(basis, fitted), grid.fitted(basis, coefficients[t])
-        rho_true = grid.kohn_sham(orbital_basis, data["orbitals"].values[t])
-        table["nmae"][t] = grid.nmae(rho_model, rho_fit, n_electrons)
-        table["nmae_true"][t] = grid.nmae(rho_model, rho_true, n_electrons)
-        table["floor_nmae"][t] = grid.nmae(rho_fit, rho_true, n_electrons)
-        table["prior_nmae"][t] = grid.nmae(grid.fitted(basis, prior), rho_fit, n_electrons)
-        residual = coulomb_self_energy(basis, numbers, bohr, coefficients[t] - fitted)
-        table["coulomb_error"][t] = residual * HARTREE_IN_MILLIHARTREE
-        if (t + 1) % 10 == 0 or t + 1 == n_frames:
-            print(f"densnet: evaluated {t + 1}/{n_frames} test frames", file=sys.stderr, flush=True)
-    described = {
-        "nmae": ("%", "NMAE of the model's density against the fitted one"),
-        "nmae_true": ("%", "NMAE of the model's density against the Kohn-Sham density"),
-        "floor_nmae": ("%", "NMAE of the fitted density against the Kohn-Sham density"),
-        "prior_nmae": ("%", "NMAE of superposed free atoms against the fitted density"),
-        "coulomb_error": ("mHa", "Coulomb self-energy of the model's density error"),
+def _references(data: xr.Dataset) -> dict[str, Any]:
+    return {
+        "energy_reference": variable(("frame",), data["energy"].values, "eV", "energy of the label"),
+        "forces_reference": variable(
+            ("frame", "atom", "x"), data["forces"].values, "eV/angstrom", "forces of the label"
+        ),
+        "dipole_reference": variable(("frame", "x"), data["dipole"].values, "e angstrom", "dipole of the label"),
     }
-    variables = {name: variable(("frame",), table[name], *described[name]) for name in table}
-    charge_error = np.abs(coefficients @ q - n_electrons)
-    variables["charge_error"] = variable(("frame",), charge_error, "e", "error of the model's number of electrons")
-    return variables
+
+
+def _predictions(model: DenSNet, numbers: np.ndarray, positions: np.ndarray) -> tuple[dict[str, Any], float]:
+    """Return the model's outputs for positions (T, a, 3) in Å as variables, and the density's time in ms a frame."""
+    element = model.elements_of(numbers)
+    parts: list[tuple[np.ndarray, ...]] = []
+    seconds: list[float] = []
+    for start in range(0, len(positions), BLOCK):
+        block = positions[start : start + BLOCK]
+        found = model(element, torch.as_tensor(block))
+        started = time.perf_counter()
+        coefficients = model.coefficients(numbers, block)
+        seconds.append((time.perf_counter() - started) / len(block))
+        parts.append((*(value.double().cpu().numpy() for value in vars(found).values()), coefficients))
+    energy, forces, dipole, coefficients = (np.concatenate(part) for part in zip(*parts, strict=True))
+    predicted = {
+        "energy_predicted": variable(("frame",), energy, "eV", "energy of the model"),
+        "forces_predicted": variable(("frame", "atom", "x"), forces, "eV/angstrom", "forces of the model"),
+        "dipole_predicted": variable(("frame", "x"), dipole, "e angstrom", "dipole of the model"),
+        "coefficients_predicted": variable(
+            ("frame", "k"), coefficients, "bohr^-1.5", "density coefficients of the model, canonical order"
+        ),
+    }
+    return predicted, 1e3 * float(np.median(seconds))
+
+
+def _prior_cost(labels: Labels) -> float:
+    """Return the time in ms that superposing the free atoms of one frame takes."""
+    prior, layout = labels.dataset["prior"].values, labels.basis.layout(labels.numbers)
+    atoms = {int(z): prior[(layout.atom == i) & (layout.l == 0)] for i, z in enumerate(labels.numbers)}
+    superposition(labels.basis, labels.numbers, atoms)
+    started = time.perf_counter()
+    superposition(labels.basis, labels.numbers, atoms)
+    return 1e3 * (time.perf_counter() - started)
+
+
+def _orbitals(data: xr.Dataset) -> tuple[Basis | None, np.ndarray]:
+    """Return the orbitals' basis and which frames have orbitals, (T,): imported labels may have none."""
+    if "orbitals" not in data.variables or "orbital_basis" not in data.attrs:
+        return None, np.zeros(data.sizes["frame"], dtype=bool)
+    present = np.isfinite(data["orbitals"].values).all(axis=(1, 2))
+    return Basis.from_json(data.attrs["orbital_basis"]), present
+
+
+def _density_errors(data: xr.Dataset, labels: Labels, coefficients: np.ndarray) -> dict[str, Any]:
+    """Return the errors of predicted coefficients (T, k), frame by frame, as variables."""
+    basis, numbers = labels.basis, labels.numbers
+    n_electrons = float(numbers.sum() - labels.charge)
+    grid_level = int(labels.settings.get("grid_level", GRID_LEVEL))
+    orbital_basis, has_orbitals = _orbitals(data)
+    found: list[FrameErrors] = []
+    for t in range(len(coefficients)):
+        true = KohnSham(orbital_basis, data["orbitals"].values[t]) if orbital_basis and has_orbitals[t] else None
+        found.append(
+            frame_errors(
+                Geometry(basis, numbers, data["positions"].values[t] / BOHR_IN_ANGSTROM, n_electrons),
+                model=coefficients[t],
+                fit=data["coefficients"].values[t],
+                prior=data["prior"].values,
+                true=true,
+                dipole=data["dipole"].values[t] / BOHR_IN_ANGSTROM,
+                grid_level=grid_level,
+            )
+        )
+        if (t + 1) % 10 == 0 or t + 1 == len(coefficients):
+            print(f"densnet: evaluated {t + 1}/{len(coefficients)} test frames", file=sys.stderr, flush=True)
+    charge_error = np.abs(coefficients @ charges(basis, numbers) - n_electrons)
+    return _measured(found) | {
+        "charge_error": variable(("frame",), charge_error, "e", "error of the model's number of electrons"),
+        "has_orbitals": variable(
+            ("frame",), has_orbitals.astype(np.int8), "1", "whether the Kohn-Sham density is known"
+        ),
+    }
+
+
+def _measured(found: list[FrameErrors]) -> dict[str, Any]:
+    """Return the measures of all frames: those of one pair over (frame,), those of all over (pair, frame, ...)."""
+    all_of = {field.name: np.stack([getattr(one, field.name) for one in found]) for field in fields(FrameErrors)}
+    nmae = dict(zip(PAIRS, all_of["nmae"].T, strict=True))
+    coulomb = dict(zip(PAIRS, HARTREE_IN_MILLIHARTREE * all_of["coulomb_error"].T, strict=True))
+    named = {
+        "nmae": (nmae["model-fit"], "%", "NMAE of the model's density against the fitted one"),
+        "nmae_true": (nmae["model-true"], "%", "NMAE of the model's density against the Kohn-Sham density"),
+        "floor_nmae": (nmae["fit-true"], "%", "NMAE of the fitted density against the Kohn-Sham density"),
+        "prior_nmae": (nmae["prior-fit"], "%", "NMAE of superposed free atoms against the fitted density"),
+        "coulomb_error": (coulomb["model-fit"], "mHa", "Coulomb self-energy of the model's density error"),
+        "prior_coulomb_error": (coulomb["prior-fit"], "mHa", "Coulomb self-energy of the free atoms' density error"),
+        "prior_negative_volume": (
+            all_of["prior_negative_volume"],
+            "%",
+            f"part of the volume (density above {MOLECULAR_SURFACE:g} e/bohr^3) where the fit is below the free atoms",
+        ),
+    }
+    by_pair = {
+        name: variable(("pair", "frame", *dims), factor * np.moveaxis(all_of[name], 1, 0), units, long_name)
+        for name, (dims, factor, units, long_name) in MEASURES.items()
+    }
+    return {name: variable(("frame",), *what) for name, what in named.items()} | by_pair
