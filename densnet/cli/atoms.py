@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+from ase.data import atomic_numbers
 from cyclopts import Parameter
 
+from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_dataset
 from densnet.reference.atoms import METHOD_VERSION, free_atoms
 from densnet.reference.level import LevelOfTheory
@@ -14,15 +16,33 @@ from densnet.reference.level import LevelOfTheory
 DEFAULT = LevelOfTheory()
 
 
-def atoms(*, geometries: Path, output: Path, level: Annotated[LevelOfTheory, Parameter(name="*")] = DEFAULT) -> None:
+def atoms(
+    *,
+    output: Path,
+    geometries: Path | None = None,
+    elements: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
+    level: Annotated[LevelOfTheory, Parameter(name="*")] = DEFAULT,
+) -> None:
     """Compute the spherical density of the free atom of every element that occurs.
 
     Args:
-        geometries: output of ``densnet sample``; only its elements matter.
         output: netCDF file to write.
+        geometries: output of ``densnet sample``; only its elements matter ...
+        elements: ... or the elements' symbols (one of the two).
         level: level of theory, the same as for the labels.
     """
-    sampled = read_dataset(geometries, stage="sample", variables=("numbers",))
-    dataset, parts = free_atoms([int(number) for number in sampled["numbers"].values], level, output=output)
+    dataset, parts = free_atoms(_numbers(geometries, elements), level, output=output)
     write_dataset(dataset, output, stage="atoms", method_version=METHOD_VERSION, settings=level.decisive())
     parts.remove()
+
+
+def _numbers(geometries: Path | None, elements: list[str] | None) -> list[int]:
+    if (geometries is None) == (elements is None):
+        raise DensnetError("atoms: expected either --geometries or --elements, got both or neither")
+    if geometries is not None:
+        sampled = read_dataset(geometries, stage="sample", variables=("numbers",))
+        return [int(number) for number in sampled["numbers"].values]
+    unknown = [symbol for symbol in elements or () if symbol not in atomic_numbers]
+    if unknown:
+        raise DensnetError(f"elements: {unknown[0]!r} is no element's symbol; write them as H C O")
+    return [atomic_numbers[symbol] for symbol in elements or ()]

@@ -1,0 +1,309 @@
+"""The stage ``densnet import``: what other codes made becomes the same ``labels.nc`` as Psi4's labels.
+
+Orbitals take the way of Psi4's: they are written as geometries, a shard and free atoms, and fitted by the stage "fit".
+Coefficients of a named basis are taken over; only charge and dipole are made exact, as in our own fits.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from ase.data import chemical_symbols
+from numpy.typing import NDArray
+
+from densnet.basis import integrals
+from densnet.basis.basis import Basis
+from densnet.basis.conventions import to_canonical
+from densnet.density.fitting_stage import FitSettings, fit_labels
+from densnet.density.process_pool import map_in_processes, report_progress
+from densnet.errors import DensnetError
+from densnet.io.netcdf import read_dataset, variable, write_dataset
+from densnet.reference import import_checks as checks
+from densnet.reference.imported_coefficients import ImportedMolecule, coefficients_dataset, take_frame
+from densnet.reference.imported_data import ImportedData
+from densnet.reference.selection import distance_to_nearest, sorted_distances
+
+METHOD_VERSION: int = 1
+
+Array = NDArray[np.float64]
+
+SAME_FUNCTIONS = 1e-6
+"""Relative; exponents and coefficients of a basis set as two programs have them."""
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """How frames without a split are dealt; those that nobody asks for are left out."""
+
+    n_train: int | None = None
+    """Training frames; all that are left, if not given."""
+    n_validation: int | None = None
+    """Validation frames; a tenth of all, at least one, if not given."""
+    n_test: int | None = None
+    """Test frames; a tenth of all, at least one, if not given."""
+    seed: int = 0
+    """Of the random choice."""
+
+    def __post_init__(self) -> None:
+        for field in ("n_train", "n_validation", "n_test", "seed"):
+            value, least = getattr(self, field), int(field == "n_train")
+            if value is not None and value < least:
+                raise DensnetError(f"{field}: expected an integer >= {least}, got {value}")
+
+    @property
+    def given(self) -> bool:
+        """Whether the user asked for numbers of frames."""
+        return not (self.n_train is None and self.n_validation is None and self.n_test is None)
+
+
+@dataclass(frozen=True)
+class ImportedAtoms:
+    """Free atoms at the labels' level: density matrices (m, m), canonical order of ``basis``, and energies in eV."""
+
+    basis: Basis
+    density_matrices: dict[int, Array]
+    energies: dict[int, float]
+
+
+def import_labels(
+    data: ImportedData, settings: FitSettings, split: SplitSettings, *, atoms: Path | None, processes: int
+) -> xr.Dataset:
+    """Check labels made elsewhere and return the content of ``labels.nc``.
+
+    Args:
+        data: from :func:`densnet.reference.imported_data.read_data`.
+        settings: of the fit; coefficients that are given need its grid and eigenvalue cutoff alone.
+        split: for frames that have none.
+        atoms: file of ``densnet atoms`` at the same functional and basis; None if ``data`` has free atoms.
+        processes: worker processes, one thread each; the result does not depend on it.
+
+    Raises:
+        DensnetError: orbitals are not orthonormal; charge, dipole, overlap or energy contradict the density; no free
+            atoms; a split that cannot be made; the fit fails.
+    """
+    free = _free_atoms(data, atoms)
+    checks.check_energies(data, free.energies)
+    rows, names = deal(data, split)
+    distance = _distance_to_train(data, rows, names)
+    if data.coefficients is None:
+        labels = _fitted(data, free, settings, rows, names, distance, processes)
+    else:
+        labels = _taken_over(data, free, settings, rows, names, distance, processes)
+    source = variable(("frame",), rows[labels["frame"].values], "1", "index of the frame in the imported file")
+    return labels.assign(source_frame=source).assign_attrs(imported_from=data.source.name, program=data.program)
+
+
+def deal(data: ImportedData, split: SplitSettings) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
+    """Return the frames to use and the split of each, (t,): as given, or drawn at random.
+
+    Raises:
+        DensnetError: more frames asked for than there are, or numbers for frames that have a split.
+    """
+    n = len(data.positions)
+    if data.split is not None:
+        if split.given:
+            raise DensnetError(f"{data.source}: its frames have a split; leave n_train, n_validation and n_test out")
+        return np.arange(n), data.split
+    tenth = max(1, n // 10)
+    validation = tenth if split.n_validation is None else split.n_validation
+    test = tenth if split.n_test is None else split.n_test
+    train = n - validation - test if split.n_train is None else split.n_train
+    if train < 1 or train + validation + test > n:
+        raise DensnetError(
+            f"{data.source}: {n} frames do not suffice for n_train {train if split.n_train else 'at least 1'}, "
+            f"n_validation {validation} and n_test {test}; ask for fewer"
+        )
+    rows = np.random.default_rng(split.seed).permutation(n)[: train + validation + test]
+    return rows, np.repeat(["train", "validation", "test"], [train, validation, test])
+
+
+def _distance_to_train(data: ImportedData, rows: NDArray[np.int64], names: NDArray[np.str_]) -> Array:
+    """Distance of each frame that is not for training to the nearest that is, (t,), Å; NaN for training."""
+    distance = np.full(len(rows), np.nan)
+    train = names == "train"
+    if not train.any():
+        raise DensnetError(f"{data.source}: its split has no training frames; name some 'train'")
+    if len(data.numbers) < 2:
+        raise DensnetError(f"{data.source}: holds a single atom; expected a molecule")
+    descriptors = sorted_distances(data.numbers, data.positions[rows])
+    if not train.all():
+        distance[~train] = distance_to_nearest(descriptors[~train], descriptors[train])
+    return distance
+
+
+def _free_atoms(data: ImportedData, path: Path | None) -> ImportedAtoms:
+    elements = sorted({int(number) for number in data.numbers})
+    if path is not None:
+        return _psi4_atoms(data, path, elements)
+    lacking = [z for z in elements if z not in data.atom_density_matrices or z not in data.atom_energies]
+    if lacking or data.orbital_functions is None:
+        symbol = chemical_symbols[(lacking or elements)[0]]
+        raise DensnetError(
+            f"{data.source}: no free atom for {symbol}; add atom_density_matrix_{symbol} and atom_energy_{symbol}, or "
+            "give a file of 'densnet atoms' at the same functional and basis (--atoms)"
+        )
+    return ImportedAtoms(
+        data.orbital_functions.basis,
+        {z: data.atom_density_matrices[z] for z in elements},
+        {z: data.atom_energies[z] for z in elements},
+    )
+
+
+def _psi4_atoms(data: ImportedData, path: Path, elements: list[int]) -> ImportedAtoms:
+    dataset = read_dataset(path, stage="atoms", variables=("element", "energy"))
+    for name, ours in (("functional", data.functional), ("basis", data.orbital_basis_name)):
+        if str(dataset.attrs.get(name)).lower() != ours.lower():
+            raise DensnetError(
+                f"{path}: its {name} is {dataset.attrs.get(name)!r}, that of {data.source} is {ours!r}; "
+                "run 'densnet atoms' at the labels' level"
+            )
+    basis = Basis.from_json(dataset.attrs["orbital_basis"])
+    matrices: dict[int, Array] = {}
+    for number in elements:
+        symbol = chemical_symbols[number]
+        if f"density_matrix_{symbol}" not in dataset:
+            raise DensnetError(f"{path}: no free atom for {symbol}; run 'densnet atoms' for all elements")
+        shells = [(0, int(l)) for l in json.loads(dataset.attrs["psi4_shells"])[str(number)]]
+        index, sign = to_canonical(dataset.attrs["ao_convention"], shells)
+        matrices[number] = dataset[f"density_matrix_{symbol}"].values[np.ix_(index, index)] * np.outer(sign, sign)
+    functions = data.orbital_functions
+    if functions is not None:
+        if not all(_same_functions(basis, functions.basis, number) for number in elements):
+            raise DensnetError(
+                f"{path}: its orbital basis is not the {functions.basis.name!r} of {data.source}; put the free atoms "
+                "of the same program into the npz"
+            )
+        basis = functions.basis
+    energies = dataset["energy"]
+    return ImportedAtoms(basis, matrices, {z: float(energies.sel(element=z)) for z in elements})
+
+
+def _same_functions(one: Basis, other: Basis, number: int) -> bool:
+    pairs = list(zip(one.of(number), other.of(number), strict=False))
+    return len(one.of(number)) == len(other.of(number)) and all(
+        a.l == b.l
+        and len(a.exponents) == len(b.exponents)
+        and np.allclose(a.exponents, b.exponents, rtol=SAME_FUNCTIONS)
+        and np.allclose(a.coefficients, b.coefficients, rtol=SAME_FUNCTIONS, atol=SAME_FUNCTIONS)
+        for a, b in pairs
+    )
+
+
+def _level(data: ImportedData) -> dict[str, object]:
+    """Attributes that name the level of theory, as Psi4's files have them; what is not known is NaN."""
+    return {
+        "functional": data.functional,
+        "basis": data.orbital_basis_name,
+        "dispersion": data.dispersion,
+        "energy_convergence": float("nan"),
+        "density_convergence": float("nan"),
+        "psi4_version": f"not used: labels by {data.program}",
+        "charge": data.charge,
+        "multiplicity": 1,
+    }
+
+
+def _fitted(
+    data: ImportedData,
+    free: ImportedAtoms,
+    settings: FitSettings,
+    rows: NDArray[np.int64],
+    names: NDArray[np.str_],
+    distance: Array,
+    processes: int,
+) -> xr.Dataset:
+    """Write what Psi4's stages would have written, and fit it."""
+    orbitals = checks.canonical_orbitals(data)
+    dipoles = checks.orbital_dipoles(data, orbitals)
+    basis = free.basis
+    shells = integrals.shells_of(basis, data.numbers)
+    attributes = _level(data) | {
+        "orbital_basis": basis.to_json(),
+        "ao_convention": "densnet",
+        "psi4_shells": json.dumps(shells),
+    }
+    frames = _frames(data, rows, names, dipoles)
+    shard = frames | {
+        "orbitals": variable(("frame", "ao", "occupied"), orbitals[rows], "bohr^-3/2", "occupied orbitals"),
+        "status": variable(("frame",), np.full(len(rows), "ok"), "1", "ok, or what failed"),
+    }
+    geometries = {name: frames[name] for name in ("positions", "numbers", "split")} | _origin(data, rows, distance)
+    atoms = {
+        f"density_matrix_{chemical_symbols[z]}": variable(
+            (f"ao_{chemical_symbols[z]}", f"ao_{chemical_symbols[z]}_"), matrix, "bohr^-3", "density matrix"
+        )
+        for z, matrix in free.density_matrices.items()
+    }
+    elements = sorted(free.energies)
+    atoms["energy"] = variable(("element",), np.array([free.energies[z] for z in elements]), "eV", "energy")
+    own_shells = {str(z): [shell.l for shell in basis.of(z)] for z in elements}
+    with tempfile.TemporaryDirectory(prefix="densnet-import-") as folder:
+        paths = {stage: Path(folder) / f"{stage}.nc" for stage in ("sample", "label", "atoms")}
+        contents = {
+            "sample": xr.Dataset(geometries, coords={"frame": np.arange(len(rows))}),
+            "label": xr.Dataset(shard, coords={"frame": np.arange(len(rows))}, attrs=attributes),
+            "atoms": xr.Dataset(
+                atoms, coords={"element": elements}, attrs=attributes | {"psi4_shells": json.dumps(own_shells)}
+            ),
+        }
+        for stage, dataset in contents.items():
+            write_dataset(dataset, paths[stage], stage=stage, method_version=METHOD_VERSION, settings={})
+        return fit_labels([paths["label"]], paths["sample"], paths["atoms"], settings, processes=processes)
+
+
+def _taken_over(
+    data: ImportedData,
+    free: ImportedAtoms,
+    settings: FitSettings,
+    rows: NDArray[np.int64],
+    names: NDArray[np.str_],
+    distance: Array,
+    processes: int,
+) -> xr.Dataset:
+    """Take coefficients of a named basis over; orbitals, if there are some as well, measure their error."""
+    molecule, frames = ImportedMolecule.of(data, free.basis, free.density_matrices)
+    results = []
+    work = functools.partial(take_frame, molecule=molecule, settings=settings)
+    for result in map_in_processes(work, [frames[row] for row in rows], processes=processes):
+        results.append(result)
+        report_progress("import", len(results), len(rows))
+    dipoles = np.array([result.dipole for result in results])
+    everywhere = np.zeros((len(data.positions), 3))
+    everywhere[rows] = dipoles
+    copied = _frames(data, rows, names, everywhere) | _origin(data, rows, distance)
+    return coefficients_dataset(molecule, copied, [frames[row] for row in rows], results, free.energies, _level(data))
+
+
+def _frames(
+    data: ImportedData, rows: NDArray[np.int64], names: NDArray[np.str_], dipoles: Array
+) -> dict[str, tuple[tuple[str, ...], object, dict[str, str]]]:
+    xyz = ("frame", "atom", "x")
+    return {
+        "numbers": variable(("atom",), data.numbers, "1", "atomic numbers"),
+        "positions": variable(xyz, data.positions[rows], "angstrom", "positions"),
+        "split": variable(("frame",), names.astype(str), "1", "train, validation or test"),
+        "energy": variable(("frame",), data.energies[rows], "eV", "total energy"),
+        "forces": variable(xyz, data.forces[rows], "eV/angstrom", "forces"),
+        "dipole": variable(("frame", "x"), dipoles[rows], "e*angstrom", "dipole about the frame's origin"),
+        "wall_time": variable(("frame",), np.full(len(rows), np.nan), "s", "wall time of the label"),
+    }
+
+
+def _origin(
+    data: ImportedData, rows: NDArray[np.int64], distance: Array
+) -> dict[str, tuple[tuple[str, ...], object, dict[str, str]]]:
+    return {
+        "temperature": variable(("frame",), data.temperature[rows], "K", "temperature of the geometries"),
+        "distance_to_train": variable(
+            ("frame",),
+            distance,
+            "angstrom",
+            "root mean square difference of sorted distances to nearest train frame",
+        ),
+    }

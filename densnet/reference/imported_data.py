@@ -1,0 +1,369 @@
+"""What other codes made: one npz layout, or an extended xyz with an npz of densities beside it (docs/import.md)."""
+
+from __future__ import annotations
+
+import difflib
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase.data import atomic_numbers
+from numpy.typing import NDArray
+
+from densnet.basis import integrals
+from densnet.basis.basis import Basis
+from densnet.basis.conventions import CONVENTIONS, to_canonical
+from densnet.errors import DensnetError
+from densnet.molecule import Molecule
+
+Array = NDArray[np.float64]
+
+KEYS = (
+    *("numbers", "positions", "energies", "forces", "dipoles", "charge", "temperature", "split"),
+    *("functional", "orbital_basis", "dispersion", "program"),
+    *("orbitals", "ao_order", "ao_shells"),
+    *("coefficients", "fit_basis", "order", "shells", "normalisation", "overlap"),
+)
+ATOM_KEYS = ("atom_density_matrix_", "atom_energy_")
+"""Followed by the element's symbol."""
+NORMALISATIONS = ("normalised", "coulomb", "unnormalised")
+"""∫χ² = 1 of each contracted function (densnet, PySCF's spherical functions, Psi4); (χ|χ) = 1 in hartree; bare
+r^l exp(-α r²) Y_lm with ∫|Y_lm|² dΩ = 1, for shells of one primitive."""
+SAME_POSITION = 1e-6
+"""Å; positions that are given twice."""
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class OrderedFunctions:
+    """Which function each row of a source's array refers to.
+
+    Attributes:
+        basis: the functions.
+        order: a key of :data:`densnet.basis.conventions.CONVENTIONS`.
+        shells: (atom, l) of each shell in the source's order.
+    """
+
+    basis: Basis
+    order: str
+    shells: tuple[tuple[int, int], ...]
+
+    def canonical(self, array: Array, axis: int, order: str | None = None) -> Array:
+        """Return ``array`` with one axis brought to canonical order, as if the source's order were ``order``."""
+        index, sign = to_canonical(order or self.order, self.shells)
+        shape = [1] * array.ndim
+        shape[axis] = -1
+        return np.take(array, index, axis=axis) * sign.reshape(shape)
+
+
+@dataclass(frozen=True)
+class ImportedData:
+    """Frames of one molecule, with densities as orbitals or as coefficients; shapes and numbers are checked.
+
+    Attributes:
+        source: the npz file.
+        numbers: atomic numbers, (i,).
+        positions: Å, (t, i, 3).
+        energies: eV, (t,).
+        forces: eV/Å, (t, i, 3).
+        dipoles: e Å about the origin of the positions, (t, 3), or None.
+        charge: total charge in e.
+        temperature: K, (t,); NaN where not given.
+        split: train, validation or test, (t,), or None.
+        functional, orbital_basis_name, dispersion, program: the level of theory in words.
+        orbitals: doubly occupied orbitals, (t, m, o), bohr^(-3/2), in the source's order, or None.
+        orbital_functions: of m; None if the orbital basis is not needed.
+        coefficients: (t, k) in the source's order and normalisation, or None.
+        fit_functions: of k, or None.
+        normalisation: one of :data:`NORMALISATIONS`.
+        overlap: of the first frame's fitting functions in the source's order and normalisation, (k, k), or None.
+        atom_density_matrices: by atomic number, (m, m), canonical order of ``orbital_functions.basis``.
+        atom_energies: eV, by atomic number.
+    """
+
+    source: Path
+    numbers: NDArray[np.int64]
+    positions: Array
+    energies: Array
+    forces: Array
+    dipoles: Array | None
+    charge: int
+    temperature: Array
+    split: NDArray[np.str_] | None
+    functional: str
+    orbital_basis_name: str
+    dispersion: str
+    program: str
+    orbitals: Array | None
+    orbital_functions: OrderedFunctions | None
+    coefficients: Array | None
+    fit_functions: OrderedFunctions | None
+    normalisation: str
+    overlap: Array | None
+    atom_density_matrices: Mapping[int, Array]
+    atom_energies: Mapping[int, float]
+
+    @property
+    def n_electrons(self) -> int:
+        """Number of electrons, Σ Z - charge."""
+        return int(self.numbers.sum()) - self.charge
+
+
+def read_data(npz: Path, xyz: Path | None = None) -> ImportedData:
+    """Read frames made elsewhere.
+
+    Args:
+        npz: the file of docs/import.md.
+        xyz: extended xyz with energies, forces and (optionally) dipoles; the npz then holds the densities alone.
+
+    Raises:
+        DensnetError: unreadable file; a key that is missing, unknown or given twice; a wrong shape; NaN; an unknown
+            basis, order or normalisation; no closed shell.
+    """
+    reader = _Reader(Path(npz), _load_npz(Path(npz)))
+    if xyz is not None:
+        reader = _Reader(Path(npz), _merged(reader, _load_xyz(Path(xyz)), Path(xyz)))
+    return _checked(reader)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    path: Path
+    values: Mapping[str, Any]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def raw(self, name: str) -> NDArray[Any]:
+        if name not in self.values:
+            raise DensnetError(f"{self.path}: the key {name!r} is missing; docs/import.md lists the keys")
+        return np.asarray(self.values[name])
+
+    def text(self, name: str, default: str | None = None) -> str:
+        if name not in self.values and default is not None:
+            return default
+        value = self.raw(name)
+        if value.ndim or value.dtype.kind != "U" or not str(value).strip():
+            raise DensnetError(f"{self.path}: {name} must be a text, got {value!r}")
+        return str(value)
+
+    def whole(self, name: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
+        value = self.numeric(name, shape)
+        if not np.array_equal(value, np.round(value)):
+            raise DensnetError(f"{self.path}: {name} must be whole numbers, got {value.tolist()}")
+        return value.astype(np.int64)
+
+    def numeric(self, name: str, shape: tuple[int, ...]) -> Array:
+        """An array of finite numbers; -1 in the shape is any length, a first frame that is not finite is named."""
+        value = self.raw(name)
+        fits = value.ndim == len(shape) and all(w in (-1, n) for w, n in zip(shape, value.shape, strict=True))
+        if not fits or value.dtype.kind not in "iuf":
+            expected = tuple("any" if n == -1 else n for n in shape)
+            raise DensnetError(
+                f"{self.path}: {name} must be numbers of shape {expected}, got {value.dtype} {value.shape}"
+            )
+        bad = np.argwhere(~np.isfinite(value))
+        if len(bad):
+            per_frame = name in ("positions", "energies", "forces", "dipoles", "orbitals", "coefficients")
+            where = f" in frame {bad[0, 0]}" if per_frame else ""
+            raise DensnetError(f"{self.path}: {name} is not finite{where}; compute it again or leave the frame out")
+        return value.astype(np.float64)
+
+
+def _load_npz(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            if not hasattr(stored, "files"):
+                raise DensnetError(f"{path}: expected an npz archive, got a single array; use numpy.savez")
+            values = {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DensnetError(
+            f"{path}: not a readable npz file ({error}); write plain arrays with numpy.savez, no objects"
+        ) from error
+    for name in values:
+        if name in KEYS or any(name.removeprefix(p) in atomic_numbers for p in ATOM_KEYS if name.startswith(p)):
+            continue
+        near = difflib.get_close_matches(name, KEYS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "docs/import.md lists the keys"
+        raise DensnetError(f"{path}: unknown key {name!r}; {hint}")
+    return values
+
+
+def _load_xyz(path: Path) -> dict[str, Any]:
+    from ase.io import read
+
+    try:
+        images: Any = read(path, index=":", format="extxyz")
+    except Exception as error:  # ASE's reader raises many types
+        raise DensnetError(f"{path}: not a readable extended xyz file ({str(error).splitlines()[0]})") from error
+    if not images:
+        raise DensnetError(f"{path}: holds no frames")
+    values: dict[str, Any] = {"numbers": images[0].numbers, "positions": np.array([a.positions for a in images])}
+    for frame, atoms in enumerate(images):
+        if not np.array_equal(atoms.numbers, values["numbers"]):
+            raise DensnetError(f"{path}: frame {frame} has other atoms than frame 0; import one molecule at a time")
+    results = [{} if atoms.calc is None else atoms.calc.results for atoms in images]
+    for ours, theirs, needed in (
+        ("energies", "energy", True),
+        ("forces", "forces", True),
+        ("dipoles", "dipole", False),
+    ):
+        lacking = [frame for frame, result in enumerate(results) if theirs not in result]
+        if len(lacking) == len(results) and not needed:
+            continue
+        if lacking:
+            raise DensnetError(
+                f"{path}: frame {lacking[0]} has no {theirs!r}; name it so in the extended xyz (ASE's key), in eV and Å"
+            )
+        values[ours] = np.array([result[theirs] for result in results])
+    if all("split" in atoms.info for atoms in images):
+        values["split"] = np.array([str(atoms.info["split"]) for atoms in images])
+    return values
+
+
+def _merged(densities: _Reader, frames: dict[str, Any], xyz: Path) -> dict[str, Any]:
+    twice = sorted(set(frames) & set(densities.values) - {"numbers", "positions"})
+    if twice:
+        raise DensnetError(f"{xyz}: {', '.join(twice)} also in {densities.path}; keep one of them")
+    if "numbers" in densities and not np.array_equal(densities.raw("numbers"), frames["numbers"]):
+        raise DensnetError(f"{xyz}: its atoms are not those of {densities.path}; give files of the same frames")
+    if "positions" in densities:
+        exact = densities.numeric("positions", (-1, len(frames["numbers"]), 3))
+        if len(exact) != len(frames["positions"]):
+            raise DensnetError(f"{xyz}: has {len(frames['positions'])} frames, {densities.path} {len(exact)}")
+        moved = np.abs(exact - frames["positions"]).max(axis=(1, 2))
+        if moved.max() > SAME_POSITION:
+            frame = int((moved > SAME_POSITION).argmax())
+            raise DensnetError(
+                f"{xyz}: frame {frame} lies {moved[frame]:.1e} Å from that of {densities.path}; give both of the same "
+                "geometries"
+            )
+    return frames | dict(densities.values)
+
+
+def _checked(reader: _Reader) -> ImportedData:
+    numbers = reader.whole("numbers", (-1,))
+    positions = reader.numeric("positions", (-1, len(numbers), 3))
+    n = len(positions)
+    if not n:
+        raise DensnetError(f"{reader.path}: holds no frames")
+    charge = int(reader.whole("charge", ())) if "charge" in reader else 0
+    for frame in range(n):
+        Molecule(numbers, positions[frame], charge=charge, name=f"{reader.path}: frame {frame}")
+    split = reader.raw("split").astype(str) if "split" in reader else None
+    if split is not None and (split.shape != (n,) or not set(split.tolist()) <= set(SPLITS)):
+        raise DensnetError(f"{reader.path}: split must be one of {SPLITS} for each of the {n} frames")
+    temperature = np.full(n, np.nan)
+    if "temperature" in reader:
+        temperature[:] = reader.numeric("temperature", (n,) if reader.raw("temperature").ndim else ())
+    if "orbitals" not in reader and "coefficients" not in reader:
+        raise DensnetError(f"{reader.path}: holds no density; give 'orbitals' or 'coefficients' (docs/import.md)")
+    described = reader.text("orbital_basis")
+    needs_orbital_basis = "orbitals" in reader or any(name.startswith(ATOM_KEYS[0]) for name in reader.values)
+    ao = _functions(reader, "orbital_basis", "ao_order", "ao_shells", numbers) if needs_orbital_basis else None
+    fit = _functions(reader, "fit_basis", "order", "shells", numbers) if "coefficients" in reader else None
+    k = fit.basis.n_functions(numbers) if fit else 0
+    n_electrons = int(numbers.sum()) - charge
+    return ImportedData(
+        source=reader.path,
+        numbers=numbers,
+        positions=positions,
+        energies=reader.numeric("energies", (n,)),
+        forces=reader.numeric("forces", (n, len(numbers), 3)),
+        dipoles=reader.numeric("dipoles", (n, 3)) if "dipoles" in reader else None,
+        charge=charge,
+        temperature=temperature,
+        split=split,
+        functional=reader.text("functional"),
+        orbital_basis_name=_basis(described, numbers).name if _is_json(described) else described,
+        dispersion=reader.text("dispersion", "none"),
+        program=reader.text("program", "another code"),
+        orbitals=_orbitals(reader, n, ao, numbers, n_electrons) if "orbitals" in reader and ao else None,
+        orbital_functions=ao,
+        coefficients=reader.numeric("coefficients", (n, k)) if fit else None,
+        fit_functions=fit,
+        normalisation=_normalisation(reader) if fit else NORMALISATIONS[0],
+        overlap=reader.numeric("overlap", (k, k)) if fit and "overlap" in reader else None,
+        atom_density_matrices=_atom_matrices(reader, ao, numbers) if ao else {},
+        atom_energies={
+            atomic_numbers[name.removeprefix(ATOM_KEYS[1])]: float(reader.numeric(name, ()))
+            for name in reader.values
+            if name.startswith(ATOM_KEYS[1])
+        },
+    )
+
+
+def _is_json(described: str) -> bool:
+    return described.lstrip().startswith("{")
+
+
+def _basis(described: str, numbers: NDArray[np.int64]) -> Basis:
+    basis = Basis.from_json(described) if _is_json(described) else Basis.from_name(described, numbers)
+    for number in numbers:
+        basis.of(int(number))
+    return basis
+
+
+def _functions(
+    reader: _Reader, basis_key: str, order_key: str, shells_key: str, numbers: NDArray[np.int64]
+) -> OrderedFunctions:
+    basis = _basis(reader.text(basis_key), numbers)
+    order = reader.text(order_key)
+    if order not in CONVENTIONS:
+        raise DensnetError(f"{reader.path}: {order_key} must be one of {sorted(CONVENTIONS)}, got {order!r}")
+    expected = integrals.shells_of(basis, numbers)
+    if shells_key not in reader:
+        return OrderedFunctions(basis, order, tuple(expected))
+    shells = [(int(atom), int(l)) for atom, l in reader.whole(shells_key, (-1, 2))]
+    if sorted(shells) != sorted(expected):
+        raise DensnetError(
+            f"{reader.path}: {shells_key} does not list the shells (atom, l) of {basis_key} {basis.name!r}; "
+            "correct one of the two"
+        )
+    return OrderedFunctions(basis, order, tuple(shells))
+
+
+def _orbitals(
+    reader: _Reader, n: int, functions: OrderedFunctions, numbers: NDArray[np.int64], n_electrons: int
+) -> Array:
+    size = functions.basis.n_functions(numbers)
+    orbitals = reader.raw("orbitals")
+    if orbitals.ndim == 3 and orbitals.shape[1] != size:
+        raise DensnetError(
+            f"{reader.path}: orbitals have {orbitals.shape[1]} functions, but {functions.basis.name!r} has {size} "
+            "spherical ones; name the right orbital_basis, and use no Cartesian functions"
+        )
+    if orbitals.ndim == 3 and 2 * orbitals.shape[2] != n_electrons:
+        raise DensnetError(
+            f"{reader.path}: expected {n_electrons // 2} doubly occupied orbitals for {n_electrons} electrons, got "
+            f"{orbitals.shape[2]}; give the occupied ones alone, of an all-electron calculation, and the right charge"
+        )
+    return reader.numeric("orbitals", (n, size, n_electrons // 2))
+
+
+def _normalisation(reader: _Reader) -> str:
+    name = reader.text("normalisation")
+    if name not in NORMALISATIONS:
+        raise DensnetError(f"{reader.path}: normalisation must be one of {NORMALISATIONS}, got {name!r}")
+    return name
+
+
+def _atom_matrices(reader: _Reader, functions: OrderedFunctions, numbers: NDArray[np.int64]) -> dict[int, Array]:
+    """Free atoms in canonical order; their shells come as the molecule has them on its first atom of the element."""
+    matrices: dict[int, Array] = {}
+    for name in reader.values:
+        if not name.startswith(ATOM_KEYS[0]):
+            continue
+        number = atomic_numbers[name.removeprefix(ATOM_KEYS[0])]
+        if number not in numbers:
+            raise DensnetError(f"{reader.path}: {name} is of an element that the molecule lacks; leave it out")
+        first = int(np.flatnonzero(numbers == number)[0])
+        own = OrderedFunctions(
+            functions.basis, functions.order, tuple((0, l) for atom, l in functions.shells if atom == first)
+        )
+        size = functions.basis.n_functions([number])
+        matrices[number] = own.canonical(own.canonical(reader.numeric(name, (size, size)), 0), 1)
+    return matrices
