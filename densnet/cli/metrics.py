@@ -27,7 +27,7 @@ def metrics(*, evaluation: Path, trajectory: Path, comparison: Path, output: Pat
         read_dataset(
             evaluation,
             stage="evaluate",
-            variables=("nmae", "nmae_true", "floor_nmae", "prior_nmae", "coulomb_error", "charge_error"),
+            variables=("nmae", "nmae_by_atom", "coulomb_error", "potential_rms_error", "has_orbitals", "charge_error"),
         ),
         read_dataset(trajectory, stage="md", variables=("time", "dipole")),
         read_dataset(comparison, stage="compare"),

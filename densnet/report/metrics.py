@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from ase.data import chemical_symbols
 
 from densnet.errors import DensnetError
 from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV
 
-METHOD_VERSION: int = 1
+METHOD_VERSION: int = 2
 
-Metrics = dict[str, float | int]
+Metrics = dict[str, float | int | None]
+"""None is what cannot be known: labels without orbitals have no Kohn-Sham density to compare with."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,39 @@ EXPLANATIONS: dict[str, Explanation] = {
     "density_coulomb_error_mha": Explanation(
         "Coulomb error", "mHa", "Electrostatic self-energy of the density error, (c−ĉ)ᵀ J (c−ĉ)."
     ),
+    "density_overlap_error_percent": Explanation(
+        "Overlap error", "%", "Model against the fitted density: 100 (∫(ρ̂−ρ)² / ∫ρ²)^½; the cores weigh most."
+    ),
     "dipole_mae_debye": Explanation("Dipole error", "D", "Mean length of the error vector."),
+    "potential_rms_error_mv": Explanation(
+        "Potential error",
+        "mV",
+        "Model against the fitted density: RMS of the electrostatic potential on the points around the molecule, 1.4, "
+        "1.6, 1.8 and 2.0 van der Waals radii from its nuclei (Singh and Kollman).",
+    ),
+    "potential_rms_error_true_mv": Explanation(
+        "Potential error against Kohn–Sham", "mV", "The same against the potential of the Kohn–Sham orbitals."
+    ),
+    "potential_floor_mv": Explanation(
+        "Potential floor", "mV", "What the fitting basis alone misses: potential of the fitted density, likewise."
+    ),
+    "potential_prior_mv": Explanation(
+        "Potential of the prior", "mV", "Superposed free atoms against the fitted density, likewise."
+    ),
+    "potential_max_error_mv": Explanation(
+        "Largest potential error", "mV", "Model against the fitted density, over all points and frames."
+    ),
+    "potential_relative_error_percent": Explanation(
+        "Relative potential error",
+        "%",
+        "RMS error of the model's potential over the RMS of the potential itself (RRMS).",
+    ),
+    "prior_negative_volume_percent": Explanation(
+        "Volume that loses density",
+        "%",
+        "Part of the molecule's volume (density above 0.001 e/bohr³) in which the fitted density is below the "
+        "superposed free atoms, so that the model has to take some away.",
+    ),
     "charge_max_error_e": Explanation("Charge error", "e", "Largest deviation of the predicted charge."),
     "energy_mae_mev_per_atom": Explanation("Energy error", "meV/atom", "Mean absolute error of the total energy."),
     "force_mae_mev_per_angstrom": Explanation("Force error", "meV/Å", "Mean absolute error of a force component."),
@@ -60,6 +94,14 @@ EXPLANATIONS: dict[str, Explanation] = {
     ),
     "md_ps_total": Explanation("Dynamics", "ps", "Production time of all replicas together."),
     "md_ms_per_step_per_replica": Explanation("Speed", "ms", "Wall time of one step of one replica."),
+    "density_ms_per_frame": Explanation(
+        "Cost of the density", "ms", "Wall time of the model's density of one geometry, in batches."
+    ),
+    "prior_ms_per_frame": Explanation(
+        "Cost of the prior",
+        "ms",
+        "Of this, superposing the free atoms: their coefficients do not depend on the geometry.",
+    ),
     "n_train": Explanation("Training frames", "", "Frames that the models were fitted to."),
     "n_test": Explanation("Test frames", "", "Held-out frames that every error above is measured on."),
     "test_distance_to_train_angstrom": Explanation(
@@ -73,7 +115,11 @@ EXPLANATIONS: dict[str, Explanation] = {
 
 
 def explanation(key: str) -> Explanation:
-    """Return how ``key`` is shown; spectrum scores carry their reference in the key."""
+    """Return how ``key`` is shown; spectrum scores carry their reference in the key, parts of the error an element."""
+    element = key.removeprefix("density_nmae_of_").removesuffix("_percent")
+    if f"density_nmae_of_{element}_percent" == key:
+        meaning = f"Part of the density error in the cells (Becke) of all {element} atoms; the parts sum to the whole."
+        return Explanation(f"Density error around {element}", "%", meaning)
     for kind in ("pearson", "spearman"):
         reference = key.removeprefix(f"spectrum_{kind}_")
         if reference != key:
@@ -103,18 +149,17 @@ def collect_metrics(evaluation: xr.Dataset, trajectory: xr.Dataset, comparison: 
         raise DensnetError(f"trajectory: expected at least 2 samples, found {len(time)}; run the dynamics longer")
     duration = (time[-1] - time[0]) * len(time) / (len(time) - 1)
     metrics: Metrics = {
-        "density_nmae_percent": _mean(evaluation["nmae"]),
-        "density_nmae_true_percent": _mean(evaluation["nmae_true"]),
-        "density_floor_percent": _mean(evaluation["floor_nmae"]),
-        "density_prior_percent": _mean(evaluation["prior_nmae"]),
-        "density_coulomb_error_mha": _mean(evaluation["coulomb_error"]),
+        **_density_metrics(evaluation),
         "dipole_mae_debye": E_ANGSTROM_IN_DEBYE * _mean(np.sqrt((dipole_error**2).sum("x", skipna=False))),
+        **_potential_metrics(evaluation),
         "charge_max_error_e": float(np.max(np.abs(np.asarray(evaluation["charge_error"], dtype=float)))),
         "energy_mae_mev_per_atom": EV_IN_MEV * _mean(np.abs(energy_error)) / n_atoms,
         "force_mae_mev_per_angstrom": EV_IN_MEV * _mean(np.abs(force_error)),
         "nve_drift_mev_per_atom_per_ps": float(_recorded(trajectory, "nve_drift_mev_per_atom_per_ps", "trajectory")),
         "md_ps_total": trajectory.sizes["replica"] * duration / 1e3,
         "md_ms_per_step_per_replica": float(_recorded(trajectory, "ms_per_step_per_replica", "trajectory")),
+        "density_ms_per_frame": float(_recorded(evaluation, "density_ms_per_frame", "evaluation")),
+        "prior_ms_per_frame": float(_recorded(evaluation, "prior_ms_per_frame", "evaluation")),
     }
     if "pearson" in comparison:
         for reference, value in zip(comparison["reference"].values, comparison["pearson"].values, strict=True):
@@ -125,10 +170,46 @@ def collect_metrics(evaluation: xr.Dataset, trajectory: xr.Dataset, comparison: 
     metrics["n_test"] = int(evaluation.sizes["frame"])
     metrics["test_distance_to_train_angstrom"] = float(np.median(evaluation["distance_to_train"].values))
     metrics["seed"] = int(_recorded(evaluation, "seed", "evaluation"))
-    broken = [key for key, value in metrics.items() if not math.isfinite(value)]
+    broken = [key for key, value in metrics.items() if value is not None and not math.isfinite(value)]
     if broken:
         raise DensnetError(f"metrics: not a finite number: {', '.join(broken)}; look at the stage that made them")
     return metrics
+
+
+def _density_metrics(evaluation: xr.Dataset) -> Metrics:
+    by_atom = evaluation["nmae_by_atom"].sel(pair="model-fit").mean("frame", skipna=False).values
+    numbers = evaluation["numbers"].values
+    return {
+        "density_nmae_percent": _mean(evaluation["nmae"]),
+        "density_nmae_true_percent": _true_mean(evaluation, evaluation["nmae_true"]),
+        "density_floor_percent": _true_mean(evaluation, evaluation["floor_nmae"]),
+        "density_prior_percent": _mean(evaluation["prior_nmae"]),
+        "density_coulomb_error_mha": _mean(evaluation["coulomb_error"]),
+        "density_overlap_error_percent": _mean(evaluation["overlap_error_relative"].sel(pair="model-fit")),
+        **{
+            f"density_nmae_of_{chemical_symbols[z]}_percent": float(by_atom[numbers == z].sum())
+            for z in sorted({int(number) for number in numbers})
+        },
+        "prior_negative_volume_percent": _mean(evaluation["prior_negative_volume"]),
+    }
+
+
+def _potential_metrics(evaluation: xr.Dataset) -> Metrics:
+    rms = evaluation["potential_rms_error"]
+    return {
+        "potential_rms_error_mv": _mean(rms.sel(pair="model-fit")),
+        "potential_rms_error_true_mv": _true_mean(evaluation, rms.sel(pair="model-true")),
+        "potential_floor_mv": _true_mean(evaluation, rms.sel(pair="fit-true")),
+        "potential_prior_mv": _mean(rms.sel(pair="prior-fit")),
+        "potential_max_error_mv": float(np.max(evaluation["potential_max_error"].sel(pair="model-fit").values)),
+        "potential_relative_error_percent": _mean(evaluation["potential_relative_error"].sel(pair="model-fit")),
+    }
+
+
+def _true_mean(evaluation: xr.Dataset, array: xr.DataArray) -> float | None:
+    """Return the mean over the frames whose labels have orbitals; None if none has."""
+    known = evaluation["has_orbitals"].values.astype(bool)
+    return _mean(array.values[known]) if known.any() else None
 
 
 def _mean(array: Any) -> float:
@@ -157,13 +238,17 @@ def read_metrics(path: Path) -> Metrics:
         raise DensnetError(f"{path}: cannot be read ({error.strerror}); run 'densnet metrics'") from error
     except ValueError as error:
         raise DensnetError(f"{path}: not JSON ({error}); delete it and run 'densnet metrics' again") from error
-    if not isinstance(content, dict) or not all(isinstance(value, int | float) for value in content.values()):
+    if not isinstance(content, dict) or not all(
+        value is None or isinstance(value, int | float) for value in content.values()
+    ):
         raise DensnetError(f"{path}: expected flat keys with numbers; delete it and run 'densnet metrics' again")
     return content
 
 
-def formatted(key: str, value: float) -> str:
+def formatted(key: str, value: float | None) -> str:
     """Return a metric with the digits that its kind deserves."""
+    if value is None:
+        return "not available"
     if key in ("n_train", "n_test", "seed"):
         return f"{int(value)}"
     if key == "charge_max_error_e":
@@ -171,12 +256,10 @@ def formatted(key: str, value: float) -> str:
     return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
 
 
-def describe(metrics: Mapping[str, float | int]) -> list[tuple[str, str, str, str]]:
-    """Return rows (label, value, unit, meaning) in the order of the explanations, spectrum scores after the speed."""
-    order = [key for key in EXPLANATIONS if key in metrics]
-    scores = [key for key in metrics if key.startswith("spectrum_")]
-    cut = next((order.index(key) for key in ("n_train", "n_test", "seed") if key in order), len(order))
+def describe(metrics: Mapping[str, float | int | None]) -> list[tuple[str, str, str, str]]:
+    """Return rows (label, value, unit, meaning) in the order of the metrics."""
     return [
-        (explanation(key).label, formatted(key, metrics[key]), explanation(key).unit, explanation(key).meaning)
-        for key in order[:cut] + scores + order[cut:]
+        (shown.label, formatted(key, value), shown.unit, shown.meaning)
+        for key, value in metrics.items()
+        for shown in [explanation(key)]
     ]

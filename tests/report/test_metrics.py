@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 
+from densnet.density.frame_errors import PAIRS
 from densnet.errors import DensnetError
 from densnet.report.metrics import EXPLANATIONS, collect_metrics, describe, read_metrics
 from densnet.report.table import line_texts, plain_table, region_rows, summary_text
@@ -32,9 +34,23 @@ def evaluation() -> xr.Dataset:
             "coulomb_error": (("frame",), [0.02, 0.04]),
             "charge_error": (("frame",), [1e-7, -3e-7]),
             "distance_to_train": (("frame",), [0.04, 0.08]),
+            "numbers": (("atom",), [9, 1]),
+            "nmae_by_atom": (("pair", "frame", "atom"), np.tile([[0.15, 0.05], [0.25, 0.15]], (4, 1, 1))),
+            "overlap_error_relative": (("pair", "frame"), by_pair(0.1, 1.0, 0.9, 3.0)),
+            "potential_rms_error": (("pair", "frame"), by_pair(10.0, 11.0, 4.0, 300.0)),
+            "potential_max_error": (("pair", "frame"), by_pair(30.0, 33.0, 15.0, 900.0)),
+            "potential_relative_error": (("pair", "frame"), by_pair(3.0, 3.5, 1.5, 98.0)),
+            "prior_negative_volume": (("frame",), [70.0, 80.0]),
+            "has_orbitals": (("frame",), np.array([1, 1], dtype=np.int8)),
         },
-        attrs={"n_train": 50, "seed": 4},
+        coords={"pair": list(PAIRS)},
+        attrs={"n_train": 50, "seed": 4, "density_ms_per_frame": 3.0, "prior_ms_per_frame": 0.25},
     )
+
+
+def by_pair(*values: float) -> np.ndarray:
+    """A tenth below and above each value."""
+    return np.outer(values, [0.9, 1.1])
 
 
 def trajectory() -> xr.Dataset:
@@ -64,13 +80,25 @@ def test_values_by_hand() -> None:
         "density_floor_percent": 1.0,
         "density_prior_percent": 8.0,
         "density_coulomb_error_mha": 0.03,
+        "density_overlap_error_percent": 0.1,
+        "density_nmae_of_H_percent": 0.1,
+        "density_nmae_of_F_percent": 0.2,
+        "prior_negative_volume_percent": 75.0,
         "dipole_mae_debye": 0.10 * E_ANGSTROM_IN_DEBYE,
+        "potential_rms_error_mv": 10.0,
+        "potential_rms_error_true_mv": 11.0,
+        "potential_floor_mv": 4.0,
+        "potential_prior_mv": 300.0,
+        "potential_max_error_mv": 33.0,
+        "potential_relative_error_percent": 3.0,
         "charge_max_error_e": 3e-7,
         "energy_mae_mev_per_atom": 3.0,
         "force_mae_mev_per_angstrom": 50.0,
         "nve_drift_mev_per_atom_per_ps": -0.2,
         "md_ps_total": 6.0,
         "md_ms_per_step_per_replica": 0.5,
+        "density_ms_per_frame": 3.0,
+        "prior_ms_per_frame": 0.25,
         "spectrum_pearson_jcamp": 0.8,
         "spectrum_pearson_gfn2-xtb": 0.6,
         "spectrum_spearman_jcamp": 0.9,
@@ -84,7 +112,60 @@ def test_values_by_hand() -> None:
     assert list(metrics) == list(expected)
 
 
-@pytest.mark.parametrize("name", ["nmae", "charge_error", "forces_predicted", "dipole_predicted", "energy_reference"])
+def without_orbitals(dataset: xr.Dataset) -> xr.Dataset:
+    bare = dataset.copy(deep=True)
+    bare["has_orbitals"].values[:] = 0
+    bare["nmae_true"].values[:] = np.nan
+    bare["floor_nmae"].values[:] = np.nan
+    for name in ("potential_rms_error", "potential_max_error", "potential_relative_error", "overlap_error_relative"):
+        bare[name].loc[{"pair": ["model-true", "fit-true"]}] = np.nan
+    return bare
+
+
+def test_without_orbitals_the_truth_is_not_available(tmp_path: Path) -> None:
+    whole = collect_metrics(evaluation(), trajectory(), comparison())
+    metrics = collect_metrics(without_orbitals(evaluation()), trajectory(), comparison())
+    unknown = {key for key, value in metrics.items() if value is None}
+    assert unknown == {
+        "density_nmae_true_percent",
+        "density_floor_percent",
+        "potential_rms_error_true_mv",
+        "potential_floor_mv",
+    }
+    assert {key: value for key, value in metrics.items() if key not in unknown} == {
+        key: value for key, value in whole.items() if key not in unknown
+    }
+    path = tmp_path / "metrics.json"
+    path.write_text(json.dumps(metrics, allow_nan=False))
+    assert read_metrics(path) == metrics
+    shown = {label: value for label, value, _, _ in describe(metrics)}
+    assert shown["Floor"] == "not available" and shown["Prior"] == "8"
+    assert "not available" in summary_text(["x"], [metrics], [lines_and_regions()])
+
+
+def test_frames_with_orbitals_count_for_the_truth() -> None:
+    some = evaluation()
+    some["has_orbitals"].values[:] = [0, 1]
+    some["nmae_true"].values[0] = some["floor_nmae"].values[0] = np.nan
+    some["potential_rms_error"].loc[{"pair": ["model-true", "fit-true"]}] = np.array([[np.nan, 11.0], [np.nan, 4.0]])
+    metrics = collect_metrics(some, trajectory(), comparison())
+    assert (metrics["density_nmae_true_percent"], metrics["density_floor_percent"]) == (2.0, 1.1)
+    assert metrics["potential_floor_mv"] == 4.0 and metrics["density_nmae_percent"] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nmae",
+        "nmae_true",
+        "nmae_by_atom",
+        "prior_negative_volume",
+        "charge_error",
+        "forces_predicted",
+        "dipole_predicted",
+        "energy_reference",
+    ],
+)
 def test_a_number_that_is_none_is_refused(name: str) -> None:
     broken = evaluation()
     broken[name].values.flat[0] = np.nan
