@@ -18,14 +18,15 @@ from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.density.error import GRID_LEVEL, DensityGrid
 from densnet.density.fit import density_self_energy, fit_density
-from densnet.density.label_files import Labels, read_atoms, read_labels
+from densnet.density.fit_basis import NATURAL, named_fit_basis, natural_fit_basis
+from densnet.density.label_files import FreeAtoms, Labels, read_atoms, read_labels
 from densnet.density.prior import fit_free_atom, superposition
 from densnet.density.process_pool import map_in_processes, report_progress
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE, HARTREE_IN_MILLIHARTREE
 
-METHOD_VERSION: int = 1
+METHOD_VERSION: int = 2
 
 Array = NDArray[np.float64]
 
@@ -39,8 +40,15 @@ CHARGE_TOLERANCE = 1e-8
 class FitSettings:
     """How densities are fitted."""
 
-    fit_basis: str = "def2-SVP-JKFIT"
-    """Gaussian basis set that densities are fitted in (def2-SVP-JKFIT, cc-pVTZ-JKFIT, aug-cc-pVQZ-JKFIT ...)."""
+    fit_basis: str = NATURAL
+    """Gaussian basis that densities are fitted in: natural (made from the training frames), even-tempered-2-l4, the
+    path of a .json file, or a library's name (def2-SVP-JKFIT, cc-pVTZ-JKFIT, aug-cc-pVQZ-JKFIT ...)."""
+    natural_primitives: str = "even-tempered-2-l4"
+    """Large uncontracted basis that a natural one is contracted from; any name that fit_basis may have."""
+    natural_share: float = 0.9999
+    """Share of the electrostatic energy of the density's difference from free atoms that the natural functions keep."""
+    natural_frames: int = 24
+    """Training frames, evenly spread, that the natural functions are made from."""
     max_failed_share: float = 0.05
     """Share of frames that may fail, in Psi4 or in the fit, before the stage stops."""
     grid_level: int = GRID_LEVEL
@@ -52,6 +60,12 @@ class FitSettings:
     """Measure the Coulomb self-energy of what the fit leaves; costs most of the stage's time for large molecules."""
 
     def __post_init__(self) -> None:
+        if not 0.0 < self.natural_share < 1.0:
+            raise DensnetError(f"natural_share: expected a share between 0 and 1, got {self.natural_share}")
+        if self.natural_frames < 1:
+            raise DensnetError(f"natural_frames: expected at least 1 frame, got {self.natural_frames}")
+        if self.natural_primitives == NATURAL:
+            raise DensnetError("natural_primitives: expected a basis that exists, such as even-tempered-2-l4")
         if not 0.0 <= self.max_failed_share < 1.0:
             raise DensnetError(f"max_failed_share: expected a share from 0 to below 1, got {self.max_failed_share}")
         if not 0 <= self.grid_level <= 9:
@@ -165,8 +179,8 @@ def fit_labels(
     """
     labels = read_labels(shards, geometries)
     numbers = labels.numbers
-    basis = Basis.from_name(settings.fit_basis, numbers)
     free = read_atoms(atoms, labels)
+    basis = _fit_basis(labels, free, settings, processes)
     priors = {
         number: fit_free_atom(basis, labels.orbital_basis, number, matrix)
         for number, matrix in free.density_matrices.items()
@@ -195,6 +209,26 @@ def fit_labels(
     good = [(f.index, r) for f, r in zip(frames, results, strict=True) if not r.failure]
     return _dataset(
         labels, molecule, [i for i, _ in good], [r for _, r in good], dict(sorted(failures.items())), free.energies
+    )
+
+
+def _fit_basis(labels: Labels, free: FreeAtoms, settings: FitSettings, processes: int) -> Basis:
+    """Return the basis that the settings name; a natural one is made from training frames, evenly spread."""
+    if settings.fit_basis != NATURAL:
+        return named_fit_basis(settings.fit_basis, labels.numbers, labels.orbital_basis)
+    data = labels.dataset
+    usable = np.flatnonzero((data["status"].values == "ok") & (data["split"].values == "train"))
+    if not len(usable):
+        raise DensnetError("fit_basis: natural needs training frames with labels, found none; name another fit basis")
+    chosen = usable[np.unique(np.linspace(0, len(usable) - 1, settings.natural_frames).round().astype(int))]
+    return natural_fit_basis(
+        named_fit_basis(settings.natural_primitives, labels.numbers, labels.orbital_basis),
+        labels.orbital_basis,
+        labels.numbers,
+        free.density_matrices,
+        [(data["positions"].values[t] / BOHR_IN_ANGSTROM, labels.orbitals[t]) for t in chosen],
+        retained_share=settings.natural_share,
+        processes=processes,
     )
 
 
