@@ -6,6 +6,7 @@ Sun, J. Comput. Chem. 36, 1664 (2015) for the integral library.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,7 +14,9 @@ from typing import Any
 import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
+from scipy.special import gamma
 
+from densnet.basis import point_values
 from densnet.basis.basis import Basis, Shell
 from densnet.basis.conventions import from_canonical, to_canonical
 from densnet.errors import DensnetError
@@ -23,6 +26,9 @@ Numbers = Sequence[int] | NDArray[np.integer]
 
 BLOCK_BYTES = 128 * 2**20
 """Most memory that one block of three-centre integrals or of grid values may take."""
+potential = point_values.potential
+FEW = 4
+"""So many vectors are expanded one by one; more of them together, by PySCF's grid values of all functions."""
 
 
 def pyscf_mole(basis: Basis, numbers: Numbers, positions: Array) -> Any:
@@ -58,13 +64,13 @@ def shells_of(basis: Basis, numbers: Numbers) -> list[tuple[int, int]]:
 
 def charges(basis: Basis, numbers: Numbers) -> Array:
     """Return q_k = ∫ χ_k dr, (k,), in e; zero unless l = 0. They do not depend on the geometry."""
-    return _by_shell(basis, numbers, 0)
+    return np.sqrt(4.0 * np.pi) * _radial_moments(basis, numbers, 0, 2)
 
 
 def onsite_dipoles(basis: Basis, numbers: Numbers) -> Array:
     """Return p_k = ∫ (r - R_i) χ_k dr, (k, 3), in e bohr, R_i the function's own nucleus; zero unless l = 1."""
     layout = basis.layout(numbers)
-    moments = _by_shell(basis, numbers, 1)
+    moments = np.sqrt(4.0 * np.pi / 3.0) * _radial_moments(basis, numbers, 1, 3)
     axis = np.array([1, 2, 0])[np.clip(layout.m, -1, 1) + 1]
     return np.where(np.arange(3) == axis[:, None], moments[:, None], 0.0)
 
@@ -75,9 +81,46 @@ def dipoles(basis: Basis, numbers: Numbers, positions: Array) -> Array:
     return charges(basis, numbers)[:, None] * np.asarray(positions)[atom] + onsite_dipoles(basis, numbers)
 
 
+def onsite_second_moments(basis: Basis, numbers: Numbers) -> Array:
+    """Return Θ_k = ∫ (r - R_i)(r - R_i)ᵀ χ_k dr, (k, 3, 3), in e bohr²; zero unless l = 0 or 2."""
+    layout = basis.layout(numbers)
+    moments = np.zeros((len(layout), 3, 3))
+    radial = functools.partial(_radial_moments, basis, numbers, power=4)
+    s, d = layout.l == 0, layout.l == 2
+    moments[s] = np.sqrt(4.0 * np.pi) / 3.0 * radial(0)[s, None, None] * np.eye(3)
+    xx, xy, xz, yy, yz, zz = point_values.cartesian_harmonics(2)
+    # ∫ x_a x_b x_c x_d over angles is 4π/15 (δ_ab δ_cd + δ_ac δ_bd + δ_ad δ_bc), and a harmonic has no trace.
+    shape = np.array([[2 * xx, xy, xz], [xy, 2 * yy, yz], [xz, yz, 2 * zz]]).transpose(2, 0, 1) * 4.0 * np.pi / 15.0
+    moments[d] = radial(2)[d, None, None] * shape[layout.m[d] + 2]
+    return moments
+
+
+def second_moments(basis: Basis, numbers: Numbers, positions: Array) -> Array:
+    """Return ∫ r rᵀ χ_k dr = q_k R Rᵀ + R p_kᵀ + p_k Rᵀ + Θ_k, (k, 3, 3), in e bohr² (positive charge)."""
+    R = np.asarray(positions)[basis.layout(numbers).atom]
+    p = np.einsum("kx,ky->kxy", R, onsite_dipoles(basis, numbers))
+    q = np.einsum("k,kx,ky->kxy", charges(basis, numbers), R, R)
+    return q + p + p.transpose(0, 2, 1) + onsite_second_moments(basis, numbers)
+
+
 def coulomb(basis: Basis, numbers: Numbers, positions: Array) -> Array:
     """Return J_kl = (k|l) = ∫∫ χ_k(r) χ_l(r') / |r - r'|, (k, k), in hartree."""
     return _square(basis, numbers, positions, "int2c2e_sph")
+
+
+def coulomb_between(basis: Basis, numbers: Numbers, positions: Array, other: tuple[Basis, Numbers, Array]) -> Array:
+    """Return J_kl = (k|l), (k, l), in hartree, of the functions of one molecule with those of another.
+
+    Args:
+        other: basis, numbers and positions (bohr) of the second.
+    """
+    from pyscf import gto
+
+    one, two = pyscf_mole(basis, numbers, positions), pyscf_mole(*other)
+    row, row_sign = to_canonical("pyscf", shells_of(basis, numbers))
+    column, column_sign = to_canonical("pyscf", shells_of(*other[:2]))
+    matrix = gto.intor_cross("int2c2e_sph", one, two)
+    return matrix[np.ix_(row, column)] * (row_sign[:, None] * column_sign)
 
 
 def overlap(basis: Basis, numbers: Numbers, positions: Array) -> Array:
@@ -153,48 +196,30 @@ def evaluate(basis: Basis, numbers: Numbers, positions: Array, points: Array) ->
 def expand(basis: Basis, numbers: Numbers, positions: Array, vectors: Array, points: Array) -> Array:
     """Return f_g = Σ_k χ_k(r_g) v_k, (g, ...), a block of points at a time (at most :data:`BLOCK_BYTES` of values).
 
-    With v a fitted c this is the density in e/bohr³; with v the occupied orbitals, (k, o), the orbitals' values.
+    With v a fitted c this is the density in e/bohr³ (:func:`densnet.basis.point_values.density`, which leaves distant
+    atoms out); with v the occupied orbitals, (k, o), the orbitals' values.
 
     Args:
         positions: (i, 3) in bohr.
         vectors: (k,) or (k, o), in canonical order.
         points: (g, 3) in bohr.
     """
+    v = np.asarray(vectors, dtype=float)
+    if v.ndim == 1:
+        return point_values.density(basis, numbers, positions, v, points)
+    if v.shape[1] <= FEW:
+        columns = [point_values.density(basis, numbers, positions, column, points) for column in v.T]
+        return np.stack(columns, axis=1) if columns else np.empty((len(points), 0))
     mole = pyscf_mole(basis, numbers, positions)
     back, sign = from_canonical("pyscf", shells_of(basis, numbers))
-    v = np.asarray(vectors, dtype=float)[back]
-    v = v * sign.reshape((-1,) + (1,) * (v.ndim - 1))
+    v = v[back] * sign[:, None]
     points = np.asarray(points, dtype=float)
-    values = np.empty((len(points), *v.shape[1:]))
+    values = np.empty((len(points), v.shape[1]))
     # Short blocks stay in the processor's cache.
     step = max(1, min(512, BLOCK_BYTES // (8 * max(1, len(v)))))
     for start in range(0, len(points), step):
         block = slice(start, start + step)
         values[block] = mole.eval_gto("GTOval_sph", points[block]) @ v
-    return values
-
-
-def potential(basis: Basis, numbers: Numbers, positions: Array, coefficients: Array, points: Array) -> Array:
-    """Return Σ_k c_k ∫ χ_k(r') / |r_g - r'| dr', (g,), in hartree/e, of the functions alone (positive charge).
-
-    Args:
-        positions: (i, 3) in bohr.
-        coefficients: c, (k,), in canonical order.
-        points: (g, 3) in bohr.
-    """
-    from pyscf import gto
-
-    mole = pyscf_mole(basis, numbers, positions)
-    back, sign = from_canonical("pyscf", shells_of(basis, numbers))
-    c = np.asarray(coefficients, dtype=float)[back] * sign
-    points = np.asarray(points, dtype=float)
-    values = np.empty(len(points))
-    step = max(1, min(4096, BLOCK_BYTES // (8 * len(c))))
-    for start in range(0, len(points), step):
-        block = slice(start, start + step)
-        # A Gaussian of exponent 1e16 is a point charge to the last digit; its integral is in closed form.
-        charges_at_points = gto.fakemol_for_charges(points[block])
-        values[block] = c @ gto.intor_cross("int2c2e_sph", mole, charges_at_points)
     return values
 
 
@@ -229,24 +254,19 @@ def becke_cells(numbers: Numbers, positions: Array, level: int) -> tuple[Array, 
     return grid.coords[real], grid.weights[real], grid.atm_idx[real].astype(np.int64)
 
 
-def _by_shell(basis: Basis, numbers: Numbers, l: int) -> Array:
-    """Radial moment of every function with this l, (k,); zero for the others."""
+def _radial_moments(basis: Basis, numbers: Numbers, l: int, power: int) -> Array:
+    """Return ∫ r^power R_k dr, (k,), of the functions R_k(r) Y_lm with this l, by Gaussian integrals; 0 for others."""
     values = []
     for number in numbers:
         for shell in basis.of(int(number)):
-            values.extend([_radial_moment(shell) if shell.l == l else 0.0] * (2 * shell.l + 1))
+            values.extend([_radial_moment(shell, power) if shell.l == l else 0.0] * (2 * shell.l + 1))
     return np.asarray(values, dtype=float)
 
 
-def _radial_moment(shell: Shell) -> float:
-    """∫ χ for an s shell, ∫ x χ_x for a p shell, by Gaussian integrals."""
-    a = np.asarray(shell.exponents)
-    if shell.l == 0:
-        moments = (2.0 * a / np.pi) ** 0.75 * (np.pi / a) ** 1.5
-    else:
-        norms = np.sqrt(4.0 * a) * (2.0 * a / np.pi) ** 0.75
-        moments = norms * (np.pi / a) ** 1.5 / (2.0 * a)
-    return float(np.asarray(shell.coefficients) @ moments)
+def _radial_moment(shell: Shell, power: int) -> float:
+    a, half = np.asarray(shell.exponents), (power + shell.l + 1) / 2.0
+    norms = np.sqrt(2.0 * (2.0 * a) ** (shell.l + 1.5) / gamma(shell.l + 1.5))
+    return float(np.asarray(shell.coefficients) @ (norms * gamma(half) / (2.0 * a**half)))
 
 
 def _pyscf_basis(shells: Sequence[Shell]) -> list[list[Any]]:

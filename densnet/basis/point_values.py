@@ -1,0 +1,270 @@
+"""Values at points of f(r) = Σ_k c_k χ_k(r) and of the potential it makes, with their derivatives, in atomic units.
+
+A function is a solid harmonic times Gaussians, S_lm(d) Σ_p w_p exp(-α_p d²) with d = r - R_i, and its potential keeps
+that form: ∫ S_lm(d') exp(-α d'²) / |d - d'| = (2π/α) S_lm(d) F_l(α d²), F_l Boys' function. Both are here one sum over
+Cartesian monomials whose weights depend on d² alone,
+
+    f(r) = Σ_i Σ_l Σ_{a+b+c=l} x^a y^b z^c w_abc(d²),   w_abc(d²) = Σ_p W_p,abc h_l(α_p, d²),
+
+summed by Horner's rule. Since ∂h/∂(d²) is known in closed form, so are gradient and Laplacian. The coefficients are
+folded into W first, so that the cost is one of primitives and not of functions. Helgaker, Jørgensen, Olsen, Molecular
+Electronic-Structure Theory (2000), chapters 6.4 and 9.8. Letters: g points, p primitives, a Cartesian monomials.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from scipy.special import gamma, gammainc
+
+from densnet.basis.basis import Basis, Shell
+from densnet.basis.conventions import to_canonical
+
+Array = NDArray[np.float64]
+Numbers = Sequence[int] | NDArray[np.integer]
+
+NEGLECTED = 1e-13
+"""An atom is left out where its functions add less than this to a density (e/bohr³; per bohr, bohr² to derivatives)."""
+POINTS_A_BLOCK = 2048
+"""So few that a block's intermediate values (about a megabyte) stay in the processor's cache."""
+FAR = 40.0
+"""Beyond this argument Boys' function is that of a point multipole to double precision."""
+
+
+@dataclass(frozen=True)
+class _Atom:
+    """One atom's share of f: centre (3,), distinct exponents (p,), and by l the weights W (p, a)."""
+
+    centre: Array
+    exponents: Array
+    weights: tuple[Array, ...]
+
+    def reaches(self, derivative: int) -> Array:
+        """Return the distances in bohr beyond which each exponent adds less than :data:`NEGLECTED`, (p,)."""
+        r = np.linspace(0.05, 60.0, 1200)[:, None]
+        bound = np.zeros((len(r), len(self.exponents)))
+        for l, W in enumerate(self.weights):
+            slope = (l / r + 2.0 * self.exponents * r) ** derivative
+            bound += r**l * slope * np.exp(-self.exponents * r * r) * np.abs(W).sum(axis=1)
+        return np.where(bound >= NEGLECTED, r, 0.0).max(axis=0) + 0.05
+
+    def within(self, distance: float, reaches: Array) -> _Atom:
+        """Return the atom with those exponents alone that reach as far as this."""
+        kept = reaches > distance
+        return self if kept.all() else _Atom(self.centre, self.exponents[kept], tuple(W[kept] for W in self.weights))
+
+
+Radial = Callable[[int, int], Array]
+"""(l, n) -> the n-th derivative of h_l with respect to d², (p, g)."""
+Kernel = Callable[[Array, Array, int], Radial]
+"""(exponents (p,), d² (g,), highest l + n) -> Radial."""
+
+
+def density(basis: Basis, numbers: Numbers, positions: Array, coefficients: Array, points: Array) -> Array:
+    """Return Σ_k c_k χ_k(r_g), (g,), in e/bohr³.
+
+    Args:
+        positions: (i, 3) in bohr.
+        coefficients: c, (k,), canonical order.
+        points: (g, 3) in bohr.
+    """
+    atoms = _atoms(basis, numbers, positions, coefficients)
+    return _sum_over_atoms(atoms, points, _value, _gaussian, 0)
+
+
+def density_gradient(basis: Basis, numbers: Numbers, positions: Array, coefficients: Array, points: Array) -> Array:
+    """Return ∇ Σ_k c_k χ_k(r_g), (g, 3), in e/bohr⁴; arguments as :func:`density`."""
+    atoms = _atoms(basis, numbers, positions, coefficients)
+    return _sum_over_atoms(atoms, points, _gradient, _gaussian, 1)
+
+
+def density_laplacian(basis: Basis, numbers: Numbers, positions: Array, coefficients: Array, points: Array) -> Array:
+    """Return ∇² Σ_k c_k χ_k(r_g), (g,), in e/bohr⁵; arguments as :func:`density`."""
+    atoms = _atoms(basis, numbers, positions, coefficients)
+    return _sum_over_atoms(atoms, points, _laplacian, _gaussian, 2)
+
+
+def potential(basis: Basis, numbers: Numbers, positions: Array, coefficients: Array, points: Array) -> Array:
+    """Return Σ_k c_k ∫ χ_k(r') / |r_g - r'| dr', (g,), in hartree/e, of the functions alone (positive charge).
+
+    Arguments as :func:`density`. Nothing is left out: a potential has no end.
+    """
+    atoms = _atoms(basis, numbers, positions, coefficients)
+    return _sum_over_atoms(atoms, points, _value, _coulomb, None)
+
+
+def potential_gradient(basis: Basis, numbers: Numbers, positions: Array, coefficients: Array, points: Array) -> Array:
+    """Return the gradient of :func:`potential`, (g, 3), in hartree/(e bohr)."""
+    atoms = _atoms(basis, numbers, positions, coefficients)
+    return _sum_over_atoms(atoms, points, _gradient, _coulomb, None)
+
+
+def boys(highest: int, x: Array) -> Array:
+    """Return F_n(x) = ∫_0^1 t^2n exp(-x t²) dt for n = 0 .. highest, (n, ...).
+
+    The highest from the incomplete gamma function, the others by downward recursion, which loses no digits.
+    """
+    F = np.empty((highest + 1, *x.shape))
+    order = highest + 0.5
+    safe = np.maximum(x, 1e-6)
+    inverse = 1.0 / safe
+    F[highest] = gamma(order) / 2.0 * np.sqrt(inverse)
+    for _ in range(highest):
+        F[highest] *= inverse
+    near = x < FAR
+    F[highest][near] *= gammainc(order, safe[near])
+    tiny = x < 1e-6
+    F[highest][tiny] = 1.0 / (2 * highest + 1) - x[tiny] / (2 * highest + 3)
+    decay = np.zeros(x.shape)
+    decay[near] = np.exp(-x[near])
+    for n in range(highest, 0, -1):
+        F[n - 1] = (2.0 * x * F[n] + decay) / (2 * n - 1)
+    return F
+
+
+def cartesian_harmonics(l: int) -> Array:
+    """Return the real solid harmonics r^l Y_lm as sums of monomials, (a, m).
+
+    Monomials run xx, xy, xz, yy, yz, zz: powers of x descending, then of y; m = -l .. l.
+    """
+    from pyscf import gto
+
+    index, sign = to_canonical("pyscf", [(0, l)])
+    return np.asarray(gto.cart2sph(l, normalized=None))[:, index] * sign
+
+
+def _atoms(basis: Basis, numbers: Numbers, positions: Array, coefficients: Array) -> list[_Atom]:
+    atoms, start = [], 0
+    for number, centre in zip(numbers, np.asarray(positions, dtype=float), strict=True):
+        shells = basis.of(int(number))
+        n = sum(2 * shell.l + 1 for shell in shells)
+        atoms.append(_atom(shells, centre, np.asarray(coefficients, dtype=float)[start : start + n]))
+        start += n
+    return atoms
+
+
+def _atom(shells: Sequence[Shell], centre: Array, coefficients: Array) -> _Atom:
+    from pyscf.gto import gto_norm
+
+    exponents = np.unique([exponent for shell in shells for exponent in shell.exponents])
+    spherical = [np.zeros((len(exponents), 2 * l + 1)) for l in range(shells[-1].l + 1)]
+    start = 0
+    for shell in shells:
+        own = np.asarray(shell.exponents)
+        radial = np.asarray(shell.coefficients) * gto_norm(shell.l, own)
+        c = coefficients[start : start + 2 * shell.l + 1]
+        np.add.at(spherical[shell.l], np.searchsorted(exponents, own), np.outer(radial, c))
+        start += 2 * shell.l + 1
+    weights = tuple(W @ cartesian_harmonics(l).T for l, W in enumerate(spherical))
+    return _Atom(centre, exponents, weights)
+
+
+def _sum_over_atoms(
+    atoms: Sequence[_Atom],
+    points: Array,
+    part: Callable[[_Atom, Array, Array, Kernel], Array],
+    kernel: Kernel,
+    derivative: int | None,
+) -> Array:
+    """Sum ``part`` of each atom over the points in its reach (all of them if ``derivative`` is None)."""
+    points = np.asarray(points, dtype=float)
+    vector = part is _gradient
+    values = np.zeros((len(points), 3) if vector else len(points))
+    reaches = [None if derivative is None else atom.reaches(derivative) for atom in atoms]
+    for block in _compact_blocks(points):
+        r = np.ascontiguousarray(points[block].T)
+        total = np.zeros((3, len(block)) if vector else len(block))
+        for atom, reach in zip(atoms, reaches, strict=True):
+            d = r - atom.centre[:, None]
+            square = np.einsum("xg,xg->g", d, d)
+            kept = atom if reach is None else atom.within(float(np.sqrt(square.min())), reach)
+            if len(kept.exponents):
+                total += part(kept, d, square, kernel)
+        values[block] = total.T
+    return values
+
+
+def _compact_blocks(points: Array) -> Iterator[NDArray[np.int64]]:
+    """Yield the indices of neighbouring points, so that most blocks are far from most nuclei."""
+    if not len(points):
+        return
+    order = cKDTree(points, leafsize=POINTS_A_BLOCK, compact_nodes=False, balanced_tree=False).indices
+    for start in range(0, len(points), POINTS_A_BLOCK):
+        yield order[start : start + POINTS_A_BLOCK]
+
+
+def _gaussian(exponents: Array, square: Array, highest: int) -> Radial:
+    values = np.exp(-exponents[:, None] * square)
+    return lambda l, n: values if n == 0 else (-exponents[:, None]) ** n * values
+
+
+def _coulomb(exponents: Array, square: Array, highest: int) -> Radial:
+    F = boys(highest, exponents[:, None] * square)
+    return lambda l, n: (2.0 * np.pi * (-1.0) ** n * exponents ** (n - 1.0))[:, None] * F[l + n]
+
+
+def _value(atom: _Atom, d: Array, square: Array, kernel: Kernel) -> Array:
+    radial = kernel(atom.exponents, square, len(atom.weights) - 1)
+    return _horner([W.T @ radial(l, 0) for l, W in enumerate(atom.weights)], d)
+
+
+def _gradient(atom: _Atom, d: Array, square: Array, kernel: Kernel) -> Array:
+    """∇(x^a y^b z^c w) = w ∇(x^a y^b z^c) + 2 d x^a y^b z^c w'; (3, g)."""
+    radial = kernel(atom.exponents, square, len(atom.weights))
+    w = [W.T @ radial(l, 0) for l, W in enumerate(atom.weights)]
+    slope = _horner([W.T @ radial(l, 1) for l, W in enumerate(atom.weights)], d)
+    gradient = 2.0 * d * slope
+    for axis in range(3):
+        lowered = [power[:, None] * w[l][rows] for l in range(1, len(w)) for rows, power in [_lowered(l, axis)]]
+        if lowered:
+            gradient[axis] += _horner(lowered, d)
+    return gradient
+
+
+def _laplacian(atom: _Atom, d: Array, square: Array, kernel: Kernel) -> Array:
+    """∇²(S_l h(d²)) = S_l [(4 l + 6) h' + 4 d² h''], for S_l is harmonic."""
+    radial = kernel(atom.exponents, square, len(atom.weights) + 1)
+    return _horner(
+        [W.T @ ((4 * l + 6) * radial(l, 1) + 4.0 * square * radial(l, 2)) for l, W in enumerate(atom.weights)],
+        d,
+    )
+
+
+def _horner(w: list[Array], d: Array) -> Array:
+    """Return Σ_l Σ_a w_l,a (g) times its monomial, (g,), for w_l of shape (a, g) and l = 0, 1 ... in turn.
+
+    All monomials of degree l are x times those of l - 1, then y times those without x, then z times the pure z.
+    """
+    x, y, z = d
+    total = w[-1]
+    for l in range(len(w) - 1, 0, -1):
+        n = l * (l + 1) // 2
+        below = w[l - 1] + x * total[:n]
+        below[n - l :] += y * total[n : n + l]
+        below[-1] += z * total[-1]
+        total = below
+    return total[0]
+
+
+@functools.cache
+def _lowered(l: int, axis: int) -> tuple[NDArray[np.int64], Array]:
+    """Return, for each monomial of degree l - 1, which of degree l it is the derivative of, and the power in front."""
+    powers = list(_monomials(l))
+    index = {power: row for row, power in enumerate(powers)}
+    rows = []
+    for power in _monomials(l - 1):
+        raised = list(power)
+        raised[axis] += 1
+        rows.append(index[(raised[0], raised[1], raised[2])])
+    return np.array(rows, dtype=np.int64), np.array([float(powers[row][axis]) for row in rows])
+
+
+def _monomials(l: int) -> Iterator[tuple[int, int, int]]:
+    for a in range(l, -1, -1):
+        for b in range(l - a, -1, -1):
+            yield a, b, l - a - b

@@ -1,0 +1,94 @@
+"""Electrostatics of nuclei and electrons, in closed form; atomic units.
+
+V(r) = Σ_i Z_i / |r - R_i| - Σ_k c_k ∫ χ_k(r') / |r - r'| dr'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+from densnet.basis import integrals, point_values
+from densnet.basis.basis import Basis
+from densnet.errors import DensnetError
+
+Array = NDArray[np.float64]
+Numbers = Sequence[int] | NDArray[np.integer]
+
+SAME_PLACE = 1e-6
+"""bohr; nuclei of two molecules nearer than this repel each other without bound."""
+
+
+@dataclass(frozen=True)
+class ChargeDistribution:
+    """Nuclei and electrons of a molecule.
+
+    Attributes:
+        basis: of the functions χ.
+        numbers: (i,) atomic numbers, which say what functions each atom has.
+        positions: (i, 3) in bohr.
+        coefficients: c, (k,), canonical order.
+        nuclear_charges: Z, (i,); zeros for electrons alone.
+    """
+
+    basis: Basis
+    numbers: NDArray[np.int64]
+    positions: Array
+    coefficients: Array
+    nuclear_charges: Array
+
+
+def potential(charges: ChargeDistribution, points: Array) -> Array:
+    """Return V, (g,), in hartree/e, at points (g, 3) in bohr; infinite on a nucleus."""
+    nuclei = np.zeros(len(points))
+    with np.errstate(divide="ignore"):
+        for Z, R in zip(charges.nuclear_charges, charges.positions, strict=True):
+            if Z:
+                nuclei += Z / np.linalg.norm(points - R, axis=1)
+    return nuclei - _potential_of_functions(charges, points)
+
+
+def field(charges: ChargeDistribution, points: Array) -> Array:
+    """Return -∇V, (g, 3), in hartree/(e bohr), at points (g, 3) in bohr; NaN on a nucleus."""
+    total = point_values.potential_gradient(
+        charges.basis, charges.numbers, charges.positions, charges.coefficients, points
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for Z, R in zip(charges.nuclear_charges, charges.positions, strict=True):
+            if Z:
+                total += Z * (points - R) / np.linalg.norm(points - R, axis=1)[:, None] ** 3
+    return total
+
+
+def interaction_energy(one: ChargeDistribution, other: ChargeDistribution) -> float:
+    """Return the Coulomb energy between two molecules' nuclei and electrons in hartree.
+
+    E = Σ_ij Z_i Z_j / R_ij - Σ_i Z_i v_other(R_i) - Σ_j Z_j v_one(R_j) + cᵀ J c', v the potential of the functions.
+
+    Raises:
+        DensnetError: two nuclei at one place.
+    """
+    distances = cdist(one.positions, other.positions)
+    both = np.outer(one.nuclear_charges, other.nuclear_charges)
+    if (distances[both != 0.0] < SAME_PLACE).any():
+        raise DensnetError(
+            "electrostatic energy: a nucleus of one molecule lies on one of the other; move one of the molecules"
+        )
+    nuclei = float(np.sum(np.divide(both, distances, out=np.zeros_like(both, dtype=float), where=both != 0.0)))
+    attraction = one.nuclear_charges @ _potential_of_functions(other, one.positions)
+    attraction += other.nuclear_charges @ _potential_of_functions(one, other.positions)
+    return nuclei - float(attraction) + coulomb_product(one, other)
+
+
+def coulomb_product(one: ChargeDistribution, other: ChargeDistribution) -> float:
+    """Return (ρ|ρ') = cᵀ J c' of the electrons alone, in hartree (no factor 1/2)."""
+    J = integrals.coulomb_between(one.basis, one.numbers, one.positions, (other.basis, other.numbers, other.positions))
+    return float(one.coefficients @ J @ other.coefficients)
+
+
+def _potential_of_functions(charges: ChargeDistribution, points: Array) -> Array:
+    return point_values.potential(charges.basis, charges.numbers, charges.positions, charges.coefficients, points)
