@@ -15,9 +15,9 @@ from ase.data import chemical_symbols
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
+from densnet.io.parts import Parts
 from densnet.reference.labels import basis_attributes
 from densnet.reference.level import LevelOfTheory
-from densnet.reference.parts import Parts
 from densnet.reference.psi4_program import WorkerCrashError, run_worker
 from densnet.units import HARTREE_IN_EV
 

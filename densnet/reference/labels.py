@@ -15,9 +15,9 @@ import xarray as xr
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable, write_text
+from densnet.io.parts import Parts, digest_of
 from densnet.reference.dispersion import check_d4, d4
 from densnet.reference.level import LevelOfTheory
-from densnet.reference.parts import Parts, digest_of
 from densnet.reference.psi4_program import WorkerCrashError, run_worker
 from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV, HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
+from densnet.io.parts import Parts, digest_of
 from densnet.molecule import Molecule
-from densnet.reference.parts import Parts, digest_of
 from densnet.reference.selection import distance_to_nearest, farthest_points, sorted_distances
 from densnet.reference.trajectories import TrajectoryPlan, run_trajectories
 
