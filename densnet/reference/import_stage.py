@@ -87,7 +87,7 @@ def import_labels(
         DensnetError: orbitals are not orthonormal; charge, dipole, overlap or energy contradict the density; no free
             atoms; a split that cannot be made; the fit fails.
     """
-    free = _free_atoms(data, atoms)
+    free = atoms_of(data, atoms)
     checks.check_energies(data, free.energies)
     rows, names = deal(data, split)
     distance = _distance_to_train(data, rows, names)
@@ -137,7 +137,12 @@ def _distance_to_train(data: ImportedData, rows: NDArray[np.int64], names: NDArr
     return distance
 
 
-def _free_atoms(data: ImportedData, path: Path | None) -> ImportedAtoms:
+def atoms_of(data: ImportedData, path: Path | None) -> ImportedAtoms:
+    """Return the free atoms of the file of ``densnet atoms`` or, without one, those that came with the data.
+
+    Raises:
+        DensnetError: an element is missing, or the file is of another level of theory than the data.
+    """
     elements = sorted({int(number) for number in data.numbers})
     if path is not None:
         return _psi4_atoms(data, path, elements)
@@ -243,11 +248,12 @@ def _fitted(
     elements = sorted(free.energies)
     atoms["energy"] = variable(("element",), np.array([free.energies[z] for z in elements]), "eV", "energy")
     own_shells = {str(z): [shell.l for shell in basis.of(z)] for z in elements}
+    coords = {"frame": variable(("frame",), np.arange(len(rows)), "1", "index into the geometries")}
     with tempfile.TemporaryDirectory(prefix="densnet-import-") as folder:
         paths = {stage: Path(folder) / f"{stage}.nc" for stage in ("sample", "label", "atoms")}
         contents = {
-            "sample": xr.Dataset(geometries, coords={"frame": np.arange(len(rows))}),
-            "label": xr.Dataset(shard, coords={"frame": np.arange(len(rows))}, attrs=attributes),
+            "sample": xr.Dataset(geometries, coords=coords),
+            "label": xr.Dataset(shard, coords=coords, attrs=attributes),
             "atoms": xr.Dataset(
                 atoms, coords={"element": elements}, attrs=attributes | {"psi4_shells": json.dumps(own_shells)}
             ),

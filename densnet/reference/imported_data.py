@@ -175,9 +175,10 @@ class _Reader:
 
 def _load_npz(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            if not hasattr(stored, "files"):
-                raise DensnetError(f"{path}: expected an npz archive, got a single array; use numpy.savez")
+        stored = np.load(path, allow_pickle=False)
+        if isinstance(stored, np.ndarray):
+            raise DensnetError(f"{path}: expected an npz archive, got a single array; use numpy.savez")
+        with stored:
             values = {name: stored[name] for name in stored.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DensnetError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +23,13 @@ needs_psi4 = [
 ]
 
 
-def water_frames(positions: np.ndarray) -> xr.Dataset:
+def water_frames(positions: np.ndarray, numbers: Sequence[int] = (8, 1, 1)) -> xr.Dataset:
     """Return geometries like those of ``densnet sample``, (t, i, x) Angstrom."""
     frames = len(positions)
     return xr.Dataset(
         {
             "positions": variable(("frame", "atom", "x"), positions, "angstrom", "positions"),
-            "numbers": variable(("atom",), np.array([8, 1, 1]), "1", "atomic numbers"),
+            "numbers": variable(("atom",), np.array(numbers), "1", "atomic numbers"),
             "split": variable(("frame",), np.array(["train", "test"] * frames)[:frames], "1", "split"),
         },
         attrs={"charge": 0, "multiplicity": 1},
