@@ -62,7 +62,8 @@ class DenSNetCalculator(Calculator):
         }
 
     def density(self, atoms: Atoms) -> Density:
-        """Return the electron density of ``atoms``."""
+        """Return the electron density of ``atoms``, with its free atoms."""
         numbers = np.asarray(atoms.numbers)
         (coefficients,) = self.model.coefficients(numbers, np.asarray(atoms.positions)[None])
-        return Density(self.model.density.whitened.basis, numbers, atoms.positions, coefficients)
+        basis, prior = self.model.density.whitened.basis, self.model.prior(numbers)
+        return Density(basis, numbers, atoms.positions, coefficients, prior=prior)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from densnet.density.prior import superposition
 from densnet.errors import DensnetError
 from densnet.models.density_model import DensityModel
 from densnet.models.energy_model import EnergyModel
@@ -51,6 +52,17 @@ class DenSNet(nn.Module):
     def free_atoms(self) -> torch.Tensor:
         """Return the coefficients (z, n) of the free atoms' s functions, padded, float64."""
         return self._exact_prior
+
+    def prior(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the coefficients of the free atoms of a molecule side by side, (k,), canonical order.
+
+        Raises:
+            DensnetError: an element that the model was not trained on.
+        """
+        self.elements_of(numbers)
+        basis, elements = self.density.whitened.basis, self.density.whitened.elements
+        rows = {z: row[: basis.n_radial(z, 0)] for z, row in zip(elements, self._exact_prior.numpy(), strict=True)}
+        return superposition(basis, numbers, rows)
 
     @property
     def dtype(self) -> torch.dtype:
