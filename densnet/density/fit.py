@@ -4,6 +4,10 @@ Minimise (ρ - ρ̂|ρ - ρ̂) over ρ̂ = Σ_k c_k χ_k under q·c = N_e and Σ
 
     J c = b + A λ,   Aᵀ c = t,   A = [q, d_x, d_y, d_z],   b_k = Σ_mn (k|mn) D_mn
 
+With a ridge λ > 0 the electrostatic energies of what each atom's functions add to a prior, Σ_i (Δρ_i|Δρ_i), are held
+small as well: J + λ G in place of J for Δc = c - prior, G the blocks of J on one atom. Atoms whose functions overlap
+could else share a density in many ways; a small λ picks a smooth one and hardly changes ρ̂.
+
 Dunlap, Connolly, Sabin, J. Chem. Phys. 71, 3396 (1979); atomic units, canonical order.
 """
 
@@ -122,6 +126,8 @@ def fit_density(
     positions: Array,
     density_matrix: Array,
     *,
+    prior: Array | None = None,
+    ridge: float = 0.0,
     density_self_energy: float = float("nan"),
     eigenvalue_cutoff: float | None = None,
 ) -> Fit:
@@ -132,6 +138,8 @@ def fit_density(
         orbital_basis: of the density matrix.
         positions: (i, 3) in bohr.
         density_matrix: D, (m, m), spin summed, canonical order.
+        prior: coefficients of the superposed free atoms, (k,), from which the ridge holds back; zero if not given.
+        ridge: λ, a small share of the atoms' own Coulomb energies, 1e-5 for instance.
         density_self_energy: (ρ|ρ) in hartree (:func:`density_self_energy`), for the residual's.
         eigenvalue_cutoff: see :class:`CoulombMetric`.
 
@@ -149,9 +157,12 @@ def fit_density(
     J = integrals.coulomb(basis, numbers, shifted)
     b = integrals.three_center(basis, orbital_basis, numbers, shifted, D)
 
-    metric = CoulombMetric(J, eigenvalue_cutoff)
-    with_charge = constrained_solution(metric, b, q[:, None], np.array([n_electrons]))
-    c = constrained_solution(metric, b, np.column_stack([q, d]), np.array([n_electrons, *dipole]))
+    p = np.zeros(len(q)) if prior is None else np.asarray(prior)
+    metric = CoulombMetric(J + ridge * on_one_atom(J, basis, numbers) if ridge else J, eigenvalue_cutoff)
+    moments, targets = np.column_stack([q, d]), np.array([n_electrons, *dipole])
+    difference, left = b - J @ p, targets - moments.T @ p
+    with_charge = p + constrained_solution(metric, difference, moments[:, :1], left[:1])
+    c = p + constrained_solution(metric, difference, moments, left)
     return Fit(
         coefficients=c,
         dipole=dipole + n_electrons * centre,
@@ -159,6 +170,12 @@ def fit_density(
         self_energy=density_self_energy - 2.0 * float(b @ c) + float(c @ J @ c),
         condition_number=metric.condition_number,
     )
+
+
+def on_one_atom(J: Array, basis: Basis, numbers: Numbers) -> Array:
+    """Return G, (k, k): J where both functions sit on the same atom, zero elsewhere."""
+    atom = basis.layout(numbers).atom
+    return np.where(atom[:, None] == atom, J, 0.0)
 
 
 def density_self_energy(orbital_basis: Basis, numbers: Numbers, positions: Array, density_matrix: Array) -> float:

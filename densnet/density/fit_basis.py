@@ -15,7 +15,7 @@ from densnet.basis.basis import Basis
 from densnet.basis.even_tempered import even_tempered_named
 from densnet.density.fit import fit_density
 from densnet.density.natural import FittedMolecule, natural_basis
-from densnet.density.prior import fit_free_atom
+from densnet.density.prior import fit_free_atom, superposition
 from densnet.density.process_pool import map_in_processes, report_progress
 from densnet.errors import DensnetError
 
@@ -59,6 +59,7 @@ def natural_fit_basis(
     frames: Sequence[tuple[Array, Array]],
     *,
     retained_share: float,
+    ridge: float,
     processes: int,
 ) -> Basis:
     """Return the natural density functions of some frames of one molecule.
@@ -69,17 +70,22 @@ def natural_fit_basis(
         density_matrices: of the free atoms, by atomic number, (m, m).
         frames: positions (i, 3) in bohr and occupied orbitals (m, o) of each.
         retained_share: see :func:`densnet.density.natural.natural_basis`.
+        ridge: of the fits, see :func:`densnet.density.fit.fit_density`; without one, near-redundant primitives
+            share the density between atoms in wild ways, and more functions are needed.
         processes: workers; the result does not depend on it.
 
     Raises:
         DensnetError: a fit fails, or the share is impossible.
     """
-    work = functools.partial(_coefficients, basis=primitives, orbital_basis=orbital_basis, numbers=numbers)
+    free_atoms = {z: fit_free_atom(primitives, orbital_basis, z, D) for z, D in density_matrices.items()}
+    prior = superposition(primitives, numbers, free_atoms)
+    work = functools.partial(
+        _coefficients, basis=primitives, orbital_basis=orbital_basis, numbers=numbers, prior=prior, ridge=ridge
+    )
     coefficients: list[Array] = []
     for c in map_in_processes(work, frames, processes=processes):
         coefficients.append(c)
         report_progress("fit: natural functions", len(coefficients), len(frames))
-    free_atoms = {z: fit_free_atom(primitives, orbital_basis, z, D) for z, D in density_matrices.items()}
     basis = natural_basis(
         primitives,
         free_atoms,
@@ -101,10 +107,17 @@ def describe_basis(basis: Basis, numbers: NDArray[np.int64]) -> str:
 
 
 def _coefficients(
-    frame: tuple[Array, Array], *, basis: Basis, orbital_basis: Basis, numbers: NDArray[np.int64]
+    frame: tuple[Array, Array],
+    *,
+    basis: Basis,
+    orbital_basis: Basis,
+    numbers: NDArray[np.int64],
+    prior: Array,
+    ridge: float,
 ) -> Array:
     positions, orbitals = frame
-    return fit_density(basis, orbital_basis, numbers, positions, 2.0 * orbitals @ orbitals.T).coefficients
+    D = 2.0 * orbitals @ orbitals.T
+    return fit_density(basis, orbital_basis, numbers, positions, D, prior=prior, ridge=ridge).coefficients
 
 
 def _from_file(path: Path) -> Basis:

@@ -45,10 +45,12 @@ class FitSettings:
     path of a .json file, or a library's name (def2-SVP-JKFIT, cc-pVTZ-JKFIT, aug-cc-pVQZ-JKFIT ...)."""
     natural_primitives: str = "even-tempered-2-l4"
     """Large uncontracted basis that a natural one is contracted from; any name that fit_basis may have."""
-    natural_share: float = 0.9999
+    natural_share: float = 0.9997
     """Share of the electrostatic energy of the density's difference from free atoms that the natural functions keep."""
     natural_frames: int = 24
     """Training frames, evenly spread, that the natural functions are made from."""
+    ridge: float = 1e-5
+    """Hold the atoms' own electrostatic energies down by this share, so that coefficients are smooth; 0 for none."""
     max_failed_share: float = 0.05
     """Share of frames that may fail, in Psi4 or in the fit, before the stage stops."""
     grid_level: int = GRID_LEVEL
@@ -66,6 +68,8 @@ class FitSettings:
             raise DensnetError(f"natural_frames: expected at least 1 frame, got {self.natural_frames}")
         if self.natural_primitives == NATURAL:
             raise DensnetError("natural_primitives: expected a basis that exists, such as even-tempered-2-l4")
+        if not 0.0 <= self.ridge < 1.0:
+            raise DensnetError(f"ridge: expected a small number from 0 to below 1, such as 1e-5, got {self.ridge}")
         if not 0.0 <= self.max_failed_share < 1.0:
             raise DensnetError(f"max_failed_share: expected a share from 0 to below 1, got {self.max_failed_share}")
         if not 0 <= self.grid_level <= 9:
@@ -140,6 +144,8 @@ def _fit_frame(frame: Frame, molecule: Molecule, settings: FitSettings) -> Fitte
         numbers,
         positions,
         D,
+        prior=molecule.prior,
+        ridge=settings.ridge,
         density_self_energy=own,
         eigenvalue_cutoff=settings.eigenvalue_cutoff,
     )
@@ -179,7 +185,7 @@ def fit_labels(
     """
     labels = read_labels(shards, geometries)
     numbers = labels.numbers
-    free = read_atoms(atoms, labels)
+    free = read_atoms(atoms, numbers, labels.orbital_basis, labels.level)
     basis = _fit_basis(labels, free, settings, processes)
     priors = {
         number: fit_free_atom(basis, labels.orbital_basis, number, matrix)
@@ -228,6 +234,7 @@ def _fit_basis(labels: Labels, free: FreeAtoms, settings: FitSettings, processes
         free.density_matrices,
         [(data["positions"].values[t] / BOHR_IN_ANGSTROM, labels.orbitals[t]) for t in chosen],
         retained_share=settings.natural_share,
+        ridge=settings.ridge,
         processes=processes,
     )
 

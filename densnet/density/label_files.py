@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,26 +105,34 @@ def read_labels(shards: Sequence[Path], geometries: Path) -> Labels:
     return Labels(whole, numbers, orbitals, basis, n_electrons, level)
 
 
-def read_atoms(path: Path, labels: Labels) -> FreeAtoms:
-    """Read the free atoms of every element of the labels.
+def read_atoms(
+    path: Path, numbers: Sequence[int] | NDArray[np.integer], orbital_basis: Basis, level: Mapping[str, Any]
+) -> FreeAtoms:
+    """Read the free atoms of every element of some labels.
+
+    Args:
+        path: file of ``densnet atoms``.
+        numbers: atomic numbers (repeats allowed).
+        orbital_basis: of the labels.
+        level: the labels' attributes, of which functional and basis must be the atoms' own.
 
     Raises:
         DensnetError: truncated or foreign file, an element is missing, or another level of theory than the labels'.
     """
     dataset = read_dataset(path, stage="atoms", variables=("element", "energy"))
     _need_attributes(path, dataset, ("orbital_basis", "ao_convention", "psi4_shells", "functional", "basis"))
-    if any(_differs(dataset.attrs[name], labels.level[name]) for name in ("functional", "basis")):
+    if any(_differs(dataset.attrs[name], level[name]) for name in ("functional", "basis")):
         raise DensnetError(
             f"{path}: made at another level of theory than the labels; run 'densnet atoms' again at theirs"
         )
     basis = Basis.from_json(dataset.attrs["orbital_basis"])
     shells = json.loads(dataset.attrs["psi4_shells"])
     matrices: dict[int, Array] = {}
-    for number in sorted({int(z) for z in labels.numbers}):
+    for number in sorted({int(z) for z in numbers}):
         name = f"density_matrix_{chemical_symbols[number]}"
         if name not in dataset or number not in dataset["element"].values:
             raise DensnetError(f"{path}: no free atom for {chemical_symbols[number]}; run 'densnet atoms' again")
-        if basis.of(number) != labels.orbital_basis.of(number):
+        if basis.of(number) != orbital_basis.of(number):
             raise DensnetError(f"{path}: its orbital basis is not that of the labels; run 'densnet atoms' again")
         own = [(0, int(l)) for l in shells[str(number)]]
         index, sign = _canonical_order(path, dataset.attrs["ao_convention"], own, basis, np.array([number]))

@@ -1,14 +1,16 @@
-r"""Natural density functions: few contracted functions of a large basis that hold almost all of a molecule's density.
+r"""Natural density functions: few contracted functions of a large basis that hold almost all of a density.
 
-For one element and one l let :math:`x = L^T \Delta c`, (n, 2 l + 1), be the whitened difference of a fitted density from
-its free atoms, :math:`B = L L^T` the Coulomb block of one centre (:mod:`densnet.basis.whitening`). The eigenvectors U of
+For one element and one l let :math:`x = L^T \Delta c`, (n, 2 l + 1), be the whitened difference of a fitted density
+from its free atoms, :math:`B = L L^T` the Coulomb block of one centre (:mod:`densnet.basis.whitening`). The
+eigenvectors U of
 
 .. math:: C_{nn'} = \frac{1}{N} \sum_{t, i, m} x_{nm} x_{n'm}
 
 over frames t and atoms i of the element are the principal components of Δρ in the Coulomb metric; the columns of
 :math:`L^{-T} U` contract the large basis to orthonormal functions on each atom. Among all elements and l those
 are kept whose eigenvalue, the electrostatic energy that one coefficient carries, is largest. The first s function of
-each element is its free atom, so that the prior stays exact. After natural orbitals, Löwdin, Phys. Rev. 97, 1474 (1955).
+each element is its free atom, so that the prior stays exact. After natural orbitals (Löwdin, Phys. Rev. 97, 1474
+(1955)).
 """
 
 from __future__ import annotations
