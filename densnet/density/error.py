@@ -60,9 +60,8 @@ class DensityGrid:
         return integrals.expand(basis, self.numbers, self.positions, np.asarray(coefficients).T, self.points).T
 
     def kohn_sham(self, orbital_basis: Basis, orbitals: Array) -> Array:
-        """Return ρ_g = 2 Σ_o ψ_o(r_g)², (g,), in e/bohr³, of doubly occupied orbitals (m, o), canonical order."""
-        psi = integrals.expand(orbital_basis, self.numbers, self.positions, orbitals, self.points)
-        return 2.0 * np.einsum("go,go->g", psi, psi)
+        """Return ρ_g in e/bohr³, (g,), of doubly occupied orbitals (m, o): see :func:`kohn_sham_density`."""
+        return kohn_sham_density(orbital_basis, self.numbers, self.positions, orbitals, self.points)
 
     def nmae(self, density: Array, reference: Array, n_electrons: float) -> float:
         """Return 100 ∫ |ρ̂ - ρ| / N_e in percent, densities (g,) in e/bohr³."""
@@ -110,6 +109,20 @@ class DensityGrid:
 
     def _shares(self, density: Array, reference: Array, n_electrons: float) -> Array:
         return 100.0 / n_electrons * self.weights * np.abs(density - reference)
+
+
+def kohn_sham_density(
+    orbital_basis: Basis, numbers: Numbers, positions: Array, orbitals: Array, points: Array
+) -> Array:
+    """Return ρ_g = 2 Σ_o ψ_o(r_g)², (g,), in e/bohr³.
+
+    Args:
+        positions: (i, 3) in bohr.
+        orbitals: (m, o), doubly occupied, canonical order.
+        points: (g, 3) in bohr.
+    """
+    psi = integrals.expand(orbital_basis, numbers, positions, orbitals, points)
+    return 2.0 * np.einsum("go,go->g", psi, psi)
 
 
 def coulomb_self_energy(basis: Basis, numbers: Numbers, positions: Array, difference: Array) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from densnet.basis import integrals
+from densnet.basis import integrals, point_values
 from densnet.basis.basis import Basis
 
 Array = NDArray[np.float64]
@@ -54,7 +54,7 @@ def fitted_potential(basis: Basis, numbers: Numbers, positions: Array, coefficie
         coefficients: c, (k,), canonical order.
         points: (g, 3) in bohr.
     """
-    electrons = integrals.potential(basis, numbers, positions, coefficients, points)
+    electrons = point_values.potential(basis, numbers, positions, coefficients, points)
     return nuclear_potential(numbers, positions, points) - electrons
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 TITLES: dict[str, str] = {
     "density_map": "Electron density in a plane",
     "density_error": "Error of the density",
+    "potential": "Electrostatic potential around the molecule",
     "learning_density": "Learning the density",
     "learning_energy": "Learning the energy",
     "parity": "Energies, forces and dipoles of held-out frames",
@@ -17,6 +18,7 @@ ORDER: tuple[str, ...] = (
     "spectrum",
     "density_map",
     "density_error",
+    "potential",
     "parity",
     "energy_conservation",
     "learning_density",
@@ -28,7 +30,7 @@ CAPTIONS: dict[str, str] = {
     "density_map": (
         "{system}, test frame {frame} (the one with the median error), in the plane of {plane}. (a) Predicted "
         "density. (b) What is learned: the fitted density less the superposed free atoms. (c) The model's error: "
-        "predicted less fitted density, on a scale {ratio:.0f} times finer than (b). Reference {level}; density "
+        "predicted less fitted density, on a scale {ratio:.2g} times finer than (b).{floor} Reference {level}; density "
         "fitted in {fit_basis}. Symbols mark nuclei within 0.4 Å of the plane."
     ),
     "density_error": (
@@ -36,7 +38,15 @@ CAPTIONS: dict[str, str] = {
         "error of each frame: superposed free atoms against the fitted density (prior), the model against the "
         "Kohn–Sham and the fitted density, and the fit against Kohn–Sham (floor); bars are medians. (b) Where the "
         "error sits: share of the electrons misplaced within a shell around the nearest nucleus, mean of "
-        "{n_radial} frames. Reference {level}."
+        "{n_radial} frames. (c) Electrons misplaced in the cell (Becke) of an atom of each element, and the share of "
+        "the whole error that all its atoms have. Reference {level}."
+    ),
+    "potential": (
+        "{system}, test frame {frame} (the one with the median error), seen along the normal of the plane of {plane}: "
+        "the nearer side of the merged spheres of {scale:g} van der Waals radii. (a) Electrostatic potential of the "
+        "{reference}. (b) The potential of the predicted density less that (RMS {rms:.3g} mV here). (c) RMS error on "
+        "surfaces of 1.4 to 2.0 van der Waals radii (Singh and Kollman's points), mean and range of {n_test} test "
+        "frames; the model deviates by {relative:.3g} % of the potential from the fit. Reference {level}."
     ),
     "learning_density": (
         "{system}, density model, {n_train} training frames, seed {seed}: (a) training loss; then the errors on "

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,9 +13,10 @@ from numpy.typing import NDArray
 
 from densnet.basis.basis import Basis
 from densnet.density.density import Density
-from densnet.density.error import DensityGrid
+from densnet.density.error import DensityGrid, kohn_sham_density
 from densnet.report.captions import CAPTIONS, TITLES
-from densnet.report.sources import Sources, level_of_theory
+from densnet.report.plane import best_plane, draw_nuclei
+from densnet.report.sources import Sources, kohn_sham_of, level_of_theory, n_electrons_of
 from densnet.report.style import DIVERGING, FLOOR, MODEL, PRIOR, TRUE, Picture, new_figure, panel_letter, picture
 from densnet.units import BOHR_IN_ANGSTROM
 
@@ -28,62 +27,11 @@ MARGIN = 1.8
 SPACING = 0.04
 """Of the points of a map, Å."""
 N_RADIAL_FRAMES = 5
-
-
-@dataclass(frozen=True)
-class Plane:
-    """A plane through the molecule.
-
-    Attributes:
-        origin: (3,) Å.
-        axes: (2, 3) orthonormal, the longer extent of the molecule first.
-        atoms: the three atoms that define it, or none if a line does.
-    """
-
-    origin: Array
-    axes: Array
-    atoms: tuple[int, ...]
-
-    def coordinates(self, points: Array) -> tuple[Array, Array]:
-        """Return coordinates (g, 2) in the plane and distances (g,) from it, Å."""
-        relative = points - self.origin
-        flat = relative @ self.axes.T
-        return flat, np.abs(relative @ np.cross(self.axes[0], self.axes[1]))
-
-
-def best_plane(numbers: NDArray[np.int64], positions: Array) -> Plane:
-    """Return the plane through three atoms that do not lie on a line: greatest nuclear charge, then closest together.
-
-    A linear molecule gets any plane that holds it.
-    """
-    best: tuple[float, float] = (0.0, 0.0)
-    chosen: tuple[int, ...] = ()
-    for triple in itertools.combinations(range(len(numbers)), 3):
-        a, b, c = positions[list(triple)]
-        sides = sorted((np.linalg.norm(b - a), np.linalg.norm(c - b), np.linalg.norm(a - c)))
-        area = 0.5 * np.linalg.norm(np.cross(b - a, c - a))
-        if area < 0.1 * sides[0] * sides[1]:
-            continue
-        merit = (float(numbers[list(triple)].sum()), -float(sum(sides)))
-        if merit > best:
-            best, chosen = merit, triple
-    if chosen:
-        origin = positions[chosen[0]]
-        u = positions[chosen[1]] - origin
-        normal = np.cross(u, positions[chosen[2]] - origin)
-        normal /= np.linalg.norm(normal)
-    else:
-        origin = positions[0]
-        u = positions[-1] - origin if len(positions) > 1 else np.array([1.0, 0.0, 0.0])
-        normal = np.cross(u, np.eye(3)[np.argmin(np.abs(u))])
-        normal /= np.linalg.norm(normal)
-    flat = (positions - origin) - np.outer((positions - origin) @ normal, normal)
-    long_axis = np.linalg.svd(flat - flat.mean(axis=0))[2][0] if len(positions) > 1 else u / np.linalg.norm(u)
-    return Plane(origin, np.stack([long_axis, np.cross(normal, long_axis)]), chosen)
+FLOOR_NOTE = " (d) What the fitting basis loses, on the same scale: fitted less Kohn–Sham density."
 
 
 def density_map(sources: Sources) -> Picture:
-    """Draw predicted density, learned difference and error in a plane of the test frame of median error."""
+    """Draw predicted density, learned difference and errors in a plane of the test frame of median error."""
     evaluation = sources.evaluation
     row = int(np.argsort(evaluation["nmae"].values)[evaluation.sizes["frame"] // 2])
     frame = evaluation.isel(frame=row)
@@ -102,19 +50,20 @@ def density_map(sources: Sources) -> Picture:
         Density(basis, numbers, positions, c).at(points.reshape(-1, 3)).reshape(points.shape[:2])
         for c in (predicted, fitted - evaluation["prior"].values, predicted - fitted)
     ]
-    width = 10.0
-    panel = (width - 2.4) / 3
-    figure = new_figure(width, float(np.clip(panel * (high[1] - low[1]) / (high[0] - low[0]), 1.8, 4.5)) + 0.9)
-    panels = figure.subplots(1, 3, sharey=True)
+    true = kohn_sham_of(sources.labels, frame)
+    if true is not None:
+        bohr, flat_points = positions / BOHR_IN_ANGSTROM, points.reshape(-1, 3) / BOHR_IN_ANGSTROM
+        rho = kohn_sham_density(true.orbital_basis, numbers, bohr, true.orbitals, flat_points) / BOHR_IN_ANGSTROM**3
+        values.append(values[0] - values[2] - rho.reshape(points.shape[:2]))
+    figure, panels = _panels(len(values), float((high[1] - low[1]) / (high[0] - low[0])))
     # The sharp features at the nuclei would hide the bonds: the scale ends where all but 1 % of the area lies below.
     scales = [float(np.quantile(np.abs(v), 0.99)) for v in values]
-    labels = ("ρ model  [e/Å³]", "ρ fit − ρ atoms  [e/Å³]", "ρ model − ρ fit  [e/Å³]")
-    for number, (axes, value, scale, label) in enumerate(zip(panels, values, scales, labels, strict=True)):
-        _draw_map(figure, axes, x, y, value, scale, label, signed=number > 0)
-        _draw_nuclei(axes, numbers, flat, height)
-        panel_letter(axes, "abc"[number])
-        axes.set_xlabel("x [Å]")
-    panels[0].set_ylabel("y [Å]")
+    scales[2:] = [max(scales[2:])] * len(scales[2:])
+    labels = ("ρ model  [e/Å³]", "ρ fit − ρ atoms  [e/Å³]", "ρ model − ρ fit  [e/Å³]", "ρ fit − ρ Kohn–Sham  [e/Å³]")
+    for number, (axes, value, scale) in enumerate(zip(panels, values, scales, strict=True)):
+        _draw_map(figure, axes, x, y, value, scale, labels[number], signed=number > 0)
+        draw_nuclei(axes, numbers, flat, height)
+        panel_letter(axes, "abcd"[number])
     names = [chemical_symbols[numbers[atom]] for atom in plane.atoms]
     caption = CAPTIONS["density_map"].format(
         system=sources.system,
@@ -123,8 +72,23 @@ def density_map(sources: Sources) -> Picture:
         ratio=scales[1] / scales[2] if scales[2] > 0 else np.inf,
         level=level_of_theory(sources.labels),
         fit_basis=basis.name,
+        floor=FLOOR_NOTE if true is not None else "",
     )
     return picture(figure, "density_map", TITLES["density_map"], caption)
+
+
+def _panels(number: int, height_to_width: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure with three maps in a row, or four in a square; axes labelled at its rim."""
+    rows, columns = (1, 3) if number == 3 else (2, 2)
+    width = 10.0 if columns == 3 else 8.4
+    panel = (width - 0.8 * columns) / columns
+    figure = new_figure(width, rows * (float(np.clip(panel * height_to_width, 1.8, 4.5)) + 0.9))
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("y [Å]")
+    for axes in grid[-1]:
+        axes.set_xlabel("x [Å]")
+    return figure, list(grid.flat)
 
 
 def _draw_map(
@@ -153,47 +117,15 @@ def _draw_map(
     axes.set_aspect("equal")
 
 
-def _draw_nuclei(axes: Axes, numbers: NDArray[np.int64], flat: Array, height: Array) -> None:
-    """Write the symbols of the nuclei in the plane, a faint dot for the others."""
-    for number, (x, y), distance in zip(numbers, flat, height, strict=True):
-        if distance < 0.4:
-            axes.text(
-                x, y, chemical_symbols[number], ha="center", va="center", fontsize=8, fontweight="bold",
-                bbox={"boxstyle": "circle,pad=0.12", "fc": "white", "ec": "none", "alpha": 0.75},
-            )  # fmt: skip
-        else:
-            axes.plot(x, y, "o", ms=3, mfc="none", mec="#666666", mew=0.6)
-
-
 def density_error(sources: Sources) -> Picture:
-    """Draw the NMAE of every test frame by kind, and the error over the distance to the nearest nucleus."""
-    evaluation = sources.evaluation
-    figure = new_figure(8.6, 3.4)
-    left, right = figure.subplots(1, 2, width_ratios=[1.15, 1.0])
-    kinds = [
-        ("prior\nvs fit", "prior_nmae", PRIOR),
-        ("model\nvs Kohn–Sham", "nmae_true", TRUE),
-        ("model\nvs fit", "nmae", MODEL),
-        ("fit vs\nKohn–Sham\n(floor)", "floor_nmae", FLOOR),
-    ]
-    rng = np.random.default_rng(0)
-    for place, (_, name, colour) in enumerate(kinds):
-        values = evaluation[name].values
-        spread = place + rng.uniform(-0.18, 0.18, len(values))
-        left.plot(spread, values, "o", ms=3.5, color=colour, alpha=0.5, mew=0)
-        median = float(np.median(values))
-        left.plot([place - 0.3, place + 0.3], [median, median], color=colour, lw=2.5, solid_capstyle="butt")
-        left.annotate(
-            f"{median:.3g} %", (place + 0.32, median), fontsize=8, va="center", color=colour, annotation_clip=False
-        )
-    left.set_yscale("log")
-    left.set_xlim(-0.5, len(kinds) - 0.1)
-    left.set_xticks(range(len(kinds)), [kind[0] for kind in kinds])
-    left.set_ylabel("NMAE [%]")
-    left.grid(axis="y")
-    panel_letter(left, "a")
-    n_radial = _draw_radial(right, evaluation)
-    panel_letter(right, "b")
+    """Draw how wrong the density is, and where: by distance from the nuclei and by element."""
+    figure = new_figure(11.0, 3.5)
+    left, middle, right = figure.subplots(1, 3, width_ratios=[1.25, 1.0, 0.9])
+    _draw_kinds(left, sources.evaluation)
+    n_radial = _draw_radial(middle, sources)
+    _draw_elements(right, sources.evaluation)
+    for axes, letter in zip((left, middle, right), "abc", strict=True):
+        panel_letter(axes, letter)
     caption = CAPTIONS["density_error"].format(
         system=sources.system,
         n_test=sources.metrics["n_test"],
@@ -205,33 +137,92 @@ def density_error(sources: Sources) -> Picture:
     return picture(figure, "density_error", TITLES["density_error"], caption)
 
 
-def _draw_radial(axes: Axes, evaluation: xr.Dataset) -> int:
+def _draw_kinds(axes: Axes, evaluation: xr.Dataset) -> None:
+    """Draw each frame's NMAE, a column a pair of densities, with the medians."""
+    kinds = [
+        ("prior\nvs fit", "prior_nmae", PRIOR),
+        ("model\nvs Kohn–Sham", "nmae_true", TRUE),
+        ("model\nvs fit", "nmae", MODEL),
+        ("fit vs\nKohn–Sham\n(floor)", "floor_nmae", FLOOR),
+    ]
+    rng = np.random.default_rng(0)
+    for place, (_, name, colour) in enumerate(kinds):
+        values = evaluation[name].values
+        values = values[np.isfinite(values)]
+        if not values.size:
+            axes.text(place, 0.5, "not\navailable", ha="center", color=colour, transform=axes.get_xaxis_transform())
+            continue
+        spread = place + rng.uniform(-0.18, 0.18, len(values))
+        axes.plot(spread, values, "o", ms=3.5, color=colour, alpha=0.5, mew=0)
+        median = float(np.median(values))
+        axes.plot([place - 0.3, place + 0.3], [median, median], color=colour, lw=2.5, solid_capstyle="butt")
+        axes.annotate(
+            f"{median:.3g} %", (place + 0.32, median), fontsize=8, va="center", color=colour, annotation_clip=False
+        )
+    axes.set_yscale("log")
+    axes.set_xlim(-0.5, len(kinds) - 0.1)
+    axes.set_xticks(range(len(kinds)), [kind[0] for kind in kinds])
+    axes.set_ylabel("NMAE [%]")
+    axes.grid(axis="y")
+
+
+def _draw_elements(axes: Axes, evaluation: xr.Dataset) -> None:
+    """Draw the misplaced electrons per atom of each element, the share of the whole error written on each bar."""
+    numbers = evaluation["numbers"].values.astype(int)
+    elements = sorted(set(numbers.tolist()))
+    parts = evaluation["nmae_by_atom"].mean("frame")
+    shown = [("model-fit", "model", MODEL), ("fit-true", "floor", FLOOR)]
+    shown = [kind for kind in shown if np.isfinite(parts.sel(pair=kind[0]).values).all()]
+    width = 0.8 / len(shown)
+    for column, (pair, label, colour) in enumerate(shown):
+        by_atom = parts.sel(pair=pair).values / 100.0 * n_electrons_of(evaluation)
+        heights = np.array([by_atom[numbers == z].mean() for z in elements])
+        shares = [100.0 * by_atom[numbers == z].sum() / by_atom.sum() for z in elements]
+        places = np.arange(len(elements)) + (column - (len(shown) - 1) / 2) * width
+        bars = axes.bar(places, 1e3 * heights, 0.94 * width, color=colour, label=label)
+        axes.bar_label(bars, [f"{share:.0f} %" for share in shares], fontsize=7, color=colour, padding=1)
+    counts = [int((numbers == z).sum()) for z in elements]
+    names = [
+        f"{chemical_symbols[z]} × {n}" if n > 1 else chemical_symbols[z] for z, n in zip(elements, counts, strict=True)
+    ]
+    axes.set_xticks(range(len(elements)), names)
+    axes.set_ylabel("misplaced electrons [10⁻³ e per atom]")
+    axes.margins(y=0.15)
+    axes.grid(axis="y")
+    axes.legend()
+
+
+def _draw_radial(axes: Axes, sources: Sources) -> int:
     """Draw 100/N ∫ |Δρ| δ(r - distance to the nearest nucleus), per Å; return how many frames were averaged."""
+    evaluation = sources.evaluation
     basis = Basis.from_json(evaluation.attrs["fit_basis"])
     numbers = evaluation["numbers"].values.astype(np.int64)
-    n_electrons = float(numbers.sum()) - float(evaluation.attrs.get("charge", 0))
     radius = np.linspace(0.02, 3.0, 150)
     rows = np.linspace(0, evaluation.sizes["frame"] - 1, min(N_RADIAL_FRAMES, evaluation.sizes["frame"])).astype(int)
-    profiles = np.zeros((2, len(radius)))
+    profiles: dict[str, Array] = {}
     for row in rows:
         frame = evaluation.isel(frame=int(row))
         grid = DensityGrid.around(numbers, frame["positions"].values / BOHR_IN_ANGSTROM)
-        distance = BOHR_IN_ANGSTROM * np.sqrt(
-            ((grid.points[:, None, :] - grid.positions[None, :, :]) ** 2).sum(axis=2).min(axis=1)
-        )
+        distance = BOHR_IN_ANGSTROM * grid.distance_to_nucleus()
         # Points of an atomic grid sit on shells: each is smeared over about the distance to the next shell.
         width = 0.03 + 0.09 * distance
         kernel = np.exp(-0.5 * ((radius[:, None] - distance) / width) ** 2) / (np.sqrt(2 * np.pi) * width)
-        fitted = frame["coefficients"].values
-        others = (evaluation["prior"].values, frame["coefficients_predicted"].values)
-        for number, other in enumerate(others):
-            share = 100.0 / n_electrons * grid.weights * np.abs(grid.fitted(basis, other - fitted))
-            profiles[number] += kernel @ share / len(rows)
-    for profile, label, colour in zip(profiles, ("prior", "model"), (PRIOR, MODEL), strict=True):
-        axes.plot(radius, profile, color=colour, label=label)
+        names = ("coefficients", "coefficients_predicted")
+        prior, fitted, predicted = grid.fitted(
+            basis, np.stack([evaluation["prior"].values, *(frame[name].values for name in names)])
+        )
+        differences = {"prior": prior - fitted, "model": predicted - fitted}
+        true = kohn_sham_of(sources.labels, frame)
+        if true is not None:
+            differences["floor"] = fitted - grid.kohn_sham(true.orbital_basis, true.orbitals)
+        for label, difference in differences.items():
+            share = 100.0 / n_electrons_of(evaluation) * grid.weights * np.abs(difference)
+            profiles[label] = profiles.get(label, np.zeros(len(radius))) + kernel @ share / len(rows)
+    for label, profile in profiles.items():
+        axes.plot(radius, profile, color={"prior": PRIOR, "model": MODEL, "floor": FLOOR}[label], label=label)
     axes.set_yscale("log")
-    positive = profiles[profiles > 0]
-    axes.set_ylim(max(float(positive.min()), float(profiles.max()) * 1e-5) / 1.5, float(profiles.max()) * 2)
+    every = np.concatenate(list(profiles.values()))
+    axes.set_ylim(max(float(every[every > 0].min()), float(every.max()) * 1e-5) / 1.5, float(every.max()) * 2)
     axes.set_xlim(0, 3.0)
     axes.set_xlabel("distance to the nearest nucleus [Å]")
     axes.set_ylabel("misplaced electrons [% per Å]")

@@ -8,6 +8,7 @@ from pathlib import Path
 from densnet.report.density_figures import density_error, density_map
 from densnet.report.dynamics_figures import energy_conservation
 from densnet.report.learning_figures import learning_density, learning_energy, parity
+from densnet.report.potential_figures import potential
 from densnet.report.sources import Sources
 from densnet.report.spectrum_figures import spectrum
 from densnet.report.style import Picture, style
@@ -16,6 +17,7 @@ from densnet.report.timing_figures import read_benchmarks, timings
 DRAWINGS = (
     density_map,
     density_error,
+    potential,
     learning_density,
     learning_energy,
     parity,

@@ -14,6 +14,8 @@ import xarray as xr
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
+from densnet.basis.basis import Basis
+from densnet.density.frame_errors import KohnSham
 from densnet.errors import DensnetError
 from densnet.io.netcdf import settings_of
 from densnet.report.metrics import Metrics
@@ -86,6 +88,21 @@ def level_of_theory(labels: xr.Dataset) -> str:
     dispersion = str(known.get("dispersion") or "none")
     suffix = "" if dispersion.lower() == "none" else f"-{dispersion.upper()}"
     return f"{known['functional']}{suffix}/{known['basis']}"
+
+
+def kohn_sham_of(labels: xr.Dataset, frame: xr.Dataset) -> KohnSham | None:
+    """Return the Kohn-Sham density of a frame of the evaluation; None if the labels do not have its orbitals."""
+    if "orbitals" not in labels.variables or "orbital_basis" not in labels.attrs or "frame" not in frame.coords:
+        return None
+    found = labels["orbitals"].values[labels["frame"].values == frame["frame"].item()]
+    if len(found) != 1 or not np.isfinite(found).all():
+        return None
+    return KohnSham(Basis.from_json(labels.attrs["orbital_basis"]), found[0])
+
+
+def n_electrons_of(evaluation: xr.Dataset) -> float:
+    """Return the molecule's number of electrons."""
+    return float(evaluation["numbers"].values.sum()) - float(evaluation.attrs.get("charge", 0))
 
 
 def _collect(layer: Mapping[str, Any], known: dict[str, Any]) -> None:

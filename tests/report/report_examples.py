@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from densnet.basis import integrals
 from densnet.basis.basis import Basis
+from densnet.basis.conventions import to_canonical
 from densnet.cli.compare import compare
 from densnet.cli.metrics import metrics
 from densnet.cli.spectrum import spectrum
+from densnet.density.frame_errors import PAIRS, SHELLS
+from densnet.density.surface import SCALES
 from densnet.io.netcdf import variable, write_dataset
 from densnet.spectra.settings import SpectrumSettings
 from densnet.units import BOHR_IN_ANGSTROM, SPEED_OF_LIGHT_IN_CM_PER_FS
@@ -26,27 +29,29 @@ LEVEL = {"functional": "PBE", "basis": "def2-SVP", "dispersion": "none"}
 Array = NDArray[np.float64]
 
 
-def fitted_density(basis: Basis, positions: Array) -> tuple[Array, Array]:
-    """Coulomb fit of water's Hartree-Fock/STO-3G density, and its part in the s functions alone (a stand-in prior)."""
+def fitted_density(basis: Basis, orbital_basis: Basis, positions: Array) -> tuple[Array, Array, Array]:
+    """Coulomb fit of water's Hartree-Fock/STO-3G density, its part in the s functions (a stand-in prior), orbitals."""
     from pyscf import scf
 
-    orbital_basis = Basis.from_name("STO-3G", NUMBERS)
     bohr = positions / BOHR_IN_ANGSTROM
-    density_matrix = scf.RHF(integrals.pyscf_mole(orbital_basis, NUMBERS, bohr)).run(verbose=0).make_rdm1()
+    field = scf.RHF(integrals.pyscf_mole(orbital_basis, NUMBERS, bohr)).run(verbose=0)
+    order, sign = to_canonical("pyscf", integrals.shells_of(orbital_basis, NUMBERS))
+    orbitals = field.mo_coeff[:, field.mo_occ > 0][order] * sign[:, None]
     J = integrals.coulomb(basis, NUMBERS, bohr)
-    b = integrals.three_center(basis, orbital_basis, NUMBERS, bohr, density_matrix)
+    b = integrals.three_center(basis, orbital_basis, NUMBERS, bohr, 2 * orbitals @ orbitals.T)
     c = np.linalg.solve(J, b)
     s = np.flatnonzero(basis.layout(NUMBERS).l == 0)
     prior = np.zeros_like(c)
     prior[s] = np.linalg.solve(J[np.ix_(s, s)], b[s])
-    return c, prior
+    return c, prior, orbitals
 
 
 def write_labels_and_evaluation(folder: Path) -> None:
     rng = np.random.default_rng(3)
     basis = Basis.from_name("def2-SVP-JKFIT", NUMBERS)
     positions = GEOMETRY + 0.03 * rng.normal(size=(N_FRAMES, 3, 3))
-    fits = [fitted_density(basis, x) for x in positions]
+    orbital_basis = Basis.from_name("STO-3G", NUMBERS)
+    fits = [fitted_density(basis, orbital_basis, x) for x in positions]
     c, prior = np.array([fit[0] for fit in fits]), fits[0][1]
     predicted = c + 0.03 * (c - prior) * rng.normal(size=c.shape)
     energy, forces = rng.normal(size=N_FRAMES), rng.normal(size=(N_FRAMES, 3, 3))
@@ -66,7 +71,10 @@ def write_labels_and_evaluation(folder: Path) -> None:
         "coefficients": variable(("frame", "k"), c, "bohr^-1.5", "fitted"),
         "prior": variable(("k",), prior, "bohr^-1.5", "free atoms"),
     }
-    labels = xr.Dataset(common, coords=coords).assign_attrs(fit_basis=basis.to_json(), psi4_version="1.9.1", **LEVEL)
+    orbitals = variable(("frame", "ao", "occupied"), np.array([fit[2] for fit in fits]), "bohr^-1.5", "orbitals")
+    labels = xr.Dataset(common | {"orbitals": orbitals}, coords=coords).assign_attrs(
+        fit_basis=basis.to_json(), orbital_basis=orbital_basis.to_json(), psi4_version="1.9.1", **LEVEL
+    )
     write_dataset(labels, folder / "labels.nc", stage="fit", method_version=1, settings={"fit_basis": basis.name})
     evaluation = xr.Dataset(
         common
@@ -85,10 +93,34 @@ def write_labels_and_evaluation(folder: Path) -> None:
             "prior_nmae": variable(frames, spread(8.0), "%", "prior against fit"),
             "coulomb_error": variable(frames, spread(0.05), "mHa", "self-energy of the error"),
             "charge_error": variable(frames, 1e-7 * rng.normal(size=N_FRAMES), "e", "charge error"),
+            "prior_negative_volume": variable(frames, spread(70.0), "%", "where the fit is below the prior"),
+            "has_orbitals": variable(frames, np.ones(N_FRAMES, dtype=np.int8), "1", "whether orbitals are known"),
+            **{
+                name: variable(("pair", "frame", *dims), by_pair(rng, size, shape), units, name)
+                for name, (dims, shape, size, units) in BY_PAIR.items()
+            },
         },
-        coords=coords,
-    ).assign_attrs(fit_basis=basis.to_json(), n_train=100, seed=11)
+        coords=coords | {"pair": list(PAIRS), "shell": list(SHELLS), "scale": list(SCALES)},
+    ).assign_attrs(fit_basis=basis.to_json(), n_train=100, seed=11, density_ms_per_frame=3.0, prior_ms_per_frame=0.2)
     write_dataset(evaluation, folder / "evaluation.nc", stage="evaluate", method_version=1, settings={})
+
+
+BY_PAIR: dict[str, tuple[tuple[str, ...], tuple[int, ...], float, str]] = {
+    "nmae_by_atom": (("atom",), (3,), 0.1, "%"),
+    "nmae_by_shell": (("shell",), (len(SHELLS),), 0.05, "%"),
+    "overlap_error_relative": ((), (), 0.1, "%"),
+    "potential_rms_error": ((), (), 10.0, "mV"),
+    "potential_max_error": ((), (), 30.0, "mV"),
+    "potential_relative_error": ((), (), 3.0, "%"),
+    "potential_rms_by_scale": (("scale",), (len(SCALES),), 10.0, "mV"),
+}
+"""Measures of all pairs of densities: further dimensions, their sizes, a typical value, units."""
+
+
+def by_pair(rng: np.random.Generator, size: float, shape: tuple[int, ...]) -> Array:
+    """Random values that are largest for the prior and smallest for the model against the fit."""
+    values = size * np.exp(0.2 * rng.normal(size=(len(PAIRS), N_FRAMES, *shape)))
+    return values * np.array([1.0, 3.0, 2.0, 30.0]).reshape((-1,) + (1,) * (values.ndim - 1))
 
 
 def write_trajectory(path: Path, potential: str, shift: float) -> None:

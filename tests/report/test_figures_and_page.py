@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import html.parser
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +19,12 @@ from densnet.cli.summary import summary
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
 from densnet.report.captions import CAPTIONS, ORDER, TITLES
-from densnet.report.density_figures import best_plane, density_error
+from densnet.report.density_figures import density_error, density_map
 from densnet.report.dynamics_figures import drifts, energy_conservation
 from densnet.report.metrics import read_metrics
-from densnet.report.sources import Sources, level_of_theory, read_log
+from densnet.report.plane import best_plane
+from densnet.report.potential_figures import front_of_spheres, potential
+from densnet.report.sources import Sources, kohn_sham_of, level_of_theory, read_log
 from densnet.report.spectrum_figures import spectrum
 from densnet.report.style import read_picture, style
 from densnet.report.timing_figures import duration, read_benchmarks
@@ -77,6 +81,53 @@ def test_figures_are_the_same_each_time(run: dict[str, Path], drawn: Path) -> No
         assert again.png == (drawn / f"{again.name}.png").read_bytes()
 
 
+def test_maps_show_the_error_of_the_fit_if_it_is_known(run: dict[str, Path], drawn: Path) -> None:
+    whole = sources(run, peer=False)
+    assert "(d)" in read_picture(drawn / "density_map.png").caption
+    assert "potential of the Kohn–Sham density" in read_picture(drawn / "potential.png").caption
+    unknown = whole.evaluation.copy(deep=True)
+    for name in ("nmae_true", "floor_nmae"):
+        unknown[name].values[:] = np.nan
+    for name in ("nmae_by_atom", "potential_rms_error", "potential_rms_by_scale"):
+        unknown[name].loc[{"pair": ["model-true", "fit-true"]}] = np.nan
+    bare = dataclasses.replace(whole, labels=whole.labels.drop_vars("orbitals"), evaluation=unknown)
+    for draw in (density_map, density_error, potential):
+        with style(), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            shown = draw(bare)
+        assert "nan" not in shown.caption and "(d)" not in shown.caption
+        if draw is potential:
+            assert "potential of the fitted density" in shown.caption
+
+
+def test_orbitals_are_those_of_the_frame(run: dict[str, Path]) -> None:
+    known = sources(run, peer=False)
+    frame = known.evaluation.isel(frame=2)
+    found = kohn_sham_of(known.labels, frame)
+    assert found is not None
+    np.testing.assert_array_equal(found.orbitals, known.labels["orbitals"].values[2])
+    broken = known.labels.copy(deep=True)
+    broken["orbitals"].values[2, 0, 0] = np.nan
+    assert kohn_sham_of(broken, frame) is None
+    assert kohn_sham_of(known.labels.isel(frame=[0, 1]), frame) is None
+
+
+def test_view_from_above_lies_on_the_spheres() -> None:
+    """Every point is on one sphere, in none, and no sphere lies above it; a lone sphere fills π/4 of its square."""
+    centres = np.array([[0.0, 0.0, 0.0], [2.0, 0.3, 0.2], [-0.5, 1.9, 0.4]])
+    radii = np.array([1.8, 1.5, 1.2])
+    plane = best_plane(np.array([8, 6, 1]), centres)
+    x, y, points = front_of_spheres(plane, centres, radii, 4000)
+    assert points.shape == (len(y), len(x), 3) and 3900 < len(x) * len(y) < 4300
+    seen = points[np.isfinite(points).all(axis=-1)]
+    gap = np.linalg.norm(seen[:, None] - centres, axis=-1) - radii
+    np.testing.assert_allclose(gap.min(axis=1), 0.0, atol=1e-12)
+    lifted = seen + 1e-3 * np.cross(*plane.axes)
+    assert (np.linalg.norm(lifted[:, None] - centres, axis=-1) > radii).all()
+    _, _, alone = front_of_spheres(plane, centres[:1], radii[:1], 4000)
+    assert np.isfinite(alone[..., 0]).mean() == pytest.approx(np.pi / 4, abs=0.01)
+
+
 def test_without_a_peer(run: dict[str, Path]) -> None:
     alone = sources(run, peer=False)
     with style():
@@ -129,7 +180,7 @@ def test_page_holds_everything(run: dict[str, Path], drawn: Path, tmp_path: Path
     parsed = Page()
     parsed.feed(text)
     assert parsed.open == [] and parsed.outside == []
-    assert len(parsed.images) == 16 and all(image.startswith("data:image/png;base64,") for image in parsed.images)
+    assert len(parsed.images) == 18 and all(image.startswith("data:image/png;base64,") for image in parsed.images)
     assert hashlib.sha256(config.read_bytes()).hexdigest() in text
     for expected in ("demo &amp; more", "&lt;not a tag&gt;", "H2O", "PBE/def2-SVP", "1.9.1", "O-H stretch", "NSRDS"):
         assert expected in text, expected

@@ -27,6 +27,7 @@ PEER = config["md"]["peer"]
 FIGURES = [
     "density_map",
     "density_error",
+    "potential",
     "learning_density",
     "learning_energy",
     "parity",
