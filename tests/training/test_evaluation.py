@@ -1,0 +1,112 @@
+"""The evaluation of a barely trained model: all measures, blocks of frames, labels without orbitals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from densnet.density.frame_errors import PAIRS, SHELLS
+from densnet.io.netcdf import read_dataset, settings_of, write_dataset
+from densnet.models.density_model import DensityModelSettings
+from densnet.models.energy_model import EnergyModelSettings
+from densnet.training import evaluation
+from densnet.training.density import DensityTrainingSettings, train_density
+from densnet.training.energy import EnergyTrainingSettings, train_energy
+from densnet.training.evaluation import MEASURES, evaluate_model
+from densnet.units import E_ANGSTROM_IN_DEBYE
+
+TRUE = [pair for pair in PAIRS if pair.endswith("true")]
+
+
+@pytest.fixture(scope="module")
+def model(water_labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    train_density(
+        water_labels,
+        DensityModelSettings(channels=8, edge_channels=4, cutoff=3.0),
+        DensityTrainingSettings(steps=20, batch_size=4),
+        output=folder / "density.pt",
+        log=folder / "density.csv",
+    )
+    train_energy(
+        water_labels,
+        folder / "density.pt",
+        EnergyModelSettings(channels=8, edge_channels=4, l_max=2, cutoff=3.0),
+        EnergyTrainingSettings(steps=2, batch_size=4),
+        output=folder / "energy.pt",
+        combined=folder / "model.pt",
+        log=folder / "energy.csv",
+    )
+    return folder / "model.pt"
+
+
+@pytest.fixture(scope="module")
+def whole(water_labels: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
+    return evaluate_model(water_labels, model, tmp_path_factory.mktemp("evaluation") / "evaluation.nc")
+
+
+def rewritten(labels: xr.Dataset, path: Path) -> Path:
+    write_dataset(labels, path, stage="fit", method_version=1, settings=settings_of(labels))
+    return path
+
+
+def test_measures_run_over_pairs_and_agree_with_the_named_ones(whole: xr.Dataset) -> None:
+    assert tuple(whole["pair"].values) == PAIRS and tuple(whole["shell"].values) == SHELLS
+    assert whole["has_orbitals"].values.tolist() == [1, 1, 1]
+    named = [whole[name].values for name in ("nmae", "nmae_true", "floor_nmae", "prior_nmae")]
+    for name, dimension in (("nmae_by_atom", "atom"), ("nmae_by_shell", "shell")):
+        np.testing.assert_allclose(whole[name].sum(dimension).values, named, rtol=1e-10)
+    for name in MEASURES:
+        assert np.isfinite(whole[name].values).all(), name
+        assert {"units", "long_name"} <= set(whole[name].attrs)
+    assert whole.attrs["density_ms_per_frame"] > 0 and whole.attrs["prior_ms_per_frame"] > 0
+
+
+def test_dipole_of_the_coefficients_is_the_models(whole: xr.Dataset) -> None:
+    """Closed form of float64 coefficients against the network's own float32 dipole."""
+    difference = whole["dipole_predicted"] - whole["dipole_reference"]
+    expected = E_ANGSTROM_IN_DEBYE * np.sqrt((difference**2).sum("x")).values
+    np.testing.assert_allclose(whole["dipole_error"].sel(pair="model-true").values, expected, atol=1e-4)
+
+
+def test_blocks_of_frames_change_nothing(
+    water_labels: Path, model: Path, whole: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To float32: sums run in another order."""
+    monkeypatch.setattr(evaluation, "BLOCK", 2)
+    again = evaluate_model(water_labels, model, tmp_path / "evaluation.nc")
+    for name in ("energy_predicted", "forces_predicted", "dipole_predicted", "nmae", "potential_rms_error"):
+        np.testing.assert_allclose(again[name].values, whole[name].values, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("how", ["absent", "nan"])
+def test_labels_without_orbitals(water_labels: Path, model: Path, whole: xr.Dataset, tmp_path: Path, how: str) -> None:
+    labels = read_dataset(water_labels, stage="fit")
+    if how == "absent":
+        bare = labels.drop_vars("orbitals")
+        del bare.attrs["orbital_basis"]
+    else:
+        bare = labels.copy(deep=True)
+        bare["orbitals"].values[:] = np.nan
+    evaluate_model(rewritten(bare, tmp_path / "labels.nc"), model, tmp_path / "evaluation.nc")
+    found = read_dataset(tmp_path / "evaluation.nc", stage="evaluate")
+    assert not found["has_orbitals"].values.any()
+    assert np.isnan(found["nmae_true"].values).all() and np.isnan(found["floor_nmae"].values).all()
+    np.testing.assert_array_equal(found["nmae"].values, whole["nmae"].values)
+    for name in MEASURES:
+        known = found[name].sel(pair=[pair for pair in PAIRS if pair not in TRUE])
+        assert np.isfinite(known.values).all(), name
+        # the label's dipole needs no orbitals
+        assert np.isnan(found[name].sel(pair=TRUE).values).all() == (name != "dipole_error"), name
+
+
+def test_one_frame_without_orbitals(water_labels: Path, model: Path, whole: xr.Dataset, tmp_path: Path) -> None:
+    labels = read_dataset(water_labels, stage="fit").copy(deep=True)
+    labels["orbitals"].values[-1] = np.nan
+    found = evaluate_model(rewritten(labels, tmp_path / "labels.nc"), model, tmp_path / "evaluation.nc")
+    assert found["has_orbitals"].values.tolist() == [1, 1, 0]
+    np.testing.assert_array_equal(np.isnan(found["nmae_true"].values), [False, False, True])
+    np.testing.assert_array_equal(found["nmae_true"].values[:2], whole["nmae_true"].values[:2])
