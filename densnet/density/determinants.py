@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,9 +42,13 @@ class Determinants:
         symbols = [chemical_symbols[z] for z in self.numbers]
         return "".join(f"{s}{symbols.count(s) if symbols.count(s) > 1 else ''}" for s in sorted(set(symbols)))
 
-    def frames(self, chosen: slice) -> list[tuple[Array, Array]]:
-        """Return positions and orbitals of some frames."""
-        return list(zip(self.positions[chosen], self.orbitals[chosen], strict=True))
+    def __getitem__(self, chosen: slice) -> Determinants:
+        """Return some of the geometries."""
+        return replace(self, positions=self.positions[chosen], orbitals=self.orbitals[chosen])
+
+    def frames(self) -> list[tuple[Array, Array]]:
+        """Return positions and orbitals of each geometry."""
+        return list(zip(self.positions, self.orbitals, strict=True))
 
 
 def determinants_of_labels(path: Path, split: str, limit: int) -> Determinants:
@@ -55,9 +59,7 @@ def determinants_of_labels(path: Path, split: str, limit: int) -> Determinants:
     """
     dataset = read_dataset(path, stage="fit", variables=("positions", "numbers", "split"))
     if "orbitals" not in dataset:
-        raise DensnetError(
-            f"{path}: holds no orbitals, so that no other basis can be fitted; give a file that has them"
-        )
+        raise DensnetError(f"{path}: holds no orbitals to fit again; give labels that have them")
     rows = np.flatnonzero(dataset["split"].values == split)
     if not len(rows):
         raise DensnetError(f"{path}: expected frames of the split {split!r}, found none")

@@ -37,13 +37,16 @@ class Fit:
         dipole: ∫ r ρ of the electrons, (3,), e bohr, positive charge.
         unconstrained_dipole: the same of the fit under the charge constraint alone: shows the basis's own error.
         self_energy: (ρ - ρ̂|ρ - ρ̂) in hartree (no factor 1/2); NaN if the density's own (ρ|ρ) was not given.
-        condition_number: of J scaled to unit diagonal, in the 1-norm (LAPACK's estimate).
+        on_one_atom: Σ_i (Δρ_i|Δρ_i) / (Δρ|Δρ), Δρ_i what the functions of atom i add to the prior; well above 1 the
+            atoms cancel each other, and coefficients are hard to learn.
+        condition_number: of J (ridge included) scaled to unit diagonal, in the 1-norm (LAPACK's estimate).
     """
 
     coefficients: Array
     dipole: Array
     unconstrained_dipole: Array
     self_energy: float
+    on_one_atom: float
     condition_number: float
 
 
@@ -158,7 +161,8 @@ def fit_density(
     b = integrals.three_center(basis, orbital_basis, numbers, shifted, D)
 
     p = np.zeros(len(q)) if prior is None else np.asarray(prior)
-    metric = CoulombMetric(J + ridge * on_one_atom(J, basis, numbers) if ridge else J, eigenvalue_cutoff)
+    G = blocks_on_one_atom(J, basis, numbers)
+    metric = CoulombMetric(J + ridge * G, eigenvalue_cutoff)
     moments, targets = np.column_stack([q, d]), np.array([n_electrons, *dipole])
     difference, left = b - J @ p, targets - moments.T @ p
     with_charge = p + constrained_solution(metric, difference, moments[:, :1], left[:1])
@@ -168,11 +172,12 @@ def fit_density(
         dipole=dipole + n_electrons * centre,
         unconstrained_dipole=d.T @ with_charge + n_electrons * centre,
         self_energy=density_self_energy - 2.0 * float(b @ c) + float(c @ J @ c),
+        on_one_atom=float((c - p) @ G @ (c - p)) / float((c - p) @ J @ (c - p)),
         condition_number=metric.condition_number,
     )
 
 
-def on_one_atom(J: Array, basis: Basis, numbers: Numbers) -> Array:
+def blocks_on_one_atom(J: Array, basis: Basis, numbers: Numbers) -> Array:
     """Return G, (k, k): J where both functions sit on the same atom, zero elsewhere."""
     atom = basis.layout(numbers).atom
     return np.where(atom[:, None] == atom, J, 0.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -51,25 +50,25 @@ def named_fit_basis(name: str, numbers: Sequence[int] | NDArray[np.integer], orb
     return Basis(basis.name, {number: basis.of(number) for number in elements})
 
 
-def natural_fit_basis(
+def natural_fit_bases(
     primitives: Basis,
     orbital_basis: Basis,
     numbers: NDArray[np.int64],
     density_matrices: Mapping[int, Array],
     frames: Sequence[tuple[Array, Array]],
     *,
-    retained_share: float,
+    retained_shares: Sequence[float],
     ridge: float,
     processes: int,
-) -> Basis:
-    """Return the natural density functions of some frames of one molecule.
+) -> list[Basis]:
+    """Return the natural density functions of some frames of one molecule, a basis for each share.
 
     Args:
         primitives: large uncontracted basis.
         orbital_basis: of the orbitals and of the free atoms.
         density_matrices: of the free atoms, by atomic number, (m, m).
         frames: positions (i, 3) in bohr and occupied orbitals (m, o) of each.
-        retained_share: see :func:`densnet.density.natural.natural_basis`.
+        retained_shares: see :func:`densnet.density.natural.natural_basis`.
         ridge: of the fits, see :func:`densnet.density.fit.fit_density`; without one, near-redundant primitives
             share the density between atoms in wild ways, and more functions are needed.
         processes: workers; the result does not depend on it.
@@ -86,15 +85,17 @@ def natural_fit_basis(
     for c in map_in_processes(work, frames, processes=processes):
         coefficients.append(c)
         report_progress("fit: natural functions", len(coefficients), len(frames))
-    basis = natural_basis(
-        primitives,
-        free_atoms,
-        [FittedMolecule(numbers, np.array(coefficients))],
-        retained_share=retained_share,
-        name=f"{NATURAL} ({retained_share:g} of {primitives.name})",
-    )
-    print(f"densnet fit: {describe_basis(basis, numbers)}", file=sys.stderr, flush=True)
-    return basis
+    fitted = [FittedMolecule(numbers, np.array(coefficients))]
+    return [
+        natural_basis(
+            primitives,
+            free_atoms,
+            fitted,
+            retained_share=share,
+            name=f"{NATURAL} ({share:g} of {primitives.name})",
+        )
+        for share in retained_shares
+    ]
 
 
 def describe_basis(basis: Basis, numbers: NDArray[np.int64]) -> str:

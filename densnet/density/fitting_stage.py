@@ -18,7 +18,7 @@ from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.density.error import GRID_LEVEL, DensityGrid
 from densnet.density.fit import density_self_energy, fit_density
-from densnet.density.fit_basis import NATURAL, named_fit_basis, natural_fit_basis
+from densnet.density.fit_basis import NATURAL, describe_basis, named_fit_basis, natural_fit_bases
 from densnet.density.label_files import FreeAtoms, Labels, read_atoms, read_labels
 from densnet.density.prior import fit_free_atom, superposition
 from densnet.density.process_pool import map_in_processes, report_progress
@@ -227,16 +227,18 @@ def _fit_basis(labels: Labels, free: FreeAtoms, settings: FitSettings, processes
     if not len(usable):
         raise DensnetError("fit_basis: natural needs training frames with labels, found none; name another fit basis")
     chosen = usable[np.unique(np.linspace(0, len(usable) - 1, settings.natural_frames).round().astype(int))]
-    return natural_fit_basis(
+    (basis,) = natural_fit_bases(
         named_fit_basis(settings.natural_primitives, labels.numbers, labels.orbital_basis),
         labels.orbital_basis,
         labels.numbers,
         free.density_matrices,
         [(data["positions"].values[t] / BOHR_IN_ANGSTROM, labels.orbitals[t]) for t in chosen],
-        retained_share=settings.natural_share,
+        retained_shares=[settings.natural_share],
         ridge=settings.ridge,
         processes=processes,
     )
+    print(f"densnet fit: {describe_basis(basis, labels.numbers)}", file=sys.stderr, flush=True)
+    return basis
 
 
 def _judge_failures(failures: dict[int, str], total: int, max_failed_share: float) -> None:
