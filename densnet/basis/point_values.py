@@ -32,7 +32,7 @@ NEGLECTED = 1e-13
 """An atom is left out where its functions add less than this to a density (e/bohr³; per bohr, bohr² to derivatives)."""
 POINTS_A_BLOCK = 2048
 """So few that a block's intermediate values (about a megabyte) stay in the processor's cache."""
-FAR = 40.0
+FAR = 60.0
 """Beyond this argument Boys' function is that of a point multipole to double precision."""
 
 
@@ -46,12 +46,12 @@ class _Atom:
 
     def reaches(self, derivative: int) -> Array:
         """Return the distances in bohr beyond which each exponent adds less than :data:`NEGLECTED`, (p,)."""
-        r = np.linspace(0.05, 60.0, 1200)[:, None]
+        r = np.linspace(0.1, 60.0, 600)[:, None]
         bound = np.zeros((len(r), len(self.exponents)))
         for l, W in enumerate(self.weights):
             slope = (l / r + 2.0 * self.exponents * r) ** derivative
             bound += r**l * slope * np.exp(-self.exponents * r * r) * np.abs(W).sum(axis=1)
-        return np.where(bound >= NEGLECTED, r, 0.0).max(axis=0) + 0.05
+        return np.where(bound >= NEGLECTED, r, 0.0).max(axis=0) + 0.1
 
     def within(self, distance: float, reaches: Array) -> _Atom:
         """Return the atom with those exponents alone that reach as far as this."""
