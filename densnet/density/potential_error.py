@@ -74,6 +74,6 @@ def kohn_sham_potential(
     step = max(1, integrals.BLOCK_BYTES // (8 * D.size))
     for start in range(0, len(points), step):
         block = slice(start, start + step)
-        attraction = mole.intor("int1e_grids_sph", grids=points[block])
-        electrons[block] = attraction.reshape(len(attraction), -1) @ D.ravel()
+        attraction = mole.intor("int1e_grids_sph", grids=points[block])  # (g, m, n), g runs fastest in memory
+        electrons[block] = D.ravel() @ attraction.T.reshape(D.size, -1)
     return nuclear_potential(numbers, positions, points) - electrons
