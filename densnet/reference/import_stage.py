@@ -11,6 +11,7 @@ import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -63,6 +64,16 @@ class SplitSettings:
 
 
 @dataclass(frozen=True)
+class Selection:
+    """Frames to use: their places in the file (t,), their splits (t,), and for those that are not for training the
+    distance to the nearest that is (t,), Å."""
+
+    rows: NDArray[np.int64]
+    split: NDArray[np.str_]
+    distance_to_train: Array
+
+
+@dataclass(frozen=True)
 class ImportedAtoms:
     """Free atoms at the labels' level: density matrices (m, m), canonical order of ``basis``, and energies in eV."""
 
@@ -89,13 +100,12 @@ def import_labels(
     """
     free = atoms_of(data, atoms)
     checks.check_energies(data, free.energies)
-    rows, names = deal(data, split)
-    distance = _distance_to_train(data, rows, names)
-    if data.coefficients is None:
-        labels = _fitted(data, free, settings, rows, names, distance, processes)
-    else:
-        labels = _taken_over(data, free, settings, rows, names, distance, processes)
-    source = variable(("frame",), rows[labels["frame"].values], "1", "index of the frame in the imported file")
+    selection = select(data, split)
+    make = _fitted if data.coefficients is None else _taken_over
+    labels = make(data, free, settings, selection, processes)
+    source = variable(
+        ("frame",), selection.rows[labels["frame"].values], "1", "index of the frame in the imported file"
+    )
     return labels.assign(source_frame=source).assign_attrs(imported_from=data.source.name, program=data.program)
 
 
@@ -123,18 +133,23 @@ def deal(data: ImportedData, split: SplitSettings) -> tuple[NDArray[np.int64], N
     return rows, np.repeat(["train", "validation", "test"], [train, validation, test])
 
 
-def _distance_to_train(data: ImportedData, rows: NDArray[np.int64], names: NDArray[np.str_]) -> Array:
-    """Distance of each frame that is not for training to the nearest that is, (t,), Å; NaN for training."""
-    distance = np.full(len(rows), np.nan)
+def select(data: ImportedData, split: SplitSettings) -> Selection:
+    """Deal the frames and measure how far those for validation and test are from the training frames.
+
+    Raises:
+        DensnetError: as :func:`deal`; no training frames; a single atom.
+    """
+    rows, names = deal(data, split)
     train = names == "train"
     if not train.any():
         raise DensnetError(f"{data.source}: its split has no training frames; name some 'train'")
     if len(data.numbers) < 2:
         raise DensnetError(f"{data.source}: holds a single atom; expected a molecule")
     descriptors = sorted_distances(data.numbers, data.positions[rows])
+    distance = np.full(len(rows), np.nan)
     if not train.all():
         distance[~train] = distance_to_nearest(descriptors[~train], descriptors[train])
-    return distance
+    return Selection(rows, names, distance)
 
 
 def atoms_of(data: ImportedData, path: Path | None) -> ImportedAtoms:
@@ -200,7 +215,7 @@ def _same_functions(one: Basis, other: Basis, number: int) -> bool:
     )
 
 
-def _level(data: ImportedData) -> dict[str, object]:
+def _level(data: ImportedData) -> dict[str, Any]:
     """Attributes that name the level of theory, as Psi4's files have them; what is not known is NaN."""
     return {
         "functional": data.functional,
@@ -215,101 +230,76 @@ def _level(data: ImportedData) -> dict[str, object]:
 
 
 def _fitted(
-    data: ImportedData,
-    free: ImportedAtoms,
-    settings: FitSettings,
-    rows: NDArray[np.int64],
-    names: NDArray[np.str_],
-    distance: Array,
-    processes: int,
+    data: ImportedData, free: ImportedAtoms, settings: FitSettings, selection: Selection, processes: int
 ) -> xr.Dataset:
     """Write what Psi4's stages would have written, and fit it."""
     orbitals = checks.canonical_orbitals(data)
-    dipoles = checks.orbital_dipoles(data, orbitals)
-    basis = free.basis
-    shells = integrals.shells_of(basis, data.numbers)
+    frames = _frames(data, selection, checks.orbital_dipoles(data, orbitals)[selection.rows])
+    n = len(selection.rows)
+    only_label = {
+        "orbitals": variable(("frame", "ao", "occupied"), orbitals[selection.rows], "bohr^-3/2", "occupied orbitals"),
+        "status": variable(("frame",), np.full(n, "ok"), "1", "ok, or what failed"),
+    }
     attributes = _level(data) | {
-        "orbital_basis": basis.to_json(),
+        "orbital_basis": free.basis.to_json(),
         "ao_convention": "densnet",
-        "psi4_shells": json.dumps(shells),
+        "psi4_shells": json.dumps(integrals.shells_of(free.basis, data.numbers)),
     }
-    frames = _frames(data, rows, names, dipoles)
-    shard = frames | {
-        "orbitals": variable(("frame", "ao", "occupied"), orbitals[rows], "bohr^-3/2", "occupied orbitals"),
-        "status": variable(("frame",), np.full(len(rows), "ok"), "1", "ok, or what failed"),
+    coords = {"frame": variable(("frame",), np.arange(n), "1", "index into the geometries")}
+    contents = {
+        "sample": xr.Dataset(frames, coords=coords),
+        "label": xr.Dataset(frames | only_label, coords=coords, attrs=attributes),
+        "atoms": _atoms_dataset(free, attributes),
     }
-    geometries = {name: frames[name] for name in ("positions", "numbers", "split")} | _origin(data, rows, distance)
-    atoms = {
-        f"density_matrix_{chemical_symbols[z]}": variable(
-            (f"ao_{chemical_symbols[z]}", f"ao_{chemical_symbols[z]}_"), matrix, "bohr^-3", "density matrix"
-        )
-        for z, matrix in free.density_matrices.items()
-    }
-    elements = sorted(free.energies)
-    atoms["energy"] = variable(("element",), np.array([free.energies[z] for z in elements]), "eV", "energy")
-    own_shells = {str(z): [shell.l for shell in basis.of(z)] for z in elements}
-    coords = {"frame": variable(("frame",), np.arange(len(rows)), "1", "index into the geometries")}
     with tempfile.TemporaryDirectory(prefix="densnet-import-") as folder:
-        paths = {stage: Path(folder) / f"{stage}.nc" for stage in ("sample", "label", "atoms")}
-        contents = {
-            "sample": xr.Dataset(geometries, coords=coords),
-            "label": xr.Dataset(shard, coords=coords, attrs=attributes),
-            "atoms": xr.Dataset(
-                atoms, coords={"element": elements}, attrs=attributes | {"psi4_shells": json.dumps(own_shells)}
-            ),
-        }
+        paths = {stage: Path(folder) / f"{stage}.nc" for stage in contents}
         for stage, dataset in contents.items():
             write_dataset(dataset, paths[stage], stage=stage, method_version=METHOD_VERSION, settings={})
         return fit_labels([paths["label"]], paths["sample"], paths["atoms"], settings, processes=processes)
 
 
+def _atoms_dataset(free: ImportedAtoms, attributes: dict[str, Any]) -> xr.Dataset:
+    elements = sorted(free.energies)
+    variables: dict[str, Any] = {
+        f"density_matrix_{symbol}": variable(
+            (f"ao_{symbol}", f"ao_{symbol}_"), free.density_matrices[z], "bohr^-3", "density matrix, canonical order"
+        )
+        for z in elements
+        for symbol in [chemical_symbols[z]]
+    }
+    variables["energy"] = variable(("element",), np.array([free.energies[z] for z in elements]), "eV", "energy")
+    shells = {str(z): [shell.l for shell in free.basis.of(z)] for z in elements}
+    element = variable(("element",), np.array(elements), "1", "atomic number")
+    return xr.Dataset(variables, coords={"element": element}, attrs=attributes | {"psi4_shells": json.dumps(shells)})
+
+
 def _taken_over(
-    data: ImportedData,
-    free: ImportedAtoms,
-    settings: FitSettings,
-    rows: NDArray[np.int64],
-    names: NDArray[np.str_],
-    distance: Array,
-    processes: int,
+    data: ImportedData, free: ImportedAtoms, settings: FitSettings, selection: Selection, processes: int
 ) -> xr.Dataset:
     """Take coefficients of a named basis over; orbitals, if there are some as well, measure their error."""
-    molecule, frames = ImportedMolecule.of(data, free.basis, free.density_matrices)
+    molecule, all_frames = ImportedMolecule.of(data, free.basis, free.density_matrices)
+    frames = [all_frames[row] for row in selection.rows]
     results = []
     work = functools.partial(take_frame, molecule=molecule, settings=settings)
-    for result in map_in_processes(work, [frames[row] for row in rows], processes=processes):
+    for result in map_in_processes(work, frames, processes=processes):
         results.append(result)
-        report_progress("import", len(results), len(rows))
-    dipoles = np.array([result.dipole for result in results])
-    everywhere = np.zeros((len(data.positions), 3))
-    everywhere[rows] = dipoles
-    copied = _frames(data, rows, names, everywhere) | _origin(data, rows, distance)
-    return coefficients_dataset(molecule, copied, [frames[row] for row in rows], results, free.energies, _level(data))
+        report_progress("import", len(results), len(frames))
+    copied = _frames(data, selection, np.array([result.dipole for result in results]))
+    return coefficients_dataset(molecule, copied, frames, results, free.energies, _level(data))
 
 
-def _frames(
-    data: ImportedData, rows: NDArray[np.int64], names: NDArray[np.str_], dipoles: Array
-) -> dict[str, tuple[tuple[str, ...], object, dict[str, str]]]:
-    xyz = ("frame", "atom", "x")
+def _frames(data: ImportedData, selection: Selection, dipoles: Array) -> dict[str, Any]:
+    """Variables that labels.nc takes over, for the selected frames; dipoles (t, 3) in e Å are theirs."""
+    xyz, frame, rows = ("frame", "atom", "x"), ("frame",), selection.rows
+    nearest = "root mean square difference of sorted distances to nearest train frame"
     return {
         "numbers": variable(("atom",), data.numbers, "1", "atomic numbers"),
         "positions": variable(xyz, data.positions[rows], "angstrom", "positions"),
-        "split": variable(("frame",), names.astype(str), "1", "train, validation or test"),
-        "energy": variable(("frame",), data.energies[rows], "eV", "total energy"),
+        "split": variable(frame, selection.split.astype(str), "1", "train, validation or test"),
+        "energy": variable(frame, data.energies[rows], "eV", "total energy"),
         "forces": variable(xyz, data.forces[rows], "eV/angstrom", "forces"),
-        "dipole": variable(("frame", "x"), dipoles[rows], "e*angstrom", "dipole about the frame's origin"),
-        "wall_time": variable(("frame",), np.full(len(rows), np.nan), "s", "wall time of the label"),
-    }
-
-
-def _origin(
-    data: ImportedData, rows: NDArray[np.int64], distance: Array
-) -> dict[str, tuple[tuple[str, ...], object, dict[str, str]]]:
-    return {
-        "temperature": variable(("frame",), data.temperature[rows], "K", "temperature of the geometries"),
-        "distance_to_train": variable(
-            ("frame",),
-            distance,
-            "angstrom",
-            "root mean square difference of sorted distances to nearest train frame",
-        ),
+        "dipole": variable(("frame", "x"), dipoles, "e*angstrom", "dipole about the frame's origin"),
+        "wall_time": variable(frame, np.full(len(rows), np.nan), "s", "wall time of the label"),
+        "temperature": variable(frame, data.temperature[rows], "K", "temperature of the geometries"),
+        "distance_to_train": variable(frame, selection.distance_to_train, "angstrom", nearest),
     }

@@ -36,7 +36,8 @@ from densnet.training.frames import load_labels
 from densnet.units import BOHR_IN_ANGSTROM, E_ANGSTROM_IN_DEBYE, HARTREE_IN_EV
 
 DOCS = Path(__file__).parents[2] / "docs" / "import.md"
-FIT = FitSettings(fit_basis="def2-SVP-JKFIT")
+FIT = FitSettings(fit_basis="def2-SVP-JKFIT", ridge=0.0)
+"""The plain least-squares fit, which another program can make as well."""
 SPLIT = SplitSettings(n_validation=1, n_test=1)
 Content = dict[str, Any]
 
