@@ -291,9 +291,27 @@ def _impossible_system(name: str, system: Mapping[str, Any], config: Mapping[str
         yield from _refused(
             f"{where} with reference.basis", lambda: _all_electron(config["reference"]["basis"], set(numbers))
         )
-        for key in ("basis", "fit_basis"):
-            look_up = functools.partial(Basis.from_name, config["reference"][key], numbers)
-            yield from _refused(f"{where} with reference.{key}", look_up)
+        orbital = list(
+            _refused(f"{where} with reference.basis", lambda: Basis.from_name(config["reference"]["basis"], numbers))
+        )
+        yield from orbital or _refused(f"{where} with reference.fit_basis", lambda: _fit_basis(config, numbers))
+
+
+def _fit_basis(config: Mapping[str, Any], numbers: list[int]) -> None:
+    """Look up every basis that the fit needs, and whether the density model can describe it."""
+    from densnet.basis.basis import Basis
+    from densnet.density.fit_basis import NATURAL, named_fit_basis
+
+    reference = config["reference"]
+    orbital_basis = Basis.from_name(reference["basis"], numbers)
+    natural = reference["fit_basis"] == NATURAL
+    basis = named_fit_basis(reference["natural_primitives" if natural else "fit_basis"], numbers, orbital_basis)
+    l_max = config["density_model"]["architecture"]["l_max"]
+    if basis.l_max > l_max:
+        raise DensnetError(
+            f"{basis.name!r} has functions up to l = {basis.l_max}, expected at most density_model.architecture.l_max "
+            f"= {l_max}; raise that or choose another basis"
+        )
 
 
 def _atomic_numbers(system: Mapping[str, Any]) -> list[int]:

@@ -20,10 +20,12 @@ from densnet.density.basis_comparison import (
     table_of,
 )
 from densnet.density.determinants import Determinants, determinants_of_labels
+from densnet.density.fit_basis import describe_basis, named_fit_basis
 from densnet.density.fitting_stage import FitSettings
 from densnet.density.label_files import read_atoms
+from densnet.density.optimised_basis import optimised_basis
 from densnet.errors import DensnetError
-from densnet.io.netcdf import read_dataset, write_dataset
+from densnet.io.netcdf import read_dataset, write_dataset, write_text
 from densnet.molecule import from_smiles, from_xyz
 from densnet.reference.level import LevelOfTheory
 from densnet.reference.single_points import single_points
@@ -99,6 +101,65 @@ def compare(
     if output is not None:
         settings = {"frames": frames, "natural_frames": natural_frames, "ridge": ridge, "grid_level": grid_level}
         write_dataset(result, output, stage="basis", method_version=METHOD_VERSION, settings=settings)
+
+
+@basis.command
+def optimise(
+    *, labels: Path, output: Path, start: str = "even-tempered-2.8-l4", frames: int = 2, iterations: int = 20
+) -> None:
+    """Optimise even-tempered exponents on a few densities, against the Coulomb self-energy of what the fit leaves.
+
+    Args:
+        labels: labels.nc of 'densnet fit'; training frames are used.
+        output: .json file to write, for --fit-basis.
+        start: even-tempered basis; the number of its shells stays.
+        frames: densities to optimise on.
+        iterations: at most so many; each takes minutes.
+    """
+    _must_be_json(output)
+    found = determinants_of_labels(labels, "train", frames)
+    begun = named_fit_basis(start, found.numbers, found.orbital_basis)
+    made = optimised_basis(begun, found, iterations=iterations)
+    write_text(output, made.to_json())
+    print(describe_basis(made, found.numbers))
+
+
+@basis.command
+def natural(
+    *,
+    labels: Path,
+    atoms: Path,
+    output: Path,
+    share: float = DEFAULT.natural_share,
+    primitives: str = DEFAULT.natural_primitives,
+    frames: int = DEFAULT.natural_frames,
+    ridge: float = DEFAULT.ridge,
+    processes: int = 1,
+) -> None:
+    """Write the natural density functions of some labels as a basis that other labels can be fitted in.
+
+    Args:
+        labels: labels.nc of 'densnet fit'; training frames are used.
+        atoms: file of 'densnet atoms' that belongs to the labels.
+        output: .json file to write, for --fit-basis.
+        share: of the density's electrostatic energy that is kept.
+        primitives: basis that is contracted.
+        frames: densities to learn from.
+        ridge: holds atoms' own energies down in the fits.
+        processes: worker processes, one thread each.
+    """
+    _must_be_json(output)
+    found = determinants_of_labels(labels, "train", frames)
+    level = read_dataset(labels, stage="fit").attrs
+    free = read_atoms(atoms, found.numbers, found.orbital_basis, level)
+    (made,) = natural_candidates([share], primitives, found, free.density_matrices, ridge=ridge, processes=processes)
+    write_text(output, made.basis.to_json())
+    print(describe_basis(made.basis, found.numbers))
+
+
+def _must_be_json(output: Path) -> None:
+    if output.suffix != ".json":
+        raise DensnetError(f"output: expected a file name that ends in .json, got {output}")
 
 
 def _from_labels(

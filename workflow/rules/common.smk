@@ -18,6 +18,10 @@ LEVEL = (
 )
 FIT = (
     "fit_basis",
+    "natural_primitives",
+    "natural_share",
+    "natural_frames",
+    "ridge",
     "eigenvalue_cutoff",
     "max_failed_share",
     "grid_level",
@@ -74,6 +78,12 @@ def user_files(wildcards, *keys):
     system = config["systems"][wildcards.system]
     entries = [(system | system["experiment"]).get(key) for key in keys]
     return [entry for entry in entries if entry and Path(entry).is_file()]
+
+
+def basis_files():
+    """Return the fitting bases that are files, so that a changed file is noticed."""
+    entries = [config["reference"][key] for key in ("fit_basis", "natural_primitives")]
+    return [entry for entry in entries if Path(entry).is_file()]
 
 
 def of_every_system(paths):

@@ -3,6 +3,7 @@ rule labels:
         shards=expand(rules.label_shard.output.shard, shard=SHARDS, allow_missing=True),
         geometries=rules.geometries.output.geometries,
         atoms=rules.atoms.output.atoms,
+        basis_files=basis_files(),
     output:
         labels=f"{SYSTEM}/labels.nc",
     log:
