@@ -73,7 +73,7 @@ def test_functionals_agree_with_pyscf(functional: str, xc: str, tmp_path: Path) 
     labelled = label(numbers, WATER, level, tmp_path / "s.nc")
     field = by_pyscf(numbers, WATER, xc, PSI4_GRID, fitted=True)
     # Measured: 1e-3 meV, 1e-6 D and 0.8 meV/Å (grid weights are not differentiated); with range separation, whose
-    # integrals the programs fit differently, 0.5 meV, 1e-4 D and 3.4 meV/Å. VWN5 instead of VWN3 is 700 meV.
+    # integrals the programs fit differently, 0.5 meV, 1e-4 D and 3.4 meV/Å. VWN5 instead of VWN3 is 1 eV.
     energy = float(labelled["energy"][0] - labelled["dispersion_energy"][0])
     assert energy == pytest.approx(field.e_tot * HARTREE_IN_EV, abs=1e-3)
     dipole = field.dip_moment(unit="AU", verbose=0) * BOHR_IN_ANGSTROM
