@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from scipy.special import gamma, gammainc
+from scipy.special import eval_legendre, gamma, gammainc
 
 from densnet.basis.basis import Basis, Shell
 from densnet.basis.conventions import to_canonical
@@ -102,6 +102,49 @@ def potential_gradient(basis: Basis, numbers: Numbers, positions: Array, coeffic
     """Return the gradient of :func:`potential`, (g, 3), in hartree/(e bohr)."""
     atoms = _atoms(basis, numbers, positions, coefficients)
     return _sum_over_atoms(atoms, points, _gradient, _coulomb, None)
+
+
+def spherical_average(
+    basis: Basis, numbers: Numbers, positions: Array, coefficients: Array, centre: Array, radii: Array
+) -> Array:
+    """Return the average of the density over spheres, (n,), in e/bohr³, in closed form but for one smooth integral.
+
+    Turning about the axis D from the centre to a nucleus leaves of S_lm(d) only S_lm(u) d^l P_l(cos γ), u the unit
+    vector from the nucleus to the centre and γ the angle there. With the distance d as variable the average is
+
+        S_lm(u) / (2 r D) ∫ d^(l+1) exp(-α d²) P_l((d² + D² - r²) / (2 d D)) dd   from |r - D| to r + D,
+
+    which resolves a nucleus on the sphere, as a grid of points does not.
+
+    Args:
+        centre: (3,) in bohr.
+        radii: (n,) in bohr; the other arguments as :func:`density`.
+    """
+    radii = np.maximum(np.asarray(radii, dtype=float), 1e-6)
+    total = np.zeros(len(radii))
+    for atom in _atoms(basis, numbers, positions, coefficients):
+        axis = np.asarray(centre, dtype=float) - atom.centre
+        distance = float(np.linalg.norm(axis))
+        if distance < 1e-8:
+            total += np.exp(-np.outer(radii**2, atom.exponents)) @ atom.weights[0][:, 0]
+            continue
+        for l, W in enumerate(atom.weights):
+            towards = np.array([np.prod((axis / distance) ** power) for power in _monomials(l)])
+            total += _averages(l, atom.exponents, distance, radii) @ (W @ towards)
+    return total
+
+
+def _averages(l: int, exponents: Array, distance: float, radii: Array) -> Array:
+    """Return the average of d^l P_l(cos γ) exp(-α d²) over each sphere, (n, p)."""
+    nodes, weights = np.polynomial.legendre.leggauss(48)
+    first = np.abs(radii - distance)[:, None]
+    # Beyond 7 widths of the Gaussian nothing is left of it.
+    last = np.minimum(radii[:, None] + distance, first + 7.0 / np.sqrt(exponents))
+    half = (last - first)[..., None] / 2.0
+    d = first[..., None] + half * (1.0 + nodes)
+    cosine = np.clip((d**2 + distance**2 - radii[:, None, None] ** 2) / (2.0 * d * distance), -1.0, 1.0)
+    integrand = d ** (l + 1) * np.exp(-exponents[:, None] * d**2) * eval_legendre(l, cosine)
+    return np.einsum("npq,q->np", integrand * half, weights) / (2.0 * radii[:, None] * distance)
 
 
 def boys(highest: int, x: Array) -> Array:

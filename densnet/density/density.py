@@ -23,8 +23,6 @@ Array = NDArray[np.float64]
 
 SAME_POSITION = 1e-6
 """Å; two densities whose nuclei are nearer than this have the same geometry."""
-POINTS_A_SPHERE = 5810
-"""Of Lebedev's grid for spherical averages: fine enough for a sphere through another nucleus."""
 
 
 class Density:
@@ -218,14 +216,19 @@ class Density:
         Raises:
             DensnetError: no such atom, or distances are not finite and positive or zero.
         """
-        from pyscf.dft import LebedevGrid
-
-        sphere = LebedevGrid.MakeAngularGrid(POINTS_A_SPHERE)
         middle = self._atom(int(centre)) if isinstance(centre, int | np.integer) else _point("centre", centre)
         radii = np.atleast_1d(np.asarray(distances, dtype=float))
         if radii.ndim != 1 or not (np.isfinite(radii) & (radii >= 0.0)).all():
             raise DensnetError("distances: expected finite lengths in Å, zero or more, in one row")
-        return np.array([sphere[:, 3] @ self.at(middle + radius * sphere[:, :3]) for radius in radii])
+        average = point_values.spherical_average(
+            self.basis,
+            self.numbers,
+            self._bohr,
+            self.coefficients,
+            middle / BOHR_IN_ANGSTROM,
+            radii / BOHR_IN_ANGSTROM,
+        )
+        return average / BOHR_IN_ANGSTROM**3
 
     def to_cube(
         self,
