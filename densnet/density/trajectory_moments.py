@@ -75,6 +75,8 @@ def moments_of_many(
         DensnetError: as :func:`moments` and :class:`Density`; fewer than one process.
     """
     one = functools.partial(_moments_of_frame, basis=basis, numbers=numbers, prior=prior, settings=settings)
+    if settings.charges == "none":  # so quick that starting a process takes longer
+        return map(one, frames)
     return map_in_processes(one, list(frames), processes=processes)
 
 
