@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -23,13 +24,19 @@ def map_in_processes(function: Callable[[Item], Result], items: Sequence[Item], 
 
     Args:
         function: a module's own function (or a partial of one), for it travels to the workers.
-        processes: how many workers; each computes on a single thread, also if there is one only.
+        processes: how many workers; each computes on a single thread. One is this process itself.
 
     Raises:
         DensnetError: fewer than one process, or a worker was killed (most often for want of memory).
     """
     if processes < 1:
         raise DensnetError(f"processes: expected at least 1, got {processes}")
+    if processes == 1:
+        for item in items:
+            with _one_thread():
+                result = function(item)
+            yield result
+        return
     if not items:
         return
     # Forking a process that has OpenMP threads may hang it: start fresh interpreters.
@@ -65,6 +72,17 @@ def _start_worker() -> None:
 
     pyscf.lib.num_threads(1)
     threadpool_limits(limits=1)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute on one thread, in PySCF and in BLAS, for a while."""
+    import pyscf.lib
+    import scipy.linalg  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    with pyscf.lib.with_omp_threads(1), threadpool_limits(limits=1):
+        yield
 
 
 def _follow_parent() -> None:

@@ -16,6 +16,8 @@ from density_examples import Molecule, converge, spherical_atom
 from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.basis.conventions import from_canonical
+from densnet.cli.main import app
+from densnet.density.basis_comparison import MEASURES
 from densnet.density.density import Density
 from densnet.density.fitting_stage import FitSettings, fit_labels
 from densnet.errors import DensnetError
@@ -119,7 +121,8 @@ class Files:
         return path
 
     def fit(self, *, processes: int = 1, **settings: object) -> xr.Dataset:
-        return fit_labels(self.shards, self.geometries, self.atoms, FitSettings(**settings), processes=processes)
+        chosen = FitSettings(**{"fit_basis": "def2-SVP-JKFIT"} | settings)
+        return fit_labels(self.shards, self.geometries, self.atoms, chosen, processes=processes)
 
 
 @pytest.fixture
@@ -153,7 +156,59 @@ def test_labels_hold_what_later_stages_need(files: Files, frames: list[Molecule]
 
 
 def test_number_of_processes_changes_nothing(files: Files) -> None:
-    xr.testing.assert_identical(files.fit(processes=1), files.fit(processes=3))
+    natural = {"fit_basis": "natural", "natural_share": 0.99}
+    xr.testing.assert_identical(files.fit(processes=1, **natural), files.fit(processes=3, **natural))
+
+
+def test_a_natural_basis_is_made_from_the_training_frames(files: Files, capfd: pytest.CaptureFixture) -> None:
+    natural = files.fit(fit_basis="natural", natural_share=0.999)
+    said_of_it = capfd.readouterr().err
+    basis = Basis.from_json(natural.attrs["fit_basis"])
+    assert f"{basis.n_functions(files.numbers)} functions" in said_of_it
+    usual = files.fit()
+    # fewer functions, made from the first frame alone, hold the other two better than the library's
+    assert natural.sizes["k"] < usual.sizes["k"]
+    assert (natural["floor_nmae"] < 0.75 * usual["floor_nmae"]).all()
+    files.shards[0] = files.write_shard(0, status="psi4: gave up")
+    assert "natural needs training frames" in said(files, fit_basis="natural", max_failed_share=0.5)
+
+
+def test_bases_side_by_side(files: Files, tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+    labels, made, table = (tmp_path / name for name in ("labels.nc", "made.json", "table.nc"))
+    write_dataset(files.fit(), labels, stage="fit", method_version=1, settings={})
+    given = ["--labels", str(labels), "--atoms", str(files.atoms)]
+    app(["basis", "natural", *given, "--share", "0.99", "--output", str(made)], result_action="return_value")
+    names = ["def2-SVP-JKFIT", "cc-pVTZ-JKFIT", str(made)]
+    words = ["basis", *given, "--fit-basis", *names, "--natural-share", "0.99", "--frames", "1", "--output", str(table)]
+    app(words, result_action="return_value")
+    printed = capfd.readouterr().out
+    assert all(name in printed for name in [*names, "natural 0.99"])
+    found = read_dataset(table, stage="basis", variables=tuple(MEASURES))
+    assert found.attrs["molecule"] == "H2O"
+    assert found["n_functions"].values[:2].tolist() == [113, 139]
+    by_file, by_share = found.isel(basis=2), found.isel(basis=3)
+    for measure in set(MEASURES) - {"wall_time"}:
+        np.testing.assert_allclose(by_file[measure], by_share[measure], rtol=1e-6)
+    # what the stage fit says of the same frame, without a ridge's share
+    again = files.fit(fit_basis="cc-pVTZ-JKFIT")
+    np.testing.assert_allclose(found["floor_nmae"][1], again["floor_nmae"][2:], rtol=1e-9)
+    np.testing.assert_allclose(found["self_energy"][1], again["floor_self_energy"][2:], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["basis"], "expected one of --labels, --smiles and --xyz"),
+        (["basis", "--smiles", "O", "--xyz", "a.xyz"], "expected one of"),
+        (["basis", "--labels", "a.nc"], "give --atoms"),
+        (["basis", "--labels", "a.nc", "--atoms", "b.nc"], "a.nc: no such file"),
+        (["basis", "--smiles", "O", "--frames", "0"], "frames: expected at least 1"),
+        (["basis", "natural", "--labels", "a", "--atoms", "b", "--output", "c.txt"], "ends in .json"),
+    ],
+)
+def test_impossible_comparisons(words: list[str], says: str) -> None:
+    with pytest.raises(DensnetError, match=says):
+        app(words, result_action="return_value")
 
 
 def test_failed_frames_are_left_out_with_a_warning(files: Files, capfd: pytest.CaptureFixture) -> None:
@@ -237,7 +292,13 @@ def test_atoms_must_be_at_the_labels_level(files: Files) -> None:
 def test_settings_are_checked(files: Files) -> None:
     assert "nearest names: def2-svp-jkfit" in said(files, fit_basis="def2-SVP-JKFT")
     assert "processes: expected at least 1" in said(files, processes=0)
-    for wrong in ({"max_failed_share": 1.0}, {"grid_level": 10}, {"eigenvalue_cutoff": 0.0}):
+    for wrong in (
+        {"max_failed_share": 1.0},
+        {"grid_level": 10},
+        {"eigenvalue_cutoff": 0.0},
+        {"ridge": -1.0},
+        {"natural_share": 1.0},
+    ):
         with pytest.raises(DensnetError, match=f"{next(iter(wrong))}: expected"):
             FitSettings(**wrong)
 
@@ -252,7 +313,8 @@ def test_command_line(files: Files, tmp_path: Path) -> None:
         "--output",
         str(tmp_path / "labels.nc"),
     ]
-    result = subprocess.run([*command, "--grid-level", "0"], capture_output=True, text=True, check=False)
+    settings = ["--grid-level", "0", "--fit-basis", "def2-SVP-JKFIT"]
+    result = subprocess.run([*command, *settings], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     labels = read_dataset(tmp_path / "labels.nc", stage="fit", variables=("coefficients", "prior"))
     assert json.loads(labels.attrs["settings"])["fit_basis"] == "def2-SVP-JKFIT"
