@@ -26,7 +26,6 @@ Numbers = Sequence[int] | NDArray[np.integer]
 
 BLOCK_BYTES = 128 * 2**20
 """Most memory that one block of three-centre integrals or of grid values may take."""
-potential = point_values.potential
 FEW = 4
 """So many vectors are expanded one by one; more of them together, by PySCF's grid values of all functions."""
 

@@ -77,6 +77,16 @@ def density(basis: Basis, numbers: Numbers, positions: Array, coefficients: Arra
     return _sum_over_atoms(atoms, points, _value, _gaussian, 0)
 
 
+def atomic_densities(basis: Basis, numbers: Numbers, positions: Array, coefficients: Array, points: Array) -> Array:
+    """Return the share of each atom's own functions in :func:`density`, (i, g), in e/bohr³; all of it is held."""
+    points = np.asarray(points, dtype=float)
+    atoms = _atoms(basis, numbers, positions, coefficients)
+    values = np.zeros((len(atoms), len(points)))
+    for block, i, atom, d, square in _near_pairs(atoms, points, 0):
+        values[i, block] = _value(atom, d, square, _gaussian)
+    return values
+
+
 def density_gradient(basis: Basis, numbers: Numbers, positions: Array, coefficients: Array, points: Array) -> Array:
     """Return ∇ Σ_k c_k χ_k(r_g), (g, 3), in e/bohr⁴; arguments as :func:`density`."""
     atoms = _atoms(basis, numbers, positions, coefficients)
@@ -218,18 +228,24 @@ def _sum_over_atoms(
     points = np.asarray(points, dtype=float)
     vector = part is _gradient
     values = np.zeros((len(points), 3) if vector else len(points))
+    for block, _, atom, d, square in _near_pairs(atoms, points, derivative):
+        values[block] += part(atom, d, square, kernel).T
+    return values
+
+
+def _near_pairs(
+    atoms: Sequence[_Atom], points: Array, derivative: int | None
+) -> Iterator[tuple[NDArray[np.int64], int, _Atom, Array, Array]]:
+    """Yield blocks of points with each atom that reaches them: (indices, i, atom, d (3, g), d² (g,))."""
     reaches = [None if derivative is None else atom.reaches(derivative) for atom in atoms]
     for block in _compact_blocks(points):
         r = np.ascontiguousarray(points[block].T)
-        total = np.zeros((3, len(block)) if vector else len(block))
-        for atom, reach in zip(atoms, reaches, strict=True):
+        for i, (atom, reach) in enumerate(zip(atoms, reaches, strict=True)):
             d = r - atom.centre[:, None]
             square = np.einsum("xg,xg->g", d, d)
             kept = atom if reach is None else atom.within(float(np.sqrt(square.min())), reach)
             if len(kept.exponents):
-                total += part(kept, d, square, kernel)
-        values[block] = total.T
-    return values
+                yield block, i, kept, d, square
 
 
 def _compact_blocks(points: Array) -> Iterator[NDArray[np.int64]]:

@@ -7,7 +7,7 @@ from e3nn import o3
 from pyscf import df
 from scipy.special import erf
 
-from densnet.basis import integrals
+from densnet.basis import integrals, point_values
 from densnet.basis.basis import L_MAX, Basis, Shell
 from densnet.basis.whitening import unwhitening_factor, whitening_factor
 from densnet.errors import DensnetError
@@ -66,7 +66,7 @@ def test_potential_solves_poisson_for_a_gaussian() -> None:
     c = 1.0 / integrals.charges(basis, [1])
     points = RNG.normal(size=(30, 3)) * 3
     r = np.linalg.norm(points - centre, axis=1)
-    v = integrals.potential(basis, [1], centre, c, points)
+    v = point_values.potential(basis, [1], centre, c, points)
     np.testing.assert_allclose(v, erf(np.sqrt(a) * r) / r, atol=1e-12)
 
 
@@ -74,7 +74,7 @@ def test_potential_and_coulomb_matrix_agree(soft: Basis, quadrature: tuple) -> N
     """cᵀ J c' = ∫ v_c ρ_c'."""
     points, weights, values = quadrature
     one, other = RNG.normal(size=(2, soft.n_functions(NUMBERS)))
-    v = integrals.potential(soft, NUMBERS, POSITIONS, one, points)
+    v = point_values.potential(soft, NUMBERS, POSITIONS, one, points)
     J = integrals.coulomb(soft, NUMBERS, POSITIONS)
     assert one @ J @ other == pytest.approx(np.sum(weights * v * (values @ other)), abs=5e-3)
 

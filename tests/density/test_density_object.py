@@ -9,7 +9,7 @@ from density_examples import Molecule
 from pyscf import gto
 
 from densnet import Density
-from densnet.basis import integrals
+from densnet.basis import integrals, point_values
 from densnet.basis.basis import Basis
 from densnet.density.fit import fit_density
 from densnet.errors import DensnetError
@@ -72,7 +72,7 @@ def test_electronic_potential_equals_pyscfs_grid_integrals(water: Molecule, fit_
     index, sign = integrals.to_canonical("pyscf", integrals.shells_of(fit_basis, water.numbers))
     c = np.random.default_rng(5).normal(size=len(index))
     expected = (values[:, index] * sign) @ c
-    found = integrals.potential(fit_basis, water.numbers, water.positions, c, points)
+    found = point_values.potential(fit_basis, water.numbers, water.positions, c, points)
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
