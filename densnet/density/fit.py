@@ -161,8 +161,11 @@ def fit_density(
     b = integrals.three_center(basis, orbital_basis, numbers, shifted, D)
 
     p = np.zeros(len(q)) if prior is None else np.asarray(prior)
-    G = blocks_on_one_atom(J, basis, numbers)
-    metric = CoulombMetric(J + ridge * G, eigenvalue_cutoff)
+    atoms = atom_slices(basis, numbers)
+    held = J.copy()
+    for i in atoms:
+        held[i, i] *= 1.0 + ridge
+    metric = CoulombMetric(held, eigenvalue_cutoff)
     moments, targets = np.column_stack([q, d]), np.array([n_electrons, *dipole])
     difference, left = b - J @ p, targets - moments.T @ p
     with_charge = p + constrained_solution(metric, difference, moments[:, :1], left[:1])
@@ -172,15 +175,15 @@ def fit_density(
         dipole=dipole + n_electrons * centre,
         unconstrained_dipole=d.T @ with_charge + n_electrons * centre,
         self_energy=density_self_energy - 2.0 * float(b @ c) + float(c @ J @ c),
-        on_one_atom=float((c - p) @ G @ (c - p)) / float((c - p) @ J @ (c - p)),
+        on_one_atom=sum(float((c - p)[i] @ J[i, i] @ (c - p)[i]) for i in atoms) / float((c - p) @ J @ (c - p)),
         condition_number=metric.condition_number,
     )
 
 
-def blocks_on_one_atom(J: Array, basis: Basis, numbers: Numbers) -> Array:
-    """Return G, (k, k): J where both functions sit on the same atom, zero elsewhere."""
-    atom = basis.layout(numbers).atom
-    return np.where(atom[:, None] == atom, J, 0.0)
+def atom_slices(basis: Basis, numbers: Numbers) -> list[slice]:
+    """Return which functions sit on each atom."""
+    ends = np.cumsum([basis.n_functions([number]) for number in numbers])
+    return [slice(int(end) - basis.n_functions([z]), int(end)) for end, z in zip(ends, numbers, strict=True)]
 
 
 def density_self_energy(orbital_basis: Basis, numbers: Numbers, positions: Array, density_matrix: Array) -> float:
