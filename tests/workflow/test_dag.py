@@ -70,6 +70,25 @@ def test_systems_run_side_by_side_and_the_peer_can_be_left_out(tmp_path: Path) -
     assert table == expected | {"total": sum(expected.values())}
 
 
+def test_members_of_an_ensemble_are_trained_side_by_side_and_joined(tmp_path: Path) -> None:
+    config = {"run": "three", "systems": {"water": {"smiles": "O", "experiment": {"fundamentals": "water"}}}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config | {"reference": {"shards": 2}, "ensemble": 3}))
+    planned = snakemake(tmp_path, "--cores", "2", "--dry-run", "--printshellcmds")
+    output = planned.stdout + planned.stderr
+    assert planned.returncode == 0, output
+    table = jobs(output)
+    expected = dict.fromkeys(RULES, 1) | {"density_model": 3, "energy_model": 3, "ensemble": 1, "label_shard": 2}
+    assert table == expected | {"all": 1, "total": sum(expected.values()) + 1}
+    results = "results/three/water"
+    for member in (1, 2, 3):
+        (training,) = re.findall(rf"densnet train density .*--output {results}/members/{member}/density\.pt", output)
+        assert f"--seed {member} " in training
+    models = " ".join(f"{results}/members/{member}/model.pt" for member in (1, 2, 3))
+    assert f"densnet train join --models {models} --output {results}/model.pt" in output
+    assert f"densnet md --model {results}/model.pt" in output
+    assert f"{results}/figures/calibration.png" in output
+
+
 def test_a_configfile_replaces_the_shipped_one(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_bytes((ROOT / "config.yaml").read_bytes())
     toy = str(ROOT / "tests" / "workflow" / "toy.yaml")

@@ -6,6 +6,12 @@ verbs_on_path()
 
 RUN = f"results/{config['run']}"
 SYSTEM = f"{RUN}/{{system}}"
+# The members of an ensemble are trained side by side, each in a folder of its own; a lone model needs none.
+MEMBERS = range(1, config["ensemble"] + 1)
+ENSEMBLE = len(MEMBERS) > 1
+MEMBER = f"{SYSTEM}/members/{{member}}" if ENSEMBLE else SYSTEM
+MEMBER_NOTE = ", member {wildcards.member}" if ENSEMBLE else ""
+MODEL = f"{SYSTEM}/model.pt"
 SHARDS = range(config["reference"]["shards"])
 CONFIG_FILE = (workflow.overwrite_configfiles or ["config.yaml"])[-1]
 LEVEL = (
@@ -38,6 +44,7 @@ FIGURES = [
     "energy_conservation",
     "spectrum",
     "timings",
+    *(["calibration"] if ENSEMBLE else []),
 ]
 
 
@@ -47,13 +54,25 @@ def section(name, only=None, without=()):
     return as_options({key: config[name][key] for key in keys if key in config[name]})
 
 
-def model(name):
-    """Return a model's sections as command line options."""
+def model(name, member=1):
+    """Return a model's sections as command line options; the members of an ensemble differ by their seeds."""
+    training = config[name]["training"]
     return as_options(
         {"target": config[name].get("target")}
         | config[name]["architecture"]
-        | config[name]["training"]
+        | training
+        | {"seed": training["seed"] + int(member) - 1}
     )
+
+
+def job(rule):
+    """Return what the log of a training is called below its folder."""
+    return f"{rule}/{{member}}" if ENSEMBLE else rule
+
+
+def of_every_member(paths):
+    """Return the paths for each member of the ensemble."""
+    return expand(paths, member=MEMBERS, allow_missing=True)
 
 
 def molecule(wildcards):

@@ -2,12 +2,12 @@ rule density_model:
     input:
         labels=rules.labels.output.labels,
     output:
-        density=f"{SYSTEM}/density.pt",
-        learning=f"{SYSTEM}/density.csv",
+        density=f"{MEMBER}/density.pt",
+        learning=f"{MEMBER}/density.csv",
     log:
-        f"{SYSTEM}/logs/density_model.log",
+        f"{SYSTEM}/logs/{job('density_model')}.log",
     benchmark:
-        f"{SYSTEM}/benchmarks/density_model.tsv"
+        f"{SYSTEM}/benchmarks/{job('density_model')}.tsv"
     priority: 60
     conda:
         "../../envs/densnet.yaml"
@@ -16,10 +16,10 @@ rule density_model:
         mem_mb=8000,
         runtime=1440,
     params:
-        settings=model("density_model"),
+        settings=lambda wildcards: model("density_model", wildcards.get("member", 1)),
         method_version=method_version("densnet.training.density"),
     message:
-        "{wildcards.system}: training the density model"
+        f"{{wildcards.system}}: training the density model{MEMBER_NOTE}"
     shell:
         "densnet train density --labels {input.labels} {params.settings} --threads {threads} --log {output.learning} "
         "--output {output.density} 2>&1 | tee -i {log} >&2"

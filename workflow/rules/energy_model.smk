@@ -3,13 +3,13 @@ rule energy_model:
         labels=rules.labels.output.labels,
         density=rules.density_model.output.density,
     output:
-        energy=f"{SYSTEM}/energy.pt",
-        model=f"{SYSTEM}/model.pt",
-        learning=f"{SYSTEM}/energy.csv",
+        energy=f"{MEMBER}/energy.pt",
+        model=f"{MEMBER}/model.pt",
+        learning=f"{MEMBER}/energy.csv",
     log:
-        f"{SYSTEM}/logs/energy_model.log",
+        f"{SYSTEM}/logs/{job('energy_model')}.log",
     benchmark:
-        f"{SYSTEM}/benchmarks/energy_model.tsv"
+        f"{SYSTEM}/benchmarks/{job('energy_model')}.tsv"
     priority: 60
     conda:
         "../../envs/densnet.yaml"
@@ -18,10 +18,10 @@ rule energy_model:
         mem_mb=8000,
         runtime=1440,
     params:
-        settings=model("energy_model"),
+        settings=lambda wildcards: model("energy_model", wildcards.get("member", 1)),
         method_version=method_version("densnet.training.energy"),
     message:
-        "{wildcards.system}: training the energy model"
+        f"{{wildcards.system}}: training the energy model{MEMBER_NOTE}"
     shell:
         "densnet train energy --labels {input.labels} --density {input.density} {params.settings} --threads {threads} "
         "--log {output.learning} --output {output.energy} --model {output.model} 2>&1 | tee -i {log} >&2"

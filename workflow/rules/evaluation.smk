@@ -1,7 +1,7 @@
 rule evaluation:
     input:
         labels=rules.labels.output.labels,
-        model=rules.energy_model.output.model,
+        model=MODEL,
     output:
         evaluation=f"{SYSTEM}/evaluation.nc",
     log:

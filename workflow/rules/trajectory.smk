@@ -1,6 +1,6 @@
 rule trajectory:
     input:
-        model=rules.energy_model.output.model,
+        model=MODEL,
         geometries=rules.geometries.output.geometries,
     output:
         trajectory=f"{SYSTEM}/trajectory.nc",
