@@ -61,12 +61,12 @@ def _model_potential(model: Path, numbers: NDArray[np.int64], replicas: int, thr
     import torch
 
     from densnet.dynamics.model_potential import ModelPotential
-    from densnet.models.checkpoint import load_model
+    from densnet.models.checkpoint import load_ensemble
 
     if torch.cuda.is_available():
         return ModelPotential(model, numbers, "cuda", replicas)
     # here, so that a file that is no model is refused before any process starts
-    load_model(model).elements_of(numbers)
+    load_ensemble(model).elements_of(numbers)
     return ReplicaProcesses(
         "model", partial(ModelPotential, model, numbers, "cpu"), replicas=replicas, processes=threads
     )

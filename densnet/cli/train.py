@@ -8,6 +8,7 @@ from typing import Annotated
 import torch
 from cyclopts import Parameter
 
+from densnet.models.checkpoint import join_models
 from densnet.models.density_model import DensityModelSettings
 from densnet.models.energy_model import EnergyModelSettings
 from densnet.training.density import DensityTrainingSettings, train_density
@@ -70,3 +71,16 @@ def energy(
     """
     torch.set_num_threads(threads)
     train_energy(labels, density, model, training, output=output, combined=model_output, log=log)
+
+
+def join(*, models: Annotated[list[Path], Parameter(consume_multiple=True)], output: Path) -> None:
+    """Join models that differ by their seeds into an ensemble: their mean predicts, their spread estimates its error.
+
+    Parameters
+    ----------
+    models
+        Outputs of 'densnet train energy' (or of 'densnet train density') on the same labels.
+    output
+        The model file to write; it is used like that of a single model.
+    """
+    join_models(models, output)

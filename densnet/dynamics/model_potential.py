@@ -9,16 +9,16 @@ import torch
 from numpy.typing import NDArray
 
 from densnet.dynamics.state import Array, Forces
-from densnet.models.checkpoint import load_model
+from densnet.models.checkpoint import load_ensemble
 
 
 class ModelPotential:
-    """Energies, forces and dipoles of all replicas, however many, in one batch of a trained model, float32."""
+    """Energies, forces and dipoles of all replicas in one batch of a model, float32; of an ensemble, the mean."""
 
     name = "model"
 
     def __init__(self, model: Path, numbers: NDArray[np.int64], device: str, replicas: int) -> None:
-        self.model = load_model(model, device=device)
+        self.model = load_ensemble(model, device=device)
         self.element = self.model.elements_of(numbers)
 
     def __call__(self, positions: Array) -> Forces:

@@ -1,4 +1,4 @@
-"""The models as an ASE calculator."""
+"""The models, or an ensemble of them, as an ASE calculator."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from densnet.density.density import Density
 from densnet.errors import DensnetError
-from densnet.models.checkpoint import load_model
+from densnet.models.checkpoint import load_ensemble
+from densnet.models.ensemble import DensitySpread, mean_of, spread_of
+
+SPREADS = ("energy_spread", "forces_spread", "dipole_spread")
 
 
 class DenSNetCalculator(Calculator):
     """Energy (eV), forces (eV/Angstrom) and dipole (e Angstrom) of a molecule; its density on request.
 
+    Of an ensemble they are means; ``results`` then also hold the standard deviations over its members,
+    ``energy_spread``, ``forces_spread`` (a,) and ``dipole_spread`` (:class:`densnet.models.ensemble.Spread`).
+
     Args:
-        model: a ``model.pt``.
+        model: a ``model.pt``, of one model or of an ensemble.
         device: where torch computes, e.g. ``"cpu"`` or ``"cuda"``.
         dtype: precision of the networks; ``"float64"`` for tight optimisations.
 
@@ -38,7 +44,9 @@ class DenSNetCalculator(Calculator):
         super().__init__(**kwargs)
         if dtype not in ("float32", "float64"):
             raise DensnetError(f"dtype: expected 'float32' or 'float64', found {dtype!r}")
-        self.model = load_model(Path(model), device=device, dtype=getattr(torch, dtype))
+        self.model = load_ensemble(Path(model), device=device, dtype=getattr(torch, dtype))
+        if len(self.model) > 1:
+            self.implemented_properties = [*self.implemented_properties, *SPREADS]
 
     def calculate(
         self,
@@ -52,7 +60,8 @@ class DenSNetCalculator(Calculator):
         if current.pbc.any():
             raise DensnetError("atoms.pbc: expected a molecule without periodic boundaries; set atoms.pbc = False")
         element = self.model.elements_of(current.numbers)
-        prediction = self.model(element, torch.as_tensor(current.positions)[None])
+        members = self.model.predictions(element, torch.as_tensor(current.positions)[None])
+        prediction = mean_of(members)
         energy = float(prediction.energy[0])
         self.results = {
             "energy": energy,
@@ -60,10 +69,29 @@ class DenSNetCalculator(Calculator):
             "forces": prediction.forces[0].double().cpu().numpy(),
             "dipole": prediction.dipole[0].double().cpu().numpy(),
         }
+        if len(self.model) > 1:
+            spread = spread_of(members)
+            self.results["energy_spread"] = float(spread.energy[0])
+            self.results["forces_spread"] = spread.forces[0].double().cpu().numpy()
+            self.results["dipole_spread"] = float(spread.dipole[0])
 
     def density(self, atoms: Atoms) -> Density:
-        """Return the electron density of ``atoms``, with its free atoms."""
+        """Return the electron density of ``atoms``, with its free atoms; of an ensemble, the mean."""
         numbers = np.asarray(atoms.numbers)
         (coefficients,) = self.model.coefficients(numbers, np.asarray(atoms.positions)[None])
-        basis, prior = self.model.density.whitened.basis, self.model.prior(numbers)
-        return Density(basis, numbers, atoms.positions, coefficients, prior=prior)
+        return Density(self.model.basis, numbers, atoms.positions, coefficients, prior=self.model.prior(numbers))
+
+    def density_spread(self, atoms: Atoms) -> DensitySpread:
+        """Return the standard deviation of the density over the members of an ensemble.
+
+        Raises:
+            DensnetError: the model file holds a single model.
+        """
+        if len(self.model) == 1:
+            raise DensnetError(
+                "density_spread: expected an ensemble, found one model; join several (densnet train join)"
+            )
+        numbers = np.asarray(atoms.numbers)
+        every = self.model.member_coefficients(numbers, np.asarray(atoms.positions)[None])[:, 0]
+        prior = self.model.prior(numbers)
+        return DensitySpread([Density(self.model.basis, numbers, atoms.positions, c, prior=prior) for c in every])

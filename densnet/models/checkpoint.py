@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from densnet.io.netcdf import write_atomically
 from densnet.models.density_model import DensityModel, DensityModelSettings
 from densnet.models.densnet_model import DenSNet
 from densnet.models.energy_model import EnergyModel, EnergyModelSettings
+from densnet.models.ensemble import Ensemble
 from densnet.models.whitened_basis import WhitenedBasis
 
 FORMAT = "densnet model"
+ENSEMBLE_FORMAT = "densnet ensemble"
 FORMAT_VERSION = 1
 
 
@@ -59,8 +62,8 @@ def save_model(model: DenSNet, path: Path, *, provenance: dict[str, Any]) -> Non
     write_atomically(path, lambda temporary: torch.save(content, temporary))
 
 
-def load_content(path: Path, expected_format: str) -> dict[str, Any]:
-    """Read a file of tensors and text written by densnet, executing nothing that it holds.
+def load_content(path: Path, expected_format: str, *others: str) -> dict[str, Any]:
+    """Read a file of tensors and text written by densnet, of one of some formats, executing nothing that it holds.
 
     Raises:
         DensnetError: no such file, not a file of this format and version, truncated.
@@ -75,7 +78,7 @@ def load_content(path: Path, expected_format: str) -> dict[str, Any]:
         raise DensnetError(
             f"{path}: expected a {expected_format}, cannot be read ({reason}); train it again"
         ) from error
-    if not isinstance(content, dict) or content.get("format") != expected_format:
+    if not isinstance(content, dict) or content.get("format") not in (expected_format, *others):
         raise DensnetError(f"{path}: expected a {expected_format}, found another kind of file; give the right one")
     if content.get("format_version") != FORMAT_VERSION:
         raise DensnetError(
@@ -86,12 +89,72 @@ def load_content(path: Path, expected_format: str) -> dict[str, Any]:
 
 
 def load_model(path: Path, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> DenSNet:
-    """Read a model written by :func:`save_model`.
+    """Read a single model written by :func:`save_model`.
+
+    Raises:
+        DensnetError: the file is missing, damaged, foreign, of another version, or holds an ensemble.
+    """
+    return _model(_only(path), path, device, dtype)
+
+
+def load_ensemble(path: Path, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Ensemble:
+    """Read a model file with any number of members, be it one.
 
     Raises:
         DensnetError: the file is missing, damaged, foreign or of another version.
     """
-    content = load_content(path, FORMAT)
+    contents = _members(path)
+    names = [f"{path}, member {number}" for number in range(1, len(contents) + 1)]
+    return Ensemble([_model(content, path, device, dtype) for content in contents], names)
+
+
+def join_models(paths: Sequence[Path], output: Path) -> Ensemble:
+    """Write several models to one self-contained file, the members of an ensemble.
+
+    Args:
+        paths: model files; of an ensemble among them, every member is taken.
+        output: the file; it is read like that of a single model.
+
+    Raises:
+        DensnetError: a file cannot be read, or the models differ in fit basis, elements, charge or free atoms.
+    """
+    contents = [(str(path), content) for path in paths for content in _members(path)]
+    members = [_model(content, Path(name), "cpu", torch.float32) for name, content in contents]
+    ensemble = Ensemble(members, [name for name, _ in contents])
+    joined = {
+        "format": ENSEMBLE_FORMAT,
+        "format_version": FORMAT_VERSION,
+        "members": [content for _, content in contents],
+    }
+    write_atomically(Path(output), lambda temporary: torch.save(joined, temporary))
+    return ensemble
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """Return what the file of a single model says of itself: basis, settings, provenance, versions."""
+    return dict(json.loads(_only(path)["description"]))
+
+
+def read_descriptions(path: Path) -> list[dict[str, Any]]:
+    """Return what each member of a model file says of itself."""
+    return [json.loads(content["description"]) for content in _members(path)]
+
+
+def _members(path: Path) -> list[dict[str, Any]]:
+    """Return the content of every member of a model file."""
+    content = load_content(path, FORMAT, ENSEMBLE_FORMAT)
+    return content["members"] if content["format"] == ENSEMBLE_FORMAT else [content]
+
+
+def _only(path: Path) -> dict[str, Any]:
+    """Return the content of the file of a single model."""
+    members = _members(path)
+    if len(members) > 1:
+        raise DensnetError(f"{path}: expected one model, found an ensemble of {len(members)}; give a member's file")
+    return members[0]
+
+
+def _model(content: dict[str, Any], path: Path, device: str, dtype: torch.dtype) -> DenSNet:
     try:
         density, energy = _networks(content)
     except (RuntimeError, TypeError, KeyError, DensnetError) as error:
@@ -120,8 +183,3 @@ def _networks(content: dict[str, Any]) -> tuple[DensityModel, EnergyModel | None
     energy = EnergyModel(settings, density.whitened, mean_neighbours=mean_neighbours)
     energy.load_state_dict(content["energy"])
     return density, energy
-
-
-def read_description(path: Path) -> dict[str, Any]:
-    """Return what a model file says of itself: basis, settings, provenance, versions."""
-    return dict(json.loads(load_content(path, FORMAT)["description"]))

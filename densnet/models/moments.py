@@ -19,7 +19,7 @@ from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
 from densnet.io.netcdf import read_dataset, write_dataset
 from densnet.io.parts import Parts
-from densnet.models.checkpoint import load_model
+from densnet.models.checkpoint import load_ensemble
 
 Array = NDArray[np.float64]
 
@@ -115,10 +115,10 @@ def _source(trajectory: Path, model: Path | None, stride: int) -> Source:
         fitted, prior = taken["coefficients"].values, taken["prior"].values
         basis = Basis.from_json(taken.attrs["fit_basis"])
         return Source(basis, numbers, prior, positions, lambda frames: fitted[frames], dims, shape, coords)
-    network = load_model(model, device="cuda" if torch.cuda.is_available() else "cpu")
+    network = load_ensemble(model, device="cuda" if torch.cuda.is_available() else "cpu")
     prior = network.prior(numbers)
 
     def predicted(frames: NDArray[np.int64]) -> Array:
         return network.coefficients(numbers, positions[frames])
 
-    return Source(network.density.whitened.basis, numbers, prior, positions, predicted, dims, shape, coords)
+    return Source(network.basis, numbers, prior, positions, predicted, dims, shape, coords)

@@ -1,0 +1,145 @@
+"""Several models of the same molecule as one: their mean is the prediction, their spread estimates its error.
+
+Models that differ by their seeds alone agree where the labels decide and differ where they do not. Lakshminarayanan,
+Pritzel, Blundell, "Simple and scalable predictive uncertainty estimation using deep ensembles", NeurIPS 2017.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from densnet.basis.basis import Basis
+from densnet.density.density import Density
+from densnet.errors import DensnetError
+from densnet.models.densnet_model import DenSNet, Prediction
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Standard deviations over the members (n - 1 in the denominator), each measured as its error is.
+
+    Attributes:
+        energy: eV, (T,).
+        forces: eV/Angstrom, (T, a): of a component, root of the mean variance of an atom's three.
+        dipole: e Angstrom, (T,): root of the sum of the three components' variances.
+    """
+
+    energy: torch.Tensor
+    forces: torch.Tensor
+    dipole: torch.Tensor
+
+
+class Ensemble:
+    """One model or several, used like one; the forces are the exact gradient of the mean energy.
+
+    Args:
+        members: models of the same fit basis, elements, charge and free atoms, all with an energy model or none.
+        names: of the members, for messages.
+
+    Raises:
+        DensnetError: no member, or two that do not belong together.
+    """
+
+    def __init__(self, members: Sequence[DenSNet], names: Sequence[str] | None = None) -> None:
+        self.members = tuple(members)
+        _check_alike(self.members, names or [f"member {number}" for number in range(1, len(self.members) + 1)])
+
+    def __len__(self) -> int:
+        """Return the number of members."""
+        return len(self.members)
+
+    @property
+    def basis(self) -> Basis:
+        """Return the fit basis."""
+        return self.members[0].density.whitened.basis
+
+    def elements_of(self, numbers: NDArray[np.integer]) -> torch.Tensor:
+        """Return the element indices of a molecule's atoms; see :meth:`DenSNet.elements_of`."""
+        return self.members[0].elements_of(numbers)
+
+    def prior(self, numbers: NDArray[np.integer]) -> Array:
+        """Return the coefficients of the free atoms side by side, (k,); see :meth:`DenSNet.prior`."""
+        return self.members[0].prior(numbers)
+
+    def __call__(self, element: torch.Tensor, positions: torch.Tensor) -> Prediction:
+        """Return mean energies, forces and dipoles of geometries (T, a, 3) in Angstrom, element indices (a,)."""
+        return mean_of(self.predictions(element, positions))
+
+    def predictions(self, element: torch.Tensor, positions: torch.Tensor) -> Prediction:
+        """Return what each member says: the arrays of :class:`Prediction` with the members as first dimension."""
+        found = [vars(member(element, positions)) for member in self.members]
+        return Prediction(**{name: torch.stack([one[name] for one in found]) for name in found[0]})
+
+    def coefficients(self, numbers: NDArray[np.integer], positions: Array) -> Array:
+        """Return mean density coefficients (T, k), canonical order, float64; the charge stays exact."""
+        return self.member_coefficients(numbers, positions).mean(axis=0)
+
+    def member_coefficients(self, numbers: NDArray[np.integer], positions: Array) -> Array:
+        """Return the density coefficients of each member, (members, T, k), canonical order, float64."""
+        return np.stack([member.coefficients(numbers, positions) for member in self.members])
+
+
+def mean_of(predictions: Prediction) -> Prediction:
+    """Return the mean over the members, the first dimension."""
+    return Prediction(**{name: value.mean(0) for name, value in vars(predictions).items()})
+
+
+def spread_of(predictions: Prediction) -> Spread:
+    """Return the spread over the members, the first dimension; there must be two at least."""
+    return Spread(
+        energy=predictions.energy.std(0),
+        forces=predictions.forces.var(0).mean(-1).sqrt(),
+        dipole=predictions.dipole.var(0).sum(-1).sqrt(),
+    )
+
+
+class DensitySpread:
+    """The spread σ(r) of an ensemble's densities.
+
+    Args:
+        members: densities of the same geometry, one a member.
+    """
+
+    def __init__(self, members: Sequence[Density]) -> None:
+        self.members = tuple(members)
+
+    def at(self, points: Any) -> Array:
+        """Return the standard deviation of ρ over the members in e/Å³, (g,), at points (g, 3) in Å.
+
+        Raises:
+            DensnetError: points are not (g, 3) or not finite.
+        """
+        return np.std([density.at(points) for density in self.members], axis=0, ddof=1)
+
+
+def _check_alike(members: Sequence[DenSNet], names: Sequence[str]) -> None:
+    if not members:
+        raise DensnetError("ensemble: expected at least one model, found none; give some")
+    first = _traits(members[0])
+    for name, member in zip(names[1:], members[1:], strict=True):
+        differing = [trait for trait, value in _traits(member).items() if value != first[trait]]
+        if differing:
+            raise DensnetError(
+                f"{name}: expected the {differing[0]} of {names[0]}, found another; the members of an ensemble are "
+                "trained on the same labels and differ by their seeds"
+            )
+
+
+def _traits(model: DenSNet) -> dict[str, object]:
+    """Return what the members of an ensemble share."""
+    whitened = model.density.whitened
+    return {
+        "elements": whitened.elements,
+        "fit basis": whitened.basis,
+        "free atoms": model.free_atoms.tolist(),
+        "charge": model.density.charge,
+        "kind of model (with or without energies)": model.energy is None,
+    }
