@@ -12,15 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from densnet.density.basis_comparison import table_of
 from densnet.io.netcdf import read_dataset
 from densnet.report.style import FLOOR, MODEL, PEER, PRIOR, new_figure, picture, style, write_picture
 
+TICKS = (30, 60, 100, 200, 300, 500, 1000, 1500)
 ROWS = (
     ("floor_nmae", "NMAE [%]"),
-    ("dipole_error", "dipole, unconstrained [D]"),
-    ("potential_error", "potential around the molecule [mV]"),
+    ("dipole_error", "dipole [D]"),
+    ("potential_error", "potential [mV]"),
 )
 FAMILIES = (
     ("natural", "natural", MODEL, "o-"),
@@ -44,12 +47,13 @@ def main(output: Path, files: list[Path]) -> None:
             for row, (measure, label) in enumerate(ROWS):
                 draw(panels[row, column], table, measure)
                 panels[row, 0].set_ylabel(label)
-        panels[0, -1].legend(loc="upper right")
+        handles, labels = panels[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(FAMILIES))
         caption = "Errors of fits to Kohn-Sham densities against the number of coefficients, means over geometries."
         write_picture(picture(figure, output.stem, "Fitting bases", caption), output.parent)
 
 
-def draw(axes, table: xr.Dataset, measure: str) -> None:  # noqa: ANN001 (matplotlib's)
+def draw(axes: Axes, table: xr.Dataset, measure: str) -> None:
     """Draw one measure of one molecule, a family of bases in one colour."""
     sizes = table["n_functions"].values
     names = table["basis"].values.astype(str)
@@ -60,6 +64,9 @@ def draw(axes, table: xr.Dataset, measure: str) -> None:  # noqa: ANN001 (matplo
         axes.plot(sizes[chosen][order], values[chosen][order], mark, color=colour, label=label, ms=4)
     axes.set_yscale("log")
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(TICKS))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:.0f}"))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.grid(axis="y")
 
 

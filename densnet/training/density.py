@@ -33,34 +33,11 @@ LEVEL_ATTRIBUTES = ("functional", "basis", "dispersion", "psi4_version", "charge
 
 
 @dataclass(frozen=True)
-class DensityTrainingSettings:
+class DensityTrainingSettings(LoopSettings):
     """How the density model is trained."""
 
-    steps: int = 4000
-    """Optimiser steps."""
-    batch_size: int = 8
-    """Frames a step."""
-    learning_rate: float = 5e-3
-    """Of Adam, at its highest."""
     dipole_weight: float = 5.0
     """Hartree per (e Angstrom)²: the Coulomb metric hardly sees the dipole, so it has its own weight."""
-    ema_decay: float = 0.99
-    """Moving average over steps; it is what is kept."""
-    gradient_clip: float = 10.0
-    """Longest gradient."""
-    n_train: int | None = None
-    """Training frames to use, the first so many; all if not given."""
-    validate_every: int = 100
-    """Steps between validations."""
-    checkpoint_seconds: float = 30.0
-    """Shortest time between checkpoints."""
-    seed: int = 1
-    """Of initial weights and batches."""
-
-    def loop(self) -> LoopSettings:
-        """Return what the loop needs of it."""
-        fields = LoopSettings.__dataclass_fields__
-        return LoopSettings(**{name: getattr(self, name) for name in fields})
 
 
 def train_density(
@@ -89,7 +66,7 @@ def train_density(
         "training": {**asdict(training), "checkpoint_seconds": None},
         "method_version": METHOD_VERSION,
     }
-    run = Training(network, training.loop(), identity=identity, checkpoint=_checkpoint(output), log=log)
+    run = Training(network, training, identity=identity, checkpoint=_checkpoint(output), log=log)
 
     def loss_of(batch: torch.Tensor) -> torch.Tensor:
         energy, dipole = error(train, batch)

@@ -30,36 +30,13 @@ JACOBIAN_BATCH = 16
 
 
 @dataclass(frozen=True)
-class EnergyTrainingSettings:
+class EnergyTrainingSettings(LoopSettings):
     """How the energy model is trained; the density model stays as it is."""
 
-    steps: int = 4000
-    """Optimiser steps."""
-    batch_size: int = 8
-    """Frames a step."""
-    learning_rate: float = 5e-3
-    """Of Adam, at its highest."""
     energy_weight: float = 5.0
     """Weight of the squared error of the energy per atom over (the root mean square force times 1 Angstrom)."""
     force_weight: float = 1.0
     """Weight of the mean squared error of a force component over the root mean square force."""
-    ema_decay: float = 0.99
-    """Moving average over steps; it is what is kept."""
-    gradient_clip: float = 10.0
-    """Longest gradient."""
-    n_train: int | None = None
-    """Training frames to use, the first so many; all if not given."""
-    validate_every: int = 100
-    """Steps between validations."""
-    checkpoint_seconds: float = 30.0
-    """Shortest time between checkpoints."""
-    seed: int = 1
-    """Of initial weights and batches."""
-
-    def loop(self) -> LoopSettings:
-        """Return what the loop needs of it."""
-        fields = LoopSettings.__dataclass_fields__
-        return LoopSettings(**{name: getattr(self, name) for name in fields})
 
 
 @dataclass(frozen=True)
@@ -134,7 +111,7 @@ def train_energy(
         "method_version": METHOD_VERSION,
     }
     checkpoint = output.with_name(output.name + ".checkpoint")
-    run = Training(network, training.loop(), identity=identity, checkpoint=checkpoint, log=log)
+    run = Training(network, training, identity=identity, checkpoint=checkpoint, log=log)
     error = _error_function(network, labels, density, device)
 
     def loss_of(batch: torch.Tensor) -> torch.Tensor:

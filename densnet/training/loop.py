@@ -18,6 +18,7 @@ from torch import nn
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_atomically
 from densnet.models.checkpoint import FORMAT_VERSION, load_content
+from densnet.training.event_log import EventLog
 
 CHECKPOINT_FORMAT = "densnet training checkpoint"
 
@@ -26,20 +27,36 @@ CHECKPOINT_FORMAT = "densnet training checkpoint"
 class LoopSettings:
     """How long and how fast to learn."""
 
-    steps: int
-    batch_size: int
-    learning_rate: float
-    ema_decay: float
-    gradient_clip: float
-    validate_every: int
-    checkpoint_seconds: float
-    seed: int
+    steps: int = 4000
+    """Optimiser steps."""
+    batch_size: int = 8
+    """Frames a step."""
+    learning_rate: float = 5e-3
+    """Of Adam, at its highest."""
+    ema_decay: float = 0.99
+    """Moving average over steps; it is what is kept."""
+    gradient_clip: float = 10.0
+    """Longest gradient."""
+    n_train: int | None = None
+    """Training frames to use, the first so many; all if not given."""
+    validate_every: int = 100
+    """Steps between validations."""
+    patience: int | None = None
+    """Stop after so many validations without a better one; never if not given."""
+    checkpoint_seconds: float = 30.0
+    """Shortest time between checkpoints."""
+    seed: int = 1
+    """Of initial weights and batches."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
         for field in ("steps", "batch_size", "validate_every"):
             if getattr(self, field) < 1:
                 raise DensnetError(f"training {field}: expected a positive whole number, found {getattr(self, field)}")
+        if self.patience is not None and self.patience < 1:
+            raise DensnetError(
+                f"training patience: expected a positive whole number of validations, found {self.patience}"
+            )
         for field in ("learning_rate", "gradient_clip"):
             if not getattr(self, field) > 0:
                 raise DensnetError(f"training {field}: expected a positive number, found {getattr(self, field)}")
@@ -70,7 +87,7 @@ class Training:
         settings: lengths and rates.
         identity: everything that decides the result; a checkpoint of another identity is not used.
         checkpoint: where to keep it.
-        log: CSV of validation errors, rewritten at each validation.
+        log: CSV of validation errors, rewritten at each validation; TensorBoard's events lie beside it.
     """
 
     def __init__(
@@ -89,6 +106,7 @@ class Training:
         self.average = {name: value.detach().clone() for name, value in model.named_parameters()}
         self.best: dict[str, torch.Tensor] = {}
         self.best_error = float("inf")
+        self.validations_since_best = 0
         self.step, self.seconds = 0, 0.0
         self.rows: list[dict[str, float]] = []
 
@@ -99,7 +117,7 @@ class Training:
         validate: Callable[[], dict[str, float]],
         selection: str,
     ) -> None:
-        """Train to the last step and leave the best moving average in the model.
+        """Train to the last step, or until patience ends, and leave the best moving average in the model.
 
         Args:
             n_frames: number of training frames.
@@ -111,9 +129,10 @@ class Training:
             DensnetError: the loss is not finite; the last checkpoint stays on disk.
         """
         self._resume()
+        events = EventLog(self.log, self.rows)
         started = saved = time.monotonic()
         begin, before, loss_sum, loss_count = self.step, self.seconds, 0.0, 0
-        while self.step < self.settings.steps:
+        while self.step < self.settings.steps and not self._patience_is_over():
             loss_sum += self._one_step(n_frames, loss_of)
             loss_count += 1
             self.seconds = before + time.monotonic() - started
@@ -121,12 +140,20 @@ class Training:
                 self._validate(
                     validate, selection, loss_sum / loss_count, (self.seconds - before) / (self.step - begin)
                 )
+                events.add(self.rows[-1])
                 loss_sum, loss_count = 0.0, 0
                 # only here, where no running sum is open, does a restart equal an undisturbed run to the last digit
                 if time.monotonic() - saved > self.settings.checkpoint_seconds and self.step < self.settings.steps:
                     self._save()
                     saved = time.monotonic()
+        events.close()
         self._load_parameters(self.best)
+
+    def _patience_is_over(self) -> bool:
+        over = self.settings.patience is not None and self.validations_since_best >= self.settings.patience
+        if over:
+            print(f"densnet: no better validation for {self.validations_since_best}; stopping", file=sys.stderr)
+        return over
 
     def discard_checkpoint(self) -> None:
         """Remove the checkpoint, once the result is safely written."""
@@ -164,7 +191,9 @@ class Training:
         self.model.eval()
         errors = validate()
         self._load_parameters(current)
+        self.validations_since_best += 1
         if errors[selection] < self.best_error:
+            self.validations_since_best = 0
             self.best_error = errors[selection]
             self.best = {name: value.clone() for name, value in self.average.items()}
         rate = self.optimizer.param_groups[0]["lr"]
@@ -204,6 +233,7 @@ class Training:
             "seconds": self.seconds,
             "rows": json.dumps(self.rows),
             "best_error": self.best_error,
+            "validations_since_best": self.validations_since_best,
             "best": self.best,
             "average": self.average,
             "model": self.model.state_dict(),
@@ -225,6 +255,7 @@ class Training:
         self.step, self.seconds, self.rows = content["step"], content["seconds"], json.loads(content["rows"])
         device = next(self.model.parameters()).device
         self.best_error = content["best_error"]
+        self.validations_since_best = content["validations_since_best"]
         self.best = {name: value.to(device) for name, value in content["best"].items()}
         self.average = {name: value.to(device) for name, value in content["average"].items()}
         self.model.load_state_dict(content["model"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from tensorboardX.proto import event_pb2
 
 from densnet.basis.integrals import charges
 from densnet.density.error import coulomb_self_energy
@@ -136,3 +139,32 @@ def test_batches_reach_every_frame_once_an_epoch() -> None:
     epoch = torch.cat([loop.batch_rows(12, 4, seed=5, step=step) for step in range(3, 6)])
     assert sorted(epoch.tolist()) == list(range(12))
     assert torch.equal(loop.batch_rows(12, 4, 5, 4), loop.batch_rows(12, 4, 5, 4))
+
+
+def test_patience_ends_a_training_that_no_longer_gets_better(
+    water_labels: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    # with a moving average that forgets nothing the validation error never changes after the first one
+    stubborn = replace(SHORT, steps=200, validate_every=10, patience=2, learning_rate=1e-12)
+    train_density(water_labels, SMALL, stubborn, output=tmp_path / "d.pt", log=tmp_path / "d.csv")
+    steps = [int(line.split(",")[0]) for line in (tmp_path / "d.csv").read_text().splitlines()[1:]]
+    assert steps[-1] < 200
+    assert "no better validation for 2; stopping" in capsys.readouterr().err
+    with pytest.raises(DensnetError, match="patience: expected a positive whole number"):
+        replace(SHORT, patience=0)
+
+
+def test_events_hold_what_the_csv_holds(water_labels: Path, tmp_path: Path) -> None:
+    train_density(water_labels, SMALL, SHORT, output=tmp_path / "d.pt", log=tmp_path / "d.csv")
+    (file,) = (tmp_path / "tensorboard" / "d").iterdir()
+    rest, found = file.read_bytes(), {}
+    while rest:
+        # a TFRecord: length, its checksum, the event, its checksum
+        (length,) = struct.unpack("<Q", rest[:8])
+        event = event_pb2.Event.FromString(rest[12 : 12 + length])
+        found |= {(event.step, value.tag): value.simple_value for value in event.summary.value}
+        rest = rest[16 + length :]
+    with (tmp_path / "d.csv").open() as handle:
+        for row in csv.DictReader(handle):
+            loss = found[int(row["step"]), "train_loss"]
+            assert loss == pytest.approx(float(row["train_loss"]), rel=1e-6)
