@@ -26,7 +26,7 @@ from densnet.training.frames import (
 from densnet.training.loop import LoopSettings, Training
 from densnet.units import E_ANGSTROM_IN_DEBYE, HARTREE_IN_MILLIHARTREE
 
-METHOD_VERSION: int = 1
+METHOD_VERSION: int = 2
 
 LEVEL_ATTRIBUTES = ("functional", "basis", "dispersion", "psi4_version", "charge", "multiplicity")
 """Attributes of a label file that name the level of theory."""
@@ -98,7 +98,7 @@ def initial_model(
         charge=labels.charge,
         mean_neighbours=mean_neighbours(train.positions, settings.cutoff),
     ).float()
-    network.set_scales(*coefficient_scales(whitened, labels.numbers, train.x))
+    network.set_scales(*coefficient_scales(whitened, labels.numbers, train.x, settings.target))
     return network
 
 

@@ -165,11 +165,12 @@ def _flat_unwhitening(whitened: WhitenedBasis, element: torch.Tensor, index: tor
 
 
 def coefficient_scales(
-    whitened: WhitenedBasis, numbers: np.ndarray, x: torch.Tensor
+    whitened: WhitenedBasis, numbers: np.ndarray, x: torch.Tensor, target: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the root mean square of x per element, degree and function (z, l, n), and its mean for l = 0 (z, n).
 
-    The mean of the s coefficients is taken off before their spread is measured.
+    For the delta target the mean of the s coefficients is taken off before their spread is measured. For the direct one
+    it is zero: an element's mean density would be a prior in all but name, and the two targets would be one.
     """
     layout = whitened.basis.layout(numbers)
     z = np.array([whitened.elements.index(int(number)) for number in numbers])[layout.atom]
@@ -177,7 +178,7 @@ def coefficient_scales(
     shift = torch.zeros(len(whitened.elements), whitened.n_max)
     for key in sorted({(int(a), int(b), int(c)) for a, b, c in zip(z, layout.l, layout.n, strict=True)}):
         values = x[:, torch.as_tensor((z == key[0]) & (layout.l == key[1]) & (layout.n == key[2]))]
-        if key[1] == 0:
+        if key[1] == 0 and target == "delta":
             shift[key[0], key[2]] = values.mean()
             values = values - values.mean()
         # functions that never vary would divide by zero; the floor lies far below any that matter
