@@ -38,6 +38,8 @@ class DensityTrainingSettings(LoopSettings):
 
     dipole_weight: float = 5.0
     """Hartree per (e Angstrom)²: the Coulomb metric hardly sees the dipole, so it has its own weight."""
+    metric_memory_gib: float = 4.0
+    """Most memory for the frames' Coulomb matrices; above it they lie in a file beside the output."""
 
 
 def train_density(
@@ -54,7 +56,12 @@ def train_density(
     labels = load_labels(labels_path)
     rows = {"train": labels.frames("train", training.n_train), "validation": labels.frames("validation")}
     whitened = WhitenedBasis(labels.basis, labels.elements)
-    targets = {split: density_targets(labels, whitened, r, model.target) for split, r in rows.items()}
+    targets = {
+        split: density_targets(
+            labels, whitened, r, model.target, folder=output.parent, memory_gib=training.metric_memory_gib
+        )
+        for split, r in rows.items()
+    }
     network = initial_model(labels, model, whitened, targets["train"], training.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device)
@@ -63,7 +70,7 @@ def train_density(
     identity = {
         "labels": fingerprint(labels_path),
         "model": asdict(model),
-        "training": {**asdict(training), "checkpoint_seconds": None},
+        "training": {**asdict(training), "checkpoint_seconds": None, "metric_memory_gib": None},
         "method_version": METHOD_VERSION,
     }
     run = Training(network, training, identity=identity, checkpoint=_checkpoint(output), log=log)
@@ -143,8 +150,7 @@ def _error_function(
     def error(targets: DensityTargets, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         graph: Graph = replicate(element, targets.positions[rows], network.settings.cutoff)
         x, _ = network(graph)
-        delta = x.reshape(len(rows), -1)[:, index] - targets.x[rows].to(x.dtype)
-        energy = torch.einsum("tk,tkl,tl->t", delta, targets.metric[rows], delta)
+        energy = targets.error_energy(rows, x.reshape(len(rows), -1)[:, index])
         return energy, network.whitened.electronic_dipole(x, graph) - targets.dipole[rows]
 
     return error

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,7 +109,8 @@ class DensityTargets:
     Attributes:
         positions: Angstrom, (T, a, 3), float32.
         x: whitened target coefficients, (T, k), float64.
-        metric: L⁻¹ J L⁻ᵀ of each frame, (T, k, k) float32, so that xᵀ metric x is a Coulomb self-energy in Hartree.
+        metric: L⁻¹ J L⁻ᵀ of each frame, (T, k, k) float32, so that xᵀ metric x is a Coulomb self-energy in Hartree; it
+            stays in the host's memory, or in a file mapped into it, whatever the device.
         dipole: electronic dipole Σ x_k ∫ r χ_k of the target, e Angstrom, (T, 3).
     """
 
@@ -116,11 +120,19 @@ class DensityTargets:
     dipole: torch.Tensor
 
     def to(self, device: torch.device) -> DensityTargets:
-        """Move everything to a device."""
-        return DensityTargets(*(value.to(device) for value in vars(self).values()))
+        """Move everything but the metric to a device."""
+        return DensityTargets(**{name: v if name == "metric" else v.to(device) for name, v in vars(self).items()})
+
+    def error_energy(self, rows: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """Return (Δρ|Δρ) of predictions x (T, k) for some rows, (T,), in Hartree."""
+        difference = x - self.x[rows].to(x.dtype)
+        metric = self.metric[rows.to(self.metric.device)].to(x.device)
+        return torch.einsum("tk,tkl,tl->t", difference, metric, difference)
 
 
-def density_targets(labels: Labels, whitened: WhitenedBasis, rows: np.ndarray, target: str) -> DensityTargets:
+def density_targets(
+    labels: Labels, whitened: WhitenedBasis, rows: np.ndarray, target: str, *, folder: Path, memory_gib: float
+) -> DensityTargets:
     """Whiten the coefficients and Coulomb matrices of some frames.
 
     Args:
@@ -128,6 +140,8 @@ def density_targets(labels: Labels, whitened: WhitenedBasis, rows: np.ndarray, t
         whitened: its fitting basis, float64.
         rows: frames to take.
         target: ``"delta"`` (prior subtracted) or ``"direct"``.
+        folder: where Coulomb matrices go that need more memory than allowed.
+        memory_gib: most memory for them.
     """
     data = labels.dataset.isel(frame=rows)
     element = torch.tensor([whitened.elements.index(int(z)) for z in labels.numbers])
@@ -141,7 +155,7 @@ def density_targets(labels: Labels, whitened: WhitenedBasis, rows: np.ndarray, t
     shape = (n_frames * n_atoms, (whitened.l_max + 1) ** 2, whitened.n_max)
     x = whitened.whiten(blocks.reshape(shape), element.repeat(n_frames)).reshape(n_frames, -1)[:, index]
     transform = _flat_unwhitening(whitened, element, index)
-    metric = torch.empty(n_frames, len(index), len(index), dtype=torch.float32)
+    metric = _room((n_frames, len(index), len(index)), folder, memory_gib)
     for frame, positions in enumerate(data["positions"].values):
         J = torch.as_tensor(coulomb(labels.basis, labels.numbers, positions / BOHR_IN_ANGSTROM))
         metric[frame] = (transform.T @ J @ transform).float()
@@ -152,6 +166,23 @@ def density_targets(labels: Labels, whitened: WhitenedBasis, rows: np.ndarray, t
         metric=metric,
         dipole=torch.as_tensor(nuclear - data["dipole"].values, dtype=torch.float32),
     )
+
+
+def _room(shape: tuple[int, int, int], folder: Path, memory_gib: float) -> torch.Tensor:
+    """Return float32 numbers in memory, or in a file without a name that vanishes with this process."""
+    size = math.prod(shape)
+    if 4 * size <= memory_gib * 2**30:
+        return torch.empty(shape, dtype=torch.float32)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".coulomb-") as file:
+            os.posix_fallocate(file.fileno(), 0, 4 * size)
+            return torch.from_file(file.name, shared=True, size=size, dtype=torch.float32).reshape(shape)
+    except OSError as error:
+        raise DensnetError(
+            f"Coulomb matrices: {4 * size / 2**30:.1f} GiB do not fit on the disk of {folder} ({error.strerror}); "
+            "free space, raise memory_gib or train on fewer frames"
+        ) from error
 
 
 def _flat_unwhitening(whitened: WhitenedBasis, element: torch.Tensor, index: torch.Tensor) -> torch.Tensor:

@@ -35,11 +35,11 @@ def relabelled(labels: Path, path: Path, change: dict[str, object]) -> Path:
     return path
 
 
-def test_loss_is_the_coulomb_self_energy_of_the_density_error(water_labels: Path) -> None:
+def test_loss_is_the_coulomb_self_energy_of_the_density_error(water_labels: Path, tmp_path: Path) -> None:
     labels = load_labels(water_labels)
     whitened = WhitenedBasis(labels.basis, labels.elements)
     rows = np.array([0, 3])
-    targets = density_targets(labels, whitened, rows, "delta")
+    targets = density_targets(labels, whitened, rows, "delta", folder=tmp_path, memory_gib=1.0)
     data = labels.dataset.isel(frame=rows)
     for index in range(2):
         delta_c = data["coefficients"].values[index] - data["prior"].values
@@ -168,3 +168,19 @@ def test_events_hold_what_the_csv_holds(water_labels: Path, tmp_path: Path) -> N
         for row in csv.DictReader(handle):
             loss = found[int(row["step"]), "train_loss"]
             assert loss == pytest.approx(float(row["train_loss"]), rel=1e-6)
+
+
+def test_coulomb_matrices_in_a_file_are_those_in_memory(water_labels: Path, tmp_path: Path) -> None:
+    labels = load_labels(water_labels)
+    whitened = WhitenedBasis(labels.basis, labels.elements)
+    rows = labels.frames("validation")
+    inside, outside = (
+        density_targets(labels, whitened, rows, "delta", folder=tmp_path, memory_gib=gib) for gib in (1.0, 0.0)
+    )
+    assert torch.equal(inside.metric, outside.metric)
+    assert not list(tmp_path.iterdir()), "the file has no name"
+    nothing = torch.zeros_like(inside.x, dtype=torch.float32)
+    energies = inside.error_energy(torch.tensor([2, 0]), nothing[[2, 0]])
+    assert energies.tolist() == outside.error_energy(torch.tensor([2, 0]), nothing[[2, 0]]).tolist()
+    with pytest.raises(DensnetError, match="do not fit on the disk"):
+        density_targets(labels, whitened, rows, "delta", folder=Path("/proc"), memory_gib=0.0)
