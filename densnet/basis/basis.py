@@ -56,8 +56,9 @@ class Shell:
         square = float(coefficients @ _primitive_overlap(exponents, self.l) @ coefficients)
         if not (math.isfinite(square) and square > 1e-20):
             raise DensnetError(f"shell with l = {self.l}: the contraction {self.coefficients} cannot be normalised")
-        # Rescaling a normalised shell would change its last digit at each reading and spoil equality of bases.
-        scale = 1.0 if abs(square - 1.0) < 1e-13 else 1.0 / math.sqrt(square)
+        # Rescaling a normalised shell would change its last digit at each reading and spoil equality of bases; where
+        # large coefficients cancel, the square of the norm is 1 to no more than 1e-12.
+        scale = 1.0 if abs(square - 1.0) < 1e-10 else 1.0 / math.sqrt(square)
         object.__setattr__(self, "l", int(self.l))
         object.__setattr__(self, "exponents", tuple(float(x) for x in exponents))
         object.__setattr__(self, "coefficients", tuple(float(x) for x in coefficients * scale))

@@ -45,6 +45,16 @@ def test_json_keeps_every_digit() -> None:
     assert Basis.from_json(again.to_json()) == basis
 
 
+def test_a_contraction_with_cancellation_stays_as_it_is_when_read_again() -> None:
+    """Natural functions have large coefficients of alternating sign, whose norm rounding blurs."""
+    exponents = 0.08 * 1.5 ** np.arange(22)
+    a, b = exponents[:, None], exponents[None, :]
+    _, vectors = np.linalg.eigh((2.0 * np.sqrt(a * b) / (a + b)) ** 1.5)
+    for vector in vectors.T[3:]:
+        shell = Shell(0, tuple(exponents), tuple(vector))
+        assert Shell(shell.l, shell.exponents, shell.coefficients) == shell
+
+
 def test_shells_are_normalised_whatever_the_scale_of_their_coefficients() -> None:
     exponents, coefficients = (13.0, 1.9, 0.4), (-0.03, 0.2, 0.7)
     one = Shell(2, exponents, coefficients)
