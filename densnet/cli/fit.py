@@ -19,6 +19,9 @@ def fit(
     atoms: Path,
     output: Path,
     settings: Annotated[FitSettings, Parameter(name="*")] = FitSettings(),
+    n_train: int | None = None,
+    n_validation: int | None = None,
+    n_test: int | None = None,
     processes: int = 1,
 ) -> None:
     """Fit the labelled densities in a Gaussian basis, charge and dipole exact, and measure the fit's own errors.
@@ -28,7 +31,13 @@ def fit(
         geometries: file of ``densnet sample`` that was labelled.
         atoms: file of ``densnet atoms`` at the same level of theory.
         output: labels.nc, written when all is done.
+        n_train: take the first so many training frames only.
+        n_validation: take so many validation frames only, evenly spread.
+        n_test: take so many test frames only, evenly spread.
         processes: worker processes, one thread each; the result does not depend on it.
     """
-    labels = fit_labels(shards, geometries, atoms, settings, processes=processes)
-    write_dataset(labels, output, stage="fit", method_version=METHOD_VERSION, settings=asdict(settings))
+    wanted = {"train": n_train, "validation": n_validation, "test": n_test}
+    sizes = {split: count for split, count in wanted.items() if count is not None}
+    labels = fit_labels(shards, geometries, atoms, settings, processes=processes, sizes=sizes)
+    recorded = asdict(settings) | {f"n_{split}": count for split, count in sizes.items()}
+    write_dataset(labels, output, stage="fit", method_version=METHOD_VERSION, settings=recorded)

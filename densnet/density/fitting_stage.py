@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,7 +170,13 @@ def _fit_frame(frame: Frame, molecule: Molecule, settings: FitSettings) -> Fitte
 
 
 def fit_labels(
-    shards: Sequence[Path], geometries: Path, atoms: Path, settings: FitSettings, *, processes: int
+    shards: Sequence[Path],
+    geometries: Path,
+    atoms: Path,
+    settings: FitSettings,
+    *,
+    processes: int,
+    sizes: Mapping[str, int] | None = None,
 ) -> xr.Dataset:
     """Fit every labelled frame; return the content of ``labels.nc``, the same for any number of processes.
 
@@ -178,12 +184,13 @@ def fit_labels(
         shards: files of ``densnet label`` that together hold every frame of ``geometries`` once.
         geometries: file of ``densnet sample``.
         atoms: file of ``densnet atoms``, at the shards' level of theory.
+        sizes: how many frames of each split to take, all of those that are not named.
 
     Raises:
         DensnetError: a file is truncated, foreign or belongs to other geometries or another level; the fit basis is
             unknown or lacks an element; more than ``max_failed_share`` of the frames failed.
     """
-    labels = read_labels(shards, geometries)
+    labels = read_labels(shards, geometries, sizes)
     numbers = labels.numbers
     free = read_atoms(atoms, numbers, labels.orbital_basis, labels.level)
     basis = _fit_basis(labels, free, settings, processes)

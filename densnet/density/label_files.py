@@ -13,10 +13,12 @@ import xarray as xr
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
+from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.basis.conventions import to_canonical
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
+from densnet.units import BOHR_IN_ANGSTROM
 
 Array = NDArray[np.float64]
 
@@ -28,6 +30,8 @@ COMMON = ("orbital_basis", "ao_convention", "psi4_shells", "psi4_version", "char
 """Attributes that all shards must share."""
 SAME_POSITION = 1e-6
 """Å; a shard's geometries are copies of the geometries file's."""
+NEARLY_ORTHONORMAL = 1e-4
+"""Rounding to single precision leaves CᵀSC within 1e-6 of unity; what is further off is wrong and stays so."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +64,12 @@ class FreeAtoms:
     energies: dict[int, float]
 
 
-def read_labels(shards: Sequence[Path], geometries: Path) -> Labels:
-    """Read all shards of one geometries file.
+def merge_shards(shards: Sequence[Path], geometries: Path) -> tuple[xr.Dataset, xr.Dataset]:
+    """Return the geometries and the labels of those frames that the shards hold, in order, with the shards' attributes.
 
     Raises:
-        DensnetError: no shards; a file is truncated or foreign; shards disagree, lack frames, repeat them or belong to
-            other geometries; the molecule is no closed shell or has effective core potentials.
+        DensnetError: no shards; a file is truncated or foreign; shards disagree, repeat frames or belong to other
+            geometries.
     """
     if not shards:
         raise DensnetError("shards: expected at least one file of 'densnet label', got none")
@@ -80,10 +84,34 @@ def read_labels(shards: Sequence[Path], geometries: Path) -> Labels:
         raise DensnetError(f"{shards[0]}: no frames in any shard; label the geometries again")
     whole = xr.concat(parts, "frame", data_vars="all", combine_attrs="override").sortby("frame")
     _check_frames(whole, sampled, geometries)
-    temperature, distance = (sampled[name].copy() for name in ("temperature", "distance_to_train"))
-    whole = whole.assign(numbers=sampled["numbers"], temperature=temperature, distance_to_train=distance)
+    return sampled, whole.assign(numbers=sampled["numbers"])
 
-    attributes = datasets[0].attrs
+
+def read_labels(shards: Sequence[Path], geometries: Path, sizes: Mapping[str, int] | None = None) -> Labels:
+    """Read all shards of one geometries file.
+
+    Orbitals that were kept in single precision are made orthonormal again in double.
+
+    Args:
+        sizes: how many frames of a split to take, all of those that are not named: the first of train, which are in
+            random order, and of the others so many evenly spread over their trajectories.
+
+    Raises:
+        DensnetError: no shards; a file is truncated or foreign; shards disagree, lack frames, repeat them or belong to
+            other geometries; fewer frames than wanted; the molecule is no closed shell or has effective core potentials.
+    """
+    sampled, whole = merge_shards(shards, geometries)
+    missing = np.setdiff1d(np.arange(sampled.sizes["frame"]), whole["frame"].values)
+    if missing.size:
+        raise DensnetError(
+            f"shards: {missing.size} of the {sampled.sizes['frame']} frames of {geometries} are missing, the first is "
+            f"{missing[0]}; name all shards"
+        )
+    temperature, distance = (sampled[name].copy() for name in ("temperature", "distance_to_train"))
+    whole = whole.assign(temperature=temperature, distance_to_train=distance)
+    whole = whole.isel(frame=_taken(whole["split"].values, sizes or {}))
+
+    attributes = whole.attrs
     numbers = np.asarray(sampled["numbers"].values, dtype=np.int64)
     charge, multiplicity = int(attributes["charge"]), int(attributes["multiplicity"])
     n_electrons = int(numbers.sum()) - charge
@@ -100,7 +128,9 @@ def read_labels(shards: Sequence[Path], geometries: Path) -> Labels:
     index, sign = _canonical_order(shards[0], attributes["ao_convention"], shells, basis, numbers)
     if whole.sizes["ao"] != len(index):
         raise DensnetError(f"{shards[0]}: orbitals have {whole.sizes['ao']} functions, their basis {len(index)}")
-    orbitals = np.asarray(whole["orbitals"].values)[:, index] * sign[:, None]
+    orbitals = np.asarray(whole["orbitals"].values, dtype=np.float64)[:, index] * sign[:, None]
+    if whole["orbitals"].dtype == np.float32:
+        orbitals = _orthonormal(orbitals, basis, numbers, whole["positions"].values / BOHR_IN_ANGSTROM)
     level = {name: attributes[name] for name in ("charge", "multiplicity", "psi4_version", *LEVEL)}
     return Labels(whole, numbers, orbitals, basis, n_electrons, level)
 
@@ -172,21 +202,46 @@ def _differs(one: Any, other: Any) -> bool:
 
 
 def _check_frames(whole: xr.Dataset, sampled: xr.Dataset, geometries: Path) -> None:
-    frames, expected = whole["frame"].values, np.arange(sampled.sizes["frame"])
+    frames = whole["frame"].values
     repeated = np.unique(frames[:-1][frames[1:] == frames[:-1]])
     if repeated.size:
         raise DensnetError(f"shards: frame {repeated[0]} comes more than once; name each shard once")
-    missing = np.setdiff1d(expected, frames)
-    if missing.size:
-        raise DensnetError(
-            f"shards: {missing.size} of the {len(expected)} frames of {geometries} are missing, the first is "
-            f"{missing[0]}; name all shards"
-        )
-    moved = (
-        len(frames) != len(expected)
-        or not np.abs(whole["positions"].values - sampled["positions"].values).max() <= SAME_POSITION
-    )
-    if moved:
+    known = (frames >= 0) & (frames < sampled.sizes["frame"])
+    if (
+        not known.all()
+        or not np.abs(whole["positions"].values - sampled["positions"].values[frames]).max() <= SAME_POSITION
+    ):
         raise DensnetError(
             f"shards: their geometries are not those of {geometries}; label this file's geometries again"
         )
+
+
+def _taken(split: NDArray[np.str_], sizes: Mapping[str, int]) -> NDArray[np.int64]:
+    """Return the rows of the frames that ``sizes`` wants, ascending."""
+    taken = []
+    for name in np.unique(split):
+        rows = np.flatnonzero(split == name)
+        wanted = sizes.get(str(name), len(rows))
+        if wanted > len(rows):
+            raise DensnetError(f"labels: expected {wanted} {name} frames, found {len(rows)}; take fewer or label more")
+        spread = np.arange(wanted) if name == "train" else np.arange(wanted) * len(rows) // max(wanted, 1)
+        taken.append(rows[spread])
+    return np.sort(np.concatenate(taken))
+
+
+def _orthonormal(orbitals: Array, basis: Basis, numbers: NDArray[np.int64], positions: Array) -> Array:
+    """Return the orthonormal orbitals nearest to those of each frame, C (CᵀSC)^(-1/2).
+
+    Löwdin, J. Chem. Phys. 18, 365 (1950). Orbitals that are not numbers stay as they are.
+
+    Args:
+        orbitals: (t, m, o).
+        positions: (t, i, 3), bohr.
+    """
+    result = orbitals.copy()
+    for t in np.flatnonzero(np.isfinite(orbitals).all(axis=(1, 2))):
+        C = orbitals[t]
+        values, vectors = np.linalg.eigh(C.T @ integrals.overlap(basis, numbers, positions[t]) @ C)
+        if abs(values - 1.0).max() < NEARLY_ORTHONORMAL:
+            result[t] = C @ (vectors / np.sqrt(values)) @ vectors.T
+    return result

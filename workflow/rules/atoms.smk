@@ -1,6 +1,6 @@
 rule atoms:
     input:
-        geometries=rules.geometries.output.geometries,
+        geometries=of("geometries", rules.geometries.output.geometries),
     output:
         atoms=f"{SYSTEM}/atoms.nc",
     log:

@@ -1,7 +1,7 @@
 rule comparison:
     input:
-        spectrum=rules.spectrum.output.spectrum,
-        peer=rules.peer_spectrum.output.spectrum if PEER else [],
+        spectrum=of("spectrum", rules.spectrum.output.spectrum),
+        peer=of("peer_spectrum", rules.peer_spectrum.output.spectrum) if PEER else [],
         user_files=lambda wildcards: user_files(wildcards, "fundamentals", "jcamp"),
     output:
         comparison=f"{SYSTEM}/comparison.nc",

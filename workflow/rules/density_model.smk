@@ -1,6 +1,6 @@
 rule density_model:
     input:
-        labels=rules.labels.output.labels,
+        labels=of("labels", rules.labels.output.labels),
     output:
         density=f"{MEMBER}/density.pt",
         learning=f"{MEMBER}/density.csv",
@@ -16,7 +16,7 @@ rule density_model:
         mem_mb=8000,
         runtime=1440,
     params:
-        settings=lambda wildcards: model("density_model", wildcards.get("member", 1)),
+        settings=model("density_model"),
         method_version=method_version("densnet.training.density"),
     message:
         f"{{wildcards.system}}: training the density model{MEMBER_NOTE}"

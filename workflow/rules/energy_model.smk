@@ -1,7 +1,7 @@
 rule energy_model:
     input:
-        labels=rules.labels.output.labels,
-        density=rules.density_model.output.density,
+        labels=of("labels", rules.labels.output.labels),
+        density=of("density_model", rules.density_model.output.density),
     output:
         energy=f"{MEMBER}/energy.pt",
         model=f"{MEMBER}/model.pt",
@@ -18,7 +18,7 @@ rule energy_model:
         mem_mb=8000,
         runtime=1440,
     params:
-        settings=lambda wildcards: model("energy_model", wildcards.get("member", 1)),
+        settings=model("energy_model"),
         method_version=method_version("densnet.training.energy"),
     message:
         f"{{wildcards.system}}: training the energy model{MEMBER_NOTE}"

@@ -1,7 +1,7 @@
 rule evaluation:
     input:
-        labels=rules.labels.output.labels,
-        model=MODEL,
+        labels=of("labels", rules.labels.output.labels),
+        model=of("energy_model", MODEL),
     output:
         evaluation=f"{SYSTEM}/evaluation.nc",
     log:

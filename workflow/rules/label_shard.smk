@@ -1,6 +1,6 @@
 rule label_shard:
     input:
-        geometries=rules.geometries.output.geometries,
+        geometries=of("geometries", rules.geometries.output.geometries),
     output:
         shard=f"{SYSTEM}/shards/{{shard}}.nc",
     log:

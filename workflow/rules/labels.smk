@@ -1,9 +1,12 @@
 rule labels:
     input:
-        shards=expand(rules.label_shard.output.shard, shard=SHARDS, allow_missing=True),
-        geometries=rules.geometries.output.geometries,
-        atoms=rules.atoms.output.atoms,
-        basis_files=basis_files(),
+        shards=of(
+            "label_shard",
+            expand(rules.label_shard.output.shard, shard=SHARDS, allow_missing=True),
+        ),
+        geometries=of("geometries", rules.geometries.output.geometries),
+        atoms=of("atoms", rules.atoms.output.atoms),
+        basis_files=basis_files,
     output:
         labels=f"{SYSTEM}/labels.nc",
     log:
@@ -18,7 +21,7 @@ rule labels:
         mem_mb=4000,
         runtime=480,
     params:
-        settings=section("reference", only=FIT),
+        settings=fit_settings,
         method_version=method_version("densnet.density.fitting_stage"),
     message:
         "{wildcards.system}: fitting the densities"

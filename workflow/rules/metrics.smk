@@ -1,8 +1,8 @@
 rule metrics:
     input:
-        evaluation=rules.evaluation.output.evaluation,
-        trajectory=rules.trajectory.output.trajectory,
-        comparison=rules.comparison.output.comparison,
+        evaluation=of("evaluation", rules.evaluation.output.evaluation),
+        trajectory=of("trajectory", rules.trajectory.output.trajectory),
+        comparison=of("comparison", rules.comparison.output.comparison),
     output:
         metrics=f"{SYSTEM}/metrics.json",
     log:

@@ -1,6 +1,6 @@
 rule spectrum:
     input:
-        trajectory=rules.trajectory.output.trajectory,
+        trajectory=of("trajectory", rules.trajectory.output.trajectory),
     output:
         spectrum=f"{SYSTEM}/spectrum.nc",
     log:
@@ -26,7 +26,7 @@ rule spectrum:
 
 use rule spectrum as peer_spectrum with:
     input:
-        trajectory=rules.peer_trajectory.output.trajectory,
+        trajectory=of("peer_trajectory", rules.peer_trajectory.output.trajectory),
     output:
         spectrum=f"{SYSTEM}/spectrum_gfn2.nc",
     log:

@@ -1,7 +1,7 @@
 rule trajectory:
     input:
-        model=MODEL,
-        geometries=rules.geometries.output.geometries,
+        model=of("energy_model", MODEL),
+        geometries=of("geometries", rules.geometries.output.geometries),
     output:
         trajectory=f"{SYSTEM}/trajectory.nc",
     log:
@@ -29,8 +29,8 @@ rule trajectory:
 # them: on a machine of few cores it would otherwise stand in the way of what everything else waits for.
 rule peer_trajectory:
     input:
-        geometries=rules.geometries.output.geometries,
-        after=ancient(f"{SYSTEM}/labels.nc"),
+        geometries=of("geometries", rules.geometries.output.geometries),
+        after=ancient(of("labels", f"{SYSTEM}/labels.nc")),
     output:
         trajectory=f"{SYSTEM}/trajectory_gfn2.nc",
     log:

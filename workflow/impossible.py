@@ -1,0 +1,216 @@
+"""Configurations whose keys are each allowed, but which cannot be run together; a line for each reason."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from given_labels import impossible_labels, labels_in
+from stages import SIZES
+
+from densnet.errors import DensnetError
+
+SPEED_OF_LIGHT_CM_PER_FS = 2.99792458e-5
+
+
+def impossible(config: Mapping[str, Any], *, molecules: bool = True) -> Iterator[str]:
+    """Yield a line for everything that each key alone allows but that cannot be.
+
+    Args:
+        molecules: look at the systems too, which takes a second.
+    """
+    yield from _impossible_sizes(config)
+    yield from _impossible_spectrum(config)
+    for name, system in config["systems"].items() if molecules else ():
+        yield from _impossible_system(name, system, config)
+
+
+def _impossible_sizes(config: Mapping[str, Any]) -> Iterator[str]:
+    sampling, reference = config["sampling"], config["reference"]
+    frames = sum(sampling[size] for size in SIZES)
+    given = [(name, system) for name, system in config["systems"].items() if "labels" in system]
+    if reference["shards"] > frames and len(given) < len(config["systems"]):
+        yield (
+            f"reference.shards: expected at most {frames}, as many as sampling has frames, found {reference['shards']}"
+        )
+    if len(given) < len(config["systems"]):
+        yield from _too_many(config, sampling["n_train"], "sampling.n_train =")
+    for name, system in given:
+        yield from _impossible_frames(config, name, system)
+    if reference["dispersion"] == "d4":
+        from densnet.reference.dispersion import check_d4
+
+        yield from refused("reference", lambda: check_d4(reference["functional"]))
+
+
+def _too_many(config: Mapping[str, Any], available: int, what: str) -> Iterator[str]:
+    for name in ("density_model", "energy_model"):
+        wanted = config[name]["training"].get("n_train", 0)
+        if wanted > available:
+            yield f"{name}.training.n_train: expected at most {what} {available}, found {wanted}"
+
+
+def _impossible_frames(config: Mapping[str, Any], name: str, system: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line where more frames are wanted than given labels hold."""
+    folder = Path(system["labels"])
+    try:
+        held = labels_in(folder).sizes
+    except DensnetError:
+        return
+    for size, wanted in system["frames"].items():
+        available = held[size.removeprefix("n_")]
+        if wanted > available:
+            yield (
+                f"sampling.{size}: expected at most {available}, as many as {folder} holds (systems.{name}.labels), "
+                f"found {wanted}"
+            )
+            return
+    taken = system["frames"].get("n_train", held["train"])
+    yield from _too_many(config, taken, f"the training frames of {folder} (systems.{name}.labels) that are taken,")
+
+
+def _impossible_spectrum(config: Mapping[str, Any]) -> Iterator[str]:
+    from densnet.dynamics.simulation import DynamicsSettings
+    from densnet.spectra.infrared import segment_length
+    from densnet.spectra.settings import ComparisonSettings, SpectrumSettings
+
+    try:
+        settings = SpectrumSettings(**config["spectrum"])
+    except DensnetError as error:
+        yield f"spectrum.{error}"
+        return
+    try:
+        ComparisonSettings(**config["comparison"])
+    except DensnetError as error:
+        yield f"comparison.{error}"
+    md = config["md"]
+    yield from refused("md", lambda: DynamicsSettings(**{key: md[key] for key in md if key != "peer"}))
+    interval = md["stride"] * md["timestep_fs"]
+    nyquist = 0.5 / (SPEED_OF_LIGHT_CM_PER_FS * interval)
+    if nyquist < settings.wavenumber_max:
+        yield (
+            f"md.stride: a dipole every {interval:g} fs resolves up to {nyquist:.0f} 1/cm, expected at least "
+            f"spectrum.wavenumber_max = {settings.wavenumber_max:g}; take a smaller stride"
+        )
+    samples = math.floor(1000 * md["production_ps"] / interval)
+    try:
+        segment_length(settings, interval, samples)
+    except DensnetError as error:
+        yield f"spectrum.{error} (md.production_ps = {md['production_ps']:g})"
+
+
+def _impossible_system(name: str, system: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
+    from densnet.basis.basis import Basis
+    from densnet.spectra.experiment import fundamentals
+    from densnet.spectra.jcamp_dx import read_jcamp_dx
+
+    where = f"systems.{name}"
+    experiment = system["experiment"]
+    if "fundamentals" in experiment:
+        yield from refused(f"{where}.experiment", lambda: fundamentals(experiment["fundamentals"]))
+    if "jcamp" in experiment:
+        yield from refused(f"{where}.experiment.jcamp", lambda: read_jcamp_dx(Path(experiment["jcamp"])))
+    if not experiment and not config["md"]["peer"]:
+        yield f"{where}.experiment: expected fundamentals or jcamp, for md.peer is false and nothing is left to compare"
+
+    if ("smiles" in system and "xyz" in system) or not {"smiles", "xyz", "labels"} & set(system):
+        yield f"{where}: expected either smiles or xyz, found {'both' if 'smiles' in system else 'neither'}"
+        return
+    if "labels" in system:
+        yield from _impossible_given(where, system, config)
+        return
+    numbers: list[int] = []
+    refusal = list(refused(where, lambda: numbers.extend(atomic_numbers(system))))
+    yield from refusal
+    if not refusal:
+        yield from refused(
+            f"{where} with reference.basis", lambda: _all_electron(config["reference"]["basis"], set(numbers))
+        )
+        orbital = list(
+            refused(f"{where} with reference.basis", lambda: Basis.from_name(config["reference"]["basis"], numbers))
+        )
+        yield from orbital or refused(f"{where} with reference.fit_basis", lambda: _fit_basis(config, numbers))
+
+
+def _impossible_given(where: str, system: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
+    folder = Path(system["labels"])
+    refusal = list(refused(f"{where}.labels", lambda: labels_in(folder)))
+    if refusal:
+        yield from refusal
+        return
+    contradictions = list(impossible_labels(where, system, config))
+    if contradictions:
+        yield from contradictions
+        return
+    numbers = list(labels_in(folder).numbers)
+    if "smiles" in system or "xyz" in system:
+        named: list[int] = []
+        yield from refused(where, lambda: named.extend(atomic_numbers(system)))
+        if named and sorted(named) != sorted(numbers):
+            key = "smiles" if "smiles" in system else "xyz"
+            yield (
+                f"{where}.{key}: {system[key]} is {_formula(named)}, but the labels in {folder} are of "
+                f"{_formula(numbers)}; correct one of them, or leave {key} out"
+            )
+            return
+    yield from refused(f"{where} with reference.fit_basis", lambda: _fit_basis(config, numbers))
+
+
+def _formula(numbers: list[int]) -> str:
+    from ase.symbols import Symbols
+
+    return str(Symbols(numbers).get_chemical_formula())
+
+
+def _fit_basis(config: Mapping[str, Any], numbers: list[int]) -> None:
+    """Look up every basis that the fit needs, and whether the density model can describe it."""
+    from densnet.basis.basis import Basis
+    from densnet.density.fit_basis import NATURAL, named_fit_basis
+
+    reference = config["reference"]
+    orbital_basis = Basis.from_name(reference["basis"], numbers)
+    natural = reference["fit_basis"] == NATURAL
+    basis = named_fit_basis(reference["natural_primitives" if natural else "fit_basis"], numbers, orbital_basis)
+    l_max = config["density_model"]["architecture"]["l_max"]
+    if basis.l_max > l_max:
+        raise DensnetError(
+            f"{basis.name!r} has functions up to l = {basis.l_max}, expected at most density_model.architecture.l_max "
+            f"= {l_max}; raise that or choose another basis"
+        )
+
+
+def atomic_numbers(system: Mapping[str, Any]) -> list[int]:
+    from densnet.molecule import conformers, from_xyz
+
+    electrons = {"charge": system["charge"], "multiplicity": system["multiplicity"]}
+    if "smiles" in system:
+        molecule = conformers(system["smiles"], count=1, **electrons)[0]
+    else:
+        molecule = from_xyz(Path(system["xyz"]), **electrons)
+    return [int(number) for number in molecule.numbers]
+
+
+def _all_electron(basis: str, numbers: set[int]) -> None:
+    from ase.data import chemical_symbols
+    from pyscf.gto.basis import load_ecp
+    from pyscf.lib.exceptions import BasisNotFoundError
+
+    for symbol in sorted(chemical_symbols[number] for number in numbers):
+        try:
+            core = load_ecp(basis, symbol)
+        except (BasisNotFoundError, KeyError, RuntimeError):
+            continue
+        if core:
+            raise DensnetError(
+                f"basis {basis!r}: replaces the core of {symbol} by a potential; choose an all-electron basis, "
+                "for the density is learned to the nuclei"
+            )
+
+
+def refused(where: str, attempt: Callable[[], object]) -> Iterator[str]:
+    try:
+        attempt()
+    except DensnetError as error:
+        yield f"{where}: {error}"

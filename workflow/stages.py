@@ -1,0 +1,76 @@
+"""What each stage reads: the one table from which follows what the variants of a sweep share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+LEVEL = (
+    "functional",
+    "basis",
+    "dispersion",
+    "energy_convergence",
+    "density_convergence",
+    "max_iterations",
+)
+FIT = (
+    "fit_basis",
+    "natural_primitives",
+    "natural_share",
+    "natural_frames",
+    "ridge",
+    "eigenvalue_cutoff",
+    "max_failed_share",
+    "grid_level",
+    "self_energy",
+)
+SIZES = ("n_train", "n_validation", "n_test")
+GIVEN = {"geometries": "geometries.nc", "label_shard": "orbitals.nc", "atoms": "atoms.nc"}
+"""Stages whose results a folder of labels holds, and the file of each."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The stages whose files a stage takes, and the keys of config.yaml, or whole sections, that it reads itself."""
+
+    after: tuple[str, ...]
+    reads: tuple[str, ...] = ()
+
+
+STAGES: dict[str, Stage] = {
+    "geometries": Stage((), ("sampling",)),
+    "label_shard": Stage(("geometries",), tuple(f"reference.{key}" for key in LEVEL)),
+    "atoms": Stage(("geometries",), tuple(f"reference.{key}" for key in LEVEL)),
+    "labels": Stage(("geometries", "label_shard", "atoms"), tuple(f"reference.{key}" for key in FIT)),
+    "density_model": Stage(("labels",), ("density_model",)),
+    "energy_model": Stage(("labels", "density_model"), ("energy_model",)),
+    "evaluation": Stage(("labels", "energy_model")),
+    "trajectory": Stage(("geometries", "energy_model"), ("md",)),
+    "peer_trajectory": Stage(("geometries",), ("md",)),
+    "spectrum": Stage(("trajectory",), ("spectrum",)),
+    "peer_spectrum": Stage(("peer_trajectory",), ("spectrum",)),
+    "comparison": Stage(("spectrum", "peer_spectrum"), ("comparison",)),
+    "metrics": Stage(("evaluation", "trajectory", "comparison")),
+}
+
+
+def depends(stage: str, key: str, *, labels_given: bool = False) -> bool:
+    """Return whether a stage's results depend on a dotted key, through itself or through what it takes.
+
+    Args:
+        labels_given: the system's labels come from a folder, of which the fit takes as many frames as sampling says.
+    """
+    if labels_given and stage in GIVEN:
+        return False
+    if labels_given and stage == "labels" and key in {f"sampling.{size}" for size in SIZES}:
+        return True
+    here = STAGES[stage]
+    return any(key == entry or key.startswith(f"{entry}.") for entry in here.reads) or any(
+        depends(other, key, labels_given=labels_given) for other in here.after
+    )
+
+
+def labels_given(config: Mapping[str, Any], system: str) -> bool:
+    """Return whether a system's labels come from a folder."""
+    return "labels" in config["systems"][system]

@@ -1,0 +1,156 @@
+"""``sweep:`` of config.yaml: lists of values become variants of the configuration that share what they can."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stages import SIZES, STAGES, depends, labels_given
+
+MODELS = ("density_model", "energy_model")
+DYNAMICS = ("md", "spectrum", "comparison")
+FOLDER = "variants"
+
+Values = dict[str, Any]
+"""Dotted keys and the value of each."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One entry of ``sweep:``: keys that move together, and for each step the value of every key."""
+
+    name: str
+    keys: tuple[str, ...]
+    steps: tuple[tuple[Any, ...], ...]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One point of the sweep for one system: its swept values, and the stage that it ends with."""
+
+    system: str
+    values: Values
+    last: str
+
+
+def keys_of(name: str) -> tuple[str, ...]:
+    """Return the dotted keys that an entry names: ``a.b, c.d``, or ``training.seed`` for that of both models."""
+    keys: list[str] = []
+    for word in (part.strip() for part in name.split(",")):
+        both = word.startswith(("training.", "architecture."))
+        keys += [f"{model}.{word}" for model in MODELS] if both else [word]
+    return tuple(keys)
+
+
+def axes(config: Mapping[str, Any]) -> list[Axis]:
+    """Return the entries of ``sweep:``; a list among the values of several keys gives each key its own."""
+    found = []
+    for name, values in config.get("sweep", {}).items():
+        keys = keys_of(name)
+        own = [len(keys) > 1 and isinstance(value, list) and len(value) == len(keys) for value in values]
+        steps = [tuple(v) if one else (v,) * len(keys) for v, one in zip(values, own, strict=True)]
+        found.append(Axis(name, keys, tuple(steps)))
+    return found
+
+
+def combinations(config: Mapping[str, Any]) -> Iterator[Values]:
+    """Yield the product of all axes, the last axis moving fastest."""
+    swept = axes(config)
+    for steps in itertools.product(*(axis.steps for axis in swept)):
+        yield {
+            key: value
+            for axis, step in zip(swept, steps, strict=True)
+            for key, value in zip(axis.keys, step, strict=True)
+        }
+
+
+def variants(config: Mapping[str, Any]) -> list[Variant]:
+    """Return every point of the sweep for every system; without ``sweep:`` there is none."""
+    if not config.get("sweep"):
+        return []
+    last = "metrics" if any(_of_dynamics(key) for axis in axes(config) for key in axis.keys) else "evaluation"
+    return [Variant(system, values, last) for system in config["systems"] for values in combinations(config)]
+
+
+def _of_dynamics(key: str) -> bool:
+    return key.split(".")[0] in DYNAMICS
+
+
+def lookup(config: Mapping[str, Any], key: str) -> Any:
+    """Return the value of a dotted key, None if it is not set."""
+    value: Any = config
+    for word in key.split("."):
+        value = value.get(word) if isinstance(value, Mapping) else None
+    return value
+
+
+def changed(config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration with some keys set; given labels lend as many frames as sampling then says."""
+    result = copy.deepcopy(dict(config))
+    for key, value in values.items():
+        *sections, name = key.split(".")
+        section = result
+        for word in sections:
+            section = section.setdefault(word, {})
+        section[name] = value
+        if sections == ["sampling"] and name in SIZES:
+            for system in result["systems"].values():
+                if "labels" in system:
+                    system["frames"] = system.get("frames", {}) | {name: value}
+    return result
+
+
+class Places:
+    """Where the files of each variant are: in the system's own folder, or in one of ``variants/``.
+
+    A folder is named by a digest of the values that its stage depends on and that differ from the configuration, so
+    that variants meet where they agree, and no name changes when values are added to the sweep.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = config
+        self.values: dict[str, Values] = {}
+        for variant in variants(config):
+            for stage in _with_ancestors(variant.last):
+                self.of_values(stage, variant.system, variant.values)
+
+    def of_values(self, stage: str, system: str, values: Mapping[str, Any]) -> str:
+        """Return the place of a stage's files, such as ``ethanol`` or ``ethanol/variants/1a2b3c4d``."""
+        given = labels_given(self.config, system)
+        decisive = {
+            key: value
+            for key, value in sorted(values.items())
+            if depends(stage, key, labels_given=given) and value != lookup(self.config, key)
+        }
+        if not decisive:
+            return system
+        digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:8]
+        place = f"{system}/{FOLDER}/{digest}"
+        self.values[place] = decisive
+        return place
+
+    def of_stage(self, stage: str, place: str) -> str:
+        """Return where a stage that the files at ``place`` are made from has its own.
+
+        Raises:
+            KeyError: no such place.
+        """
+        system = place.split("/")[0]
+        return self.of_values(stage, system, {} if place == system else self.values[place])
+
+    def config_at(self, place: str) -> dict[str, Any]:
+        """Return the configuration of the files at ``place``.
+
+        Raises:
+            KeyError: no such place.
+        """
+        return changed(self.config, self.values[place] if "/" in place else {})
+
+
+def _with_ancestors(stage: str) -> set[str]:
+    return {stage}.union(*(_with_ancestors(other) for other in STAGES[stage].after))
