@@ -1,4 +1,7 @@
-"""Write envs/requirements.lock and envs/densnet.yaml from what the running environment holds."""
+"""Write envs/requirements.lock and envs/densnet.yaml from what the running environment holds.
+
+With the word ``mace`` as argument, run by the Python of ``.venv-mace``, write envs/mace.lock.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,11 @@ ENVS = Path(__file__).parent
 LOCK_HEADER = """\
 # Every package that densnet, its workflow and its tests need, pinned.
 # Made by 'make lock' (envs/lock.py); installed by envs/setup.sh.
+"""
+
+MACE_HEADER = """\
+# MACE with all that it needs, pinned; of an environment of its own, for it wants another e3nn than densnet.
+# Made by '.venv-mace/bin/python envs/lock.py mace'; installed by 'envs/setup.sh mace'.
 """
 
 CONDA_HEADER = """\
@@ -35,8 +43,11 @@ def pins() -> list[str]:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write the lock of the environment that runs this."""
     packages = pins()
+    if sys.argv[1:] == ["mace"]:
+        (ENVS / "mace.lock").write_text(MACE_HEADER + "".join(f"{pin}\n" for pin in packages))
+        return
     (ENVS / "requirements.lock").write_text(LOCK_HEADER + "".join(f"{pin}\n" for pin in packages))
     (ENVS / "densnet.yaml").write_text(CONDA_HEADER + "".join(f"      - {pin}\n" for pin in packages))
 

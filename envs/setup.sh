@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Make .venv from envs/requirements.lock and see to it that Psi4 can be found.
 #
-#   envs/setup.sh [python] [psi4]      default: both
+#   envs/setup.sh [python] [psi4] [mace]      default: python psi4
+#
+# mace makes .venv-mace from envs/mace.lock, for the peer that is trained beside our models.
 #
 # Idempotent: a finished set-up is recognised by a stamp and costs no time. An interrupted one leaves no
 # stamp; it is started afresh, because a package may be half written.
@@ -11,15 +13,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-venv=.venv
-lock=envs/requirements.lock
-stamp=$venv/.densnet-stamp
+main_lock=envs/requirements.lock
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "error: $*"; exit 1; }
 
+# python_environment VENV LOCK
 python_environment() {
-    local wanted
+    local venv=$1 lock=$2 stamp=$1/.densnet-stamp wanted
     wanted=$(cat "$lock" pyproject.toml envs/setup.sh | sha256sum)
     if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
         return
@@ -44,11 +45,14 @@ python_environment() {
     say "installing $(grep -c == "$lock") pinned packages (minutes the first time)"
     install_torch
     pip_install -r "$lock"
-    pip_install --no-deps --no-build-isolation -e .
+    if [ "$lock" = "$main_lock" ]; then
+        pip_install --no-deps --no-build-isolation -e .
+    fi
     printf '%s\n' "$wanted" >"$stamp"
     say "$venv is ready"
 }
 
+# Into the environment that python_environment makes.
 pip_install() {
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check "$@"
 }
@@ -104,8 +108,9 @@ parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(python psi4)
 for part in "${parts[@]}"; do
     case $part in
-        python) python_environment ;;
+        python) python_environment .venv "$main_lock" ;;
         psi4) find_psi4 ;;
-        *) fail "unknown part '$part'; allowed: python, psi4" ;;
+        mace) python_environment .venv-mace envs/mace.lock ;;
+        *) fail "unknown part '$part'; allowed: python, psi4, mace" ;;
     esac
 done
