@@ -14,6 +14,7 @@ import xarray as xr
 from ase.data import chemical_symbols
 
 from densnet.errors import DensnetError
+from densnet.report.calibration import calibrations, has_spread
 from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV
 
 METHOD_VERSION: int = 2
@@ -89,6 +90,24 @@ EXPLANATIONS: dict[str, Explanation] = {
     "charge_max_error_e": Explanation("Charge error", "e", "Largest deviation of the predicted charge."),
     "energy_mae_mev_per_atom": Explanation("Energy error", "meV/atom", "Mean absolute error of the total energy."),
     "force_mae_mev_per_angstrom": Explanation("Force error", "meV/Å", "Mean absolute error of a force component."),
+    "n_members": Explanation(
+        "Members of the ensemble", "", "Models that differ by their seeds; every error is that of their mean."
+    ),
+    "density_spread_percent": Explanation(
+        "Spread of the density", "%", "100 ∫σ / N, σ the standard deviation of the density over the members."
+    ),
+    "density_pairwise_nmae_percent": Explanation(
+        "Members' densities apart", "%", "NMAE of one member's density against another's, mean over pairs."
+    ),
+    "dipole_spread_debye": Explanation(
+        "Spread of the dipole", "D", "Standard deviation over the members, root of the sum of three components."
+    ),
+    "energy_spread_mev_per_atom": Explanation(
+        "Spread of the energy", "meV/atom", "Standard deviation of the total energy over the members."
+    ),
+    "force_spread_mev_per_angstrom": Explanation(
+        "Spread of the forces", "meV/Å", "Standard deviation of a force component over the members."
+    ),
     "nve_drift_mev_per_atom_per_ps": Explanation(
         "NVE drift", "meV/atom/ps", "Drift of the total energy at constant energy, over all replicas."
     ),
@@ -120,6 +139,13 @@ def explanation(key: str) -> Explanation:
     if f"density_nmae_of_{element}_percent" == key:
         meaning = f"Part of the density error in the cells (Becke) of all {element} atoms; the parts sum to the whole."
         return Explanation(f"Density error around {element}", "%", meaning)
+    for name in ("density", "dipole", "energy", "force"):
+        if key == f"{name}_spread_scale":
+            meaning = f"Factor that turns the spread into the error, (mean of error²/spread²)^½, of the {name}."
+            return Explanation(f"Scale of the spread, {name}", "", meaning)
+        if key == f"{name}_spread_spearman":
+            meaning = f"Spearman's correlation of spread and error of the {name}: which predictions are uncertain?"
+            return Explanation(f"Spread against error, {name}", "", meaning)
     for kind in ("pearson", "spearman"):
         reference = key.removeprefix(f"spectrum_{kind}_")
         if reference != key:
@@ -140,36 +166,65 @@ def collect_metrics(evaluation: xr.Dataset, trajectory: xr.Dataset, comparison: 
     Raises:
         DensnetError: an attribute is missing, or a number is not finite.
     """
-    n_atoms = evaluation.sizes["atom"]
-    energy_error = evaluation["energy_predicted"] - evaluation["energy_reference"]
-    force_error = evaluation["forces_predicted"] - evaluation["forces_reference"]
-    dipole_error = evaluation["dipole_predicted"] - evaluation["dipole_reference"]
     time = np.asarray(trajectory["time"], dtype=float)
     if len(time) < 2:
         raise DensnetError(f"trajectory: expected at least 2 samples, found {len(time)}; run the dynamics longer")
     duration = (time[-1] - time[0]) * len(time) / (len(time) - 1)
     metrics: Metrics = {
-        **_density_metrics(evaluation),
-        "dipole_mae_debye": E_ANGSTROM_IN_DEBYE * _mean(np.sqrt((dipole_error**2).sum("x", skipna=False))),
-        **_potential_metrics(evaluation),
-        "charge_max_error_e": float(np.max(np.abs(np.asarray(evaluation["charge_error"], dtype=float)))),
-        "energy_mae_mev_per_atom": EV_IN_MEV * _mean(np.abs(energy_error)) / n_atoms,
-        "force_mae_mev_per_angstrom": EV_IN_MEV * _mean(np.abs(force_error)),
+        **_errors(evaluation),
         "nve_drift_mev_per_atom_per_ps": float(_recorded(trajectory, "nve_drift_mev_per_atom_per_ps", "trajectory")),
         "md_ps_total": trajectory.sizes["replica"] * duration / 1e3,
         "md_ms_per_step_per_replica": float(_recorded(trajectory, "ms_per_step_per_replica", "trajectory")),
-        "density_ms_per_frame": float(_recorded(evaluation, "density_ms_per_frame", "evaluation")),
-        "prior_ms_per_frame": float(_recorded(evaluation, "prior_ms_per_frame", "evaluation")),
+        **_cost(evaluation),
     }
     if "pearson" in comparison:
         for reference, value in zip(comparison["reference"].values, comparison["pearson"].values, strict=True):
             metrics[f"spectrum_pearson_{reference}"] = float(value)
         for reference, value in zip(comparison["reference"].values, comparison["spearman"].values, strict=True):
             metrics[f"spectrum_spearman_{reference}"] = float(value)
-    metrics["n_train"] = int(_recorded(evaluation, "n_train", "evaluation"))
-    metrics["n_test"] = int(evaluation.sizes["frame"])
-    metrics["test_distance_to_train_angstrom"] = float(np.median(evaluation["distance_to_train"].values))
-    metrics["seed"] = int(_recorded(evaluation, "seed", "evaluation"))
+    return _finite(metrics | _frames(evaluation))
+
+
+def evaluation_metrics(evaluation: xr.Dataset) -> Metrics:
+    """Return the metrics that need no dynamics.
+
+    Raises:
+        DensnetError: an attribute is missing, or a number is not finite.
+    """
+    return _finite(_errors(evaluation) | _cost(evaluation) | _frames(evaluation))
+
+
+def _errors(evaluation: xr.Dataset) -> Metrics:
+    energy_error = evaluation["energy_predicted"] - evaluation["energy_reference"]
+    force_error = evaluation["forces_predicted"] - evaluation["forces_reference"]
+    dipole_error = evaluation["dipole_predicted"] - evaluation["dipole_reference"]
+    return {
+        **_density_metrics(evaluation),
+        "dipole_mae_debye": E_ANGSTROM_IN_DEBYE * _mean(np.sqrt((dipole_error**2).sum("x", skipna=False))),
+        **_potential_metrics(evaluation),
+        "charge_max_error_e": float(np.max(np.abs(np.asarray(evaluation["charge_error"], dtype=float)))),
+        "energy_mae_mev_per_atom": EV_IN_MEV * _mean(np.abs(energy_error)) / evaluation.sizes["atom"],
+        "force_mae_mev_per_angstrom": EV_IN_MEV * _mean(np.abs(force_error)),
+    }
+
+
+def _cost(evaluation: xr.Dataset) -> Metrics:
+    return {
+        name: float(_recorded(evaluation, name, "evaluation"))
+        for name in ("density_ms_per_frame", "prior_ms_per_frame")
+    }
+
+
+def _frames(evaluation: xr.Dataset) -> Metrics:
+    return {
+        "n_train": int(_recorded(evaluation, "n_train", "evaluation")),
+        "n_test": int(evaluation.sizes["frame"]),
+        "test_distance_to_train_angstrom": float(np.median(evaluation["distance_to_train"].values)),
+        "seed": int(_recorded(evaluation, "seed", "evaluation")),
+    }
+
+
+def _finite(metrics: Metrics) -> Metrics:
     broken = [key for key, value in metrics.items() if value is not None and not math.isfinite(value)]
     if broken:
         raise DensnetError(f"metrics: not a finite number: {', '.join(broken)}; look at the stage that made them")
@@ -204,6 +259,22 @@ def _potential_metrics(evaluation: xr.Dataset) -> Metrics:
         "potential_max_error_mv": float(np.max(evaluation["potential_max_error"].sel(pair="model-fit").values)),
         "potential_relative_error_percent": _mean(evaluation["potential_relative_error"].sel(pair="model-fit")),
     }
+
+
+def _spread_metrics(evaluation: xr.Dataset) -> Metrics:
+    """Return the mean spreads of an ensemble, and how they compare with its errors."""
+    metrics: Metrics = {
+        "n_members": int(_recorded(evaluation, "n_members", "evaluation")),
+        "density_spread_percent": _mean(evaluation["density_spread"]),
+        "density_pairwise_nmae_percent": _mean(evaluation["density_pairwise_nmae"]),
+        "dipole_spread_debye": E_ANGSTROM_IN_DEBYE * _mean(evaluation["dipole_spread"]),
+        "energy_spread_mev_per_atom": EV_IN_MEV * _mean(evaluation["energy_spread"]) / evaluation.sizes["atom"],
+        "force_spread_mev_per_angstrom": EV_IN_MEV * _mean(evaluation["forces_spread"]),
+    }
+    for name, found in calibrations(evaluation).items():
+        metrics[f"{name}_spread_scale"] = found.factor
+        metrics[f"{name}_spread_spearman"] = found.correlation
+    return metrics
 
 
 def _true_mean(evaluation: xr.Dataset, array: xr.DataArray) -> float | None:
@@ -249,7 +320,7 @@ def formatted(key: str, value: float | None) -> str:
     """Return a metric with the digits that its kind deserves."""
     if value is None:
         return "not available"
-    if key in ("n_train", "n_test", "seed"):
+    if key in ("n_train", "n_test", "n_members", "seed"):
         return f"{int(value)}"
     if key == "charge_max_error_e":
         return f"{value:.1e}"
