@@ -205,6 +205,7 @@ def _errors(evaluation: xr.Dataset) -> Metrics:
         "charge_max_error_e": float(np.max(np.abs(np.asarray(evaluation["charge_error"], dtype=float)))),
         "energy_mae_mev_per_atom": EV_IN_MEV * _mean(np.abs(energy_error)) / evaluation.sizes["atom"],
         "force_mae_mev_per_angstrom": EV_IN_MEV * _mean(np.abs(force_error)),
+        **(_spread_metrics(evaluation) if has_spread(evaluation) else {}),
     }
 
 
