@@ -9,6 +9,7 @@ TITLES: dict[str, str] = {
     "learning_density": "Learning the density",
     "learning_energy": "Learning the energy",
     "parity": "Energies, forces and dipoles of held-out frames",
+    "calibration": "Does the ensemble know its error?",
     "energy_conservation": "Energy conservation",
     "spectrum": "Infrared spectrum",
     "timings": "Time and memory of every stage",
@@ -20,6 +21,7 @@ ORDER: tuple[str, ...] = (
     "density_error",
     "potential",
     "parity",
+    "calibration",
     "energy_conservation",
     "learning_density",
     "learning_energy",
@@ -61,6 +63,15 @@ CAPTIONS: dict[str, str] = {
         "{system}, {n_test} test frames against {level}: (a) total energy from the mean of the reference, (b) "
         "components of the forces, (c) components of the dipole. Mean absolute errors are written in the panels "
         "(dipole: length of the error vector)."
+    ),
+    "calibration": (
+        "{system}, {n_test} test frames, ensemble of {n_members} pairs of models trained on {n_train} frames with "
+        "different seeds: error of the mean against the standard deviation over the members, root mean squares in bins "
+        "of rising spread, and where both are equal. (a) Density: integral over each atom's cell (Becke) of the "
+        "deviation from the fit, against the one expected of a normal distribution, (2/π)^½ ∫σ. (b) Dipole: "
+        "length of the error vector. (c) Energy. (d) Force: root mean square over the components of each atom. The "
+        "scale is the factor that makes the spread that of the errors, ⟨error²/spread²⟩^½; what all members get wrong "
+        "alike, and the mean's being better than a member, are in it. Reference {level}."
     ),
     "energy_conservation": (
         "{system}, {n_replicas} replicas of {ps:.2f} ps at constant energy, started at {temperature:.0f} K, step "

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from densnet.report.calibration import has_spread
+from densnet.report.calibration_figures import calibration
 from densnet.report.density_figures import density_error, density_map
 from densnet.report.dynamics_figures import energy_conservation
 from densnet.report.learning_figures import learning_density, learning_energy, parity
@@ -27,8 +29,8 @@ DRAWINGS = (
 
 
 def draw_figures(sources: Sources, benchmarks: Path | None = None) -> Iterator[Picture]:
-    """Yield the figures one by one; the last, of the timings, only if a folder of benchmark files is given."""
-    for draw in DRAWINGS:
+    """Yield the figures one by one; calibration only of an ensemble, timings only of benchmark files."""
+    for draw in (*DRAWINGS, *([calibration] if has_spread(sources.evaluation) else [])):
         with style():
             yield draw(sources)
     if benchmarks is not None:

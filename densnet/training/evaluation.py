@@ -1,4 +1,7 @@
-"""Errors of a trained model on the test frames: density, charge, dipole, potential, energy, forces."""
+"""Errors of a trained model on the test frames: density, charge, dipole, potential, energy, forces.
+
+Of an ensemble, the errors of its mean, and beside them the spread of its members.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,17 @@ import xarray as xr
 
 from densnet.basis.basis import Basis
 from densnet.basis.integrals import charges
-from densnet.density.error import GRID_LEVEL, MOLECULAR_SURFACE
+from densnet.density.error import GRID_LEVEL, MOLECULAR_SURFACE, DensityGrid
 from densnet.density.frame_errors import PAIRS, SHELLS, FrameErrors, Geometry, KohnSham, frame_errors
 from densnet.density.prior import superposition
 from densnet.density.surface import SCALES
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable, write_dataset
-from densnet.models.checkpoint import load_model, read_description
-from densnet.models.densnet_model import DenSNet
+from densnet.models.checkpoint import load_ensemble, read_descriptions
+from densnet.models.densnet_model import Prediction
+from densnet.models.ensemble import Ensemble, mean_of
 from densnet.training.frames import Labels, load_labels
+from densnet.training.spread import density_spread, density_spread_variables, prediction_spread
 from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE, EV_IN_MEV, HARTREE_IN_EV, HARTREE_IN_MILLIHARTREE
 
 METHOD_VERSION: int = 2
@@ -52,30 +57,34 @@ def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Data
     Density errors are NMAE = 100 ∫|ρ̂ - ρ| / N_e on a Becke grid: against the fitted density, against the Kohn-Sham
     density, and beside them the floor (fit against Kohn-Sham) and the prior (free atoms against fit). The other
     measures (:data:`MEASURES`) run over the same pairs. Without orbitals, what needs the Kohn-Sham density is NaN.
+    An ensemble's file also holds the spread of its members (:mod:`densnet.training.spread`).
 
     Raises:
         DensnetError: files unusable, or a model of another basis than the labels'.
     """
     labels = load_labels(labels_path)
-    model = load_model(model_path)
-    if model.density.whitened.basis != labels.basis:
+    model = load_ensemble(model_path)
+    if model.basis != labels.basis:
         raise DensnetError(
             f"{model_path}: expected a model of the labels' fit basis {labels.basis.name!r}, found "
-            f"{model.density.whitened.basis.name!r}; train it on these labels"
+            f"{model.basis.name!r}; train it on these labels"
         )
     data = labels.dataset.isel(frame=labels.frames("test"))
-    predicted, ms_per_frame = _predictions(model, labels.numbers, data["positions"].values)
-    provenance = read_description(model_path)["provenance"]
+    members, coefficients, ms_per_frame = _predictions(model, labels.numbers, data["positions"].values)
+    provenance, *others = [description["provenance"] for description in read_descriptions(model_path)]
+    if others:
+        provenance = provenance | {"seeds": [one["seed"] for one in (provenance, *others)]}
     dataset = xr.Dataset(
         {
             "positions": data["positions"],
             "numbers": data["numbers"],
             "distance_to_train": data["distance_to_train"],
             **_references(data),
-            **predicted,
+            **_predicted(mean_of(members), coefficients.mean(axis=0)),
+            **(prediction_spread(members) | _density_spread(data, labels, coefficients) if others else {}),
             "coefficients": data["coefficients"],
             "prior": data["prior"],
-            **_density_errors(data, labels, predicted["coefficients_predicted"][1]),
+            **_density_errors(data, labels, coefficients.mean(axis=0)),
         },
         coords={
             "frame": data["frame"],
@@ -88,6 +97,7 @@ def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Data
             "charge": labels.charge,
             "n_train": provenance["n_train"],
             "seed": provenance["seed"],
+            "n_members": len(model),
             "density_ms_per_frame": ms_per_frame,
             "prior_ms_per_frame": _prior_cost(labels),
         },
@@ -106,20 +116,28 @@ def _references(data: xr.Dataset) -> dict[str, Any]:
     }
 
 
-def _predictions(model: DenSNet, numbers: np.ndarray, positions: np.ndarray) -> tuple[dict[str, Any], float]:
-    """Return the model's outputs for positions (T, a, 3) in Å as variables, and the density's time in ms a frame."""
+def _predictions(model: Ensemble, numbers: np.ndarray, positions: np.ndarray) -> tuple[Prediction, np.ndarray, float]:
+    """Return what the members say of positions (T, a, 3) in Å, and the density's time in ms a frame.
+
+    Predictions have the members as first dimension, and so have the coefficients (members, T, k).
+    """
     element = model.elements_of(numbers)
-    parts: list[tuple[np.ndarray, ...]] = []
+    found: list[Prediction] = []
+    coefficients: list[np.ndarray] = []
     seconds: list[float] = []
     for start in range(0, len(positions), BLOCK):
         block = positions[start : start + BLOCK]
-        found = model(element, torch.as_tensor(block))
+        found.append(model.predictions(element, torch.as_tensor(block)))
         started = time.perf_counter()
-        coefficients = model.coefficients(numbers, block)
+        coefficients.append(model.member_coefficients(numbers, block))
         seconds.append((time.perf_counter() - started) / len(block))
-        parts.append((*(value.double().cpu().numpy() for value in vars(found).values()), coefficients))
-    energy, forces, dipole, coefficients = (np.concatenate(part) for part in zip(*parts, strict=True))
-    predicted = {
+    whole = Prediction(**{name: torch.cat([vars(part)[name] for part in found], dim=1) for name in vars(found[0])})
+    return whole, np.concatenate(coefficients, axis=1), 1e3 * float(np.median(seconds))
+
+
+def _predicted(mean: Prediction, coefficients: np.ndarray) -> dict[str, Any]:
+    energy, forces, dipole = (v.double().cpu().numpy() for v in (mean.energy, mean.forces, mean.dipole))
+    return {
         "energy_predicted": variable(("frame",), energy, "eV", "energy of the model"),
         "forces_predicted": variable(("frame", "atom", "x"), forces, "eV/angstrom", "forces of the model"),
         "dipole_predicted": variable(("frame", "x"), dipole, "e angstrom", "dipole of the model"),
@@ -127,7 +145,20 @@ def _predictions(model: DenSNet, numbers: np.ndarray, positions: np.ndarray) -> 
             ("frame", "k"), coefficients, "bohr^-1.5", "density coefficients of the model, canonical order"
         ),
     }
-    return predicted, 1e3 * float(np.median(seconds))
+
+
+def _density_spread(data: xr.Dataset, labels: Labels, coefficients: np.ndarray) -> dict[str, Any]:
+    """Return the spread of the members' densities, coefficients (members, T, k), as variables."""
+    n_electrons, level = float(labels.numbers.sum() - labels.charge), _grid_level(labels)
+    found = []
+    for t, positions in enumerate(data["positions"].values):
+        grid = DensityGrid.around(labels.numbers, positions / BOHR_IN_ANGSTROM, level)
+        found.append(density_spread(grid, labels.basis, coefficients[:, t], n_electrons))
+    return density_spread_variables(found)
+
+
+def _grid_level(labels: Labels) -> int:
+    return int(labels.settings.get("grid_level", GRID_LEVEL))
 
 
 def _prior_cost(labels: Labels) -> float:
@@ -152,7 +183,7 @@ def _density_errors(data: xr.Dataset, labels: Labels, coefficients: np.ndarray) 
     """Return the errors of predicted coefficients (T, k), frame by frame, as variables."""
     basis, numbers = labels.basis, labels.numbers
     n_electrons = float(numbers.sum() - labels.charge)
-    grid_level = int(labels.settings.get("grid_level", GRID_LEVEL))
+    grid_level = _grid_level(labels)
     orbital_basis, has_orbitals = _orbitals(data)
     found: list[FrameErrors] = []
     for t in range(len(coefficients)):

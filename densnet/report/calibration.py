@@ -1,0 +1,89 @@
+"""What an ensemble says of its own error, beside the error: pairs (spread, error) of held-out frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV
+
+Array = NDArray[np.float64]
+
+MEAN_OF_A_NORMAL = np.sqrt(2.0 / np.pi)
+"""⟨|x|⟩ of a normal distribution of standard deviation 1: what turns ∫σ into the ∫|Δρ| to be expected."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Expected and true errors of one quantity, one pair for each thing that was predicted.
+
+    Attributes:
+        expected: from the spread; a standard deviation, or for the density the error that is expected from it.
+        error: the true one.
+        unit: of both.
+    """
+
+    expected: Array
+    error: Array
+    unit: str
+
+    @property
+    def factor(self) -> float | None:
+        """By which the spread must be scaled, (⟨error² / expected²⟩)^½; None if a spread is zero."""
+        return float(np.sqrt(np.mean((self.error / self.expected) ** 2))) if (self.expected > 0).all() else None
+
+    @property
+    def correlation(self) -> float | None:
+        """Spearman's rank correlation of spread and error; None if either is constant or there are too few."""
+        if len(self.error) < 3 or np.ptp(self.expected) == 0 or np.ptp(self.error) == 0:
+            return None
+        return float(spearmanr(self.expected, self.error).statistic)
+
+    def binned(self, points: int) -> tuple[Array, Array]:
+        """Return root mean squares of expected and true errors in bins of at least ``points`` rising spreads."""
+        order = np.argsort(self.expected)
+        bins = np.array_split(order, max(len(order) // points, 1))
+        expected, error = (np.array([np.sqrt(np.mean(x[b] ** 2)) for b in bins]) for x in (self.expected, self.error))
+        return expected, error
+
+
+def has_spread(evaluation: xr.Dataset) -> bool:
+    """Return whether an evaluation is that of an ensemble."""
+    return "energy_spread" in evaluation.variables
+
+
+def calibrations(evaluation: xr.Dataset) -> dict[str, Calibration]:
+    """Return spreads and errors by quantity: density (each atom's cell), dipole and energy (each frame), forces (atom).
+
+    Args:
+        evaluation: of an ensemble, outcome of "evaluate"; errors of its mean.
+    """
+    e = {name: evaluation[f"{name}_predicted"] - evaluation[f"{name}_reference"] for name in _PREDICTED}
+    energy, forces, dipole = e["energy"].values, e["forces"].values, e["dipole"].values
+    per_atom = EV_IN_MEV / evaluation.sizes["atom"]
+    pairs = {
+        "density": (
+            MEAN_OF_A_NORMAL * evaluation["density_spread_by_atom"].values,
+            evaluation["nmae_by_atom"].sel(pair="model-fit").transpose("frame", "atom").values,
+            "%",
+        ),
+        "dipole": (
+            E_ANGSTROM_IN_DEBYE * evaluation["dipole_spread"].values,
+            E_ANGSTROM_IN_DEBYE * np.linalg.norm(dipole, axis=-1),
+            "D",
+        ),
+        "energy": (per_atom * evaluation["energy_spread"].values, per_atom * np.abs(energy), "meV/atom"),
+        "force": (
+            EV_IN_MEV * evaluation["forces_spread"].values,
+            EV_IN_MEV * np.sqrt(np.mean(forces**2, axis=-1)),
+            "meV/Å",
+        ),
+    }
+    return {name: Calibration(spread.ravel(), error.ravel(), unit) for name, (spread, error, unit) in pairs.items()}
+
+
+_PREDICTED = ("energy", "forces", "dipole")

@@ -1,0 +1,57 @@
+"""Whether the spread of an ensemble tells its error."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from densnet.report.calibration import Calibration, calibrations
+from densnet.report.captions import CAPTIONS, TITLES
+from densnet.report.sources import Sources, level_of_theory
+from densnet.report.style import MODEL, PEER, Picture, new_figure, panel_letter, picture
+
+POINTS_PER_BIN = {"density": 20, "dipole": 5, "energy": 5, "force": 20}
+"""Fewer where there is one point a frame."""
+
+
+def calibration(sources: Sources) -> Picture:
+    """Draw true errors over those that the spread of the ensemble lets expect, on logarithmic scales."""
+    evaluation = sources.evaluation
+    figure = new_figure(7.6, 7.2)
+    panels = figure.subplots(2, 2).ravel()
+    what = {"density": "NMAE by atom", "dipole": "dipole", "energy": "energy", "force": "force"}
+    for letter, axes, (name, found) in zip("abcd", panels, calibrations(evaluation).items(), strict=True):
+        _draw(axes, found, what[name], POINTS_PER_BIN[name])
+        panel_letter(axes, letter)
+    caption = CAPTIONS["calibration"].format(
+        system=sources.system,
+        n_test=evaluation.sizes["frame"],
+        n_members=int(evaluation.attrs["n_members"]),
+        n_train=sources.metrics["n_train"],
+        level=level_of_theory(sources.labels),
+    )
+    return picture(figure, "calibration", TITLES["calibration"], caption)
+
+
+def _draw(axes: Axes, found: Calibration, name: str, points_per_bin: int) -> None:
+    """Draw one quantity; zeros, which no logarithm has, are left out."""
+    seen = (found.expected > 0) & (found.error > 0)
+    expected, error = found.expected[seen], found.error[seen]
+    alpha = float(np.clip(60 / max(len(error), 1), 0.2, 0.6))
+    axes.plot(expected, error, "o", ms=3, mew=0, color=MODEL, alpha=alpha, rasterized=True)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    if len(error):
+        axes.plot(*found.binned(points_per_bin), "s-", color=PEER, ms=5, lw=1.2, label="root mean square in bins")
+        low = min(float(np.quantile(error, 0.03)), expected.min()) / 1.5
+        high = max(error.max(), expected.max()) * 1.5
+        axes.plot([low, high], [low, high], color="#555555", lw=0.9, zorder=1, label="error = spread")
+        axes.set_xlim(expected.min() / 1.5, expected.max() * 1.5)
+        axes.set_ylim(low, high)
+        axes.legend(loc="lower right")
+    axes.set_xlabel(f"{name}: expected from the spread [{found.unit}]")
+    axes.set_ylabel(f"{name}: true error [{found.unit}]")
+    axes.grid(which="both")
+    correlation, factor = ("–" if value is None else f"{value:.2f}" for value in (found.correlation, found.factor))
+    note = f"rank correlation {correlation}\nscale the spread by {factor}"
+    axes.text(0.03, 0.97, note, transform=axes.transAxes, va="top", fontsize=8.5)

@@ -1,0 +1,62 @@
+"""How far the members of an ensemble are apart on the test frames, each quantity measured as its error is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from densnet.basis.basis import Basis
+from densnet.density.error import DensityGrid
+from densnet.io.netcdf import variable
+from densnet.models.densnet_model import Prediction
+from densnet.models.ensemble import spread_of
+
+Array = NDArray[np.float64]
+
+
+def prediction_spread(members: Prediction) -> dict[str, Any]:
+    """Return the spread of energies, forces and dipoles over the members, the first dimension, as variables."""
+    found = {name: value.double().cpu().numpy() for name, value in vars(spread_of(members)).items()}
+    return {
+        "energy_spread": variable(("frame",), found["energy"], "eV", "standard deviation of the members' energies"),
+        "forces_spread": variable(
+            ("frame", "atom"), found["forces"], "eV/angstrom", "standard deviation of a force component, RMS of three"
+        ),
+        "dipole_spread": variable(
+            ("frame",), found["dipole"], "e angstrom", "standard deviation of the members' dipoles, root of the sum"
+        ),
+    }
+
+
+def density_spread(grid: DensityGrid, basis: Basis, coefficients: Array, n_electrons: float) -> tuple[Array, float]:
+    """Return 100 ∫ w_i σ / N_e over each atom's cell (i,), and the mean NMAE of two members, both in percent.
+
+    σ(r) is the standard deviation of the members' densities, n - 1 in the denominator.
+
+    Args:
+        grid: around the molecule.
+        basis: of the densities.
+        coefficients: of the members, (members, k), canonical order.
+        n_electrons: number of electrons.
+    """
+    densities = grid.fitted(basis, coefficients)
+    sigma = densities.std(axis=0, ddof=1)
+    pairs = zip(*np.triu_indices(len(densities), k=1), strict=True)
+    apart = [grid.nmae(densities[one], densities[other], n_electrons) for one, other in pairs]
+    return grid.nmae_by_atom(sigma, 0.0 * sigma, n_electrons), float(np.mean(apart))
+
+
+def density_spread_variables(found: list[tuple[Array, float]]) -> dict[str, Any]:
+    """Return the outcome of :func:`density_spread` for all frames as variables."""
+    by_atom = np.array([cells for cells, _ in found])
+    return {
+        "density_spread": variable(
+            ("frame",), by_atom.sum(1), "%", "integral of the standard deviation of the members' densities"
+        ),
+        "density_spread_by_atom": variable(("frame", "atom"), by_atom, "%", "part of it in each atom's cell (Becke)"),
+        "density_pairwise_nmae": variable(
+            ("frame",), np.array([apart for _, apart in found]), "%", "NMAE of two members' densities, mean over pairs"
+        ),
+    }
