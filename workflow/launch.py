@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> int:
         _end_what_a_killed_run_left()
         if any(LOCKS.glob("*")) and not _snakemake_by_hand():
             _snakemake([*arguments, "--unlock", "--quiet"])
-        status = _snakemake(arguments)
+        status = _set_up(config, options.dry_run) or _snakemake(arguments)
     return status if status or options.dry_run else _summary(config)
 
 
@@ -91,6 +91,13 @@ def _configuration(path: str) -> dict[str, Any]:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from error
     except ConfigurationError as error:
         raise ConfigurationError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
+
+
+def _set_up(config: Mapping[str, Any], dry_run: bool) -> int:
+    """Make the environment of MACE if it is asked for; the others are made before this can run."""
+    if dry_run or not config["peers"]["mace"] or "DENSNET_MACE" in os.environ:
+        return 0
+    return subprocess.run([Path(__file__).parents[1] / "envs" / "setup.sh", "mace"]).returncode
 
 
 def _snakemake(arguments: list[str]) -> int:

@@ -12,6 +12,7 @@ from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_text
 from densnet.report.metrics import read_metrics
 from densnet.report.page import SystemReport, page, read_configuration, read_figures
+from densnet.report.peer_table import read_table
 
 _MANY = Parameter(consume_multiple=True)
 
@@ -26,6 +27,7 @@ def report(
     comparison: Annotated[list[Path], _MANY],
     output: Path,
     config: Path | None = None,
+    peers: Path | None = None,
 ) -> None:
     """Write the page of a run: tables and figures of its systems, images and captions inside.
 
@@ -47,6 +49,8 @@ def report(
         The page, HTML.
     config
         A text file to be shown word for word with its digest.
+    peers
+        Output of 'densnet peer table'.
     """
     counts = {"figures": len(figures), "metrics": len(metrics), "labels": len(labels), "comparison": len(comparison)}
     wrong = [f"--{name} {count}" for name, count in counts.items() if count != len(system)]
@@ -62,5 +66,6 @@ def report(
         )
         for number, name in enumerate(system)
     ]
-    write_text(output, page(run, systems, None if config is None else read_configuration(config)))
+    configuration = None if config is None else read_configuration(config)
+    write_text(output, page(run, systems, configuration, [] if peers is None else read_table(peers)))
     print(f"report: {output}", file=sys.stderr)

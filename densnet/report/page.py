@@ -7,7 +7,7 @@ import hashlib
 import importlib.metadata
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from densnet.basis.basis import Basis
 from densnet.errors import DensnetError
 from densnet.report.captions import ORDER
 from densnet.report.metrics import Metrics, describe
+from densnet.report.peer_table import LABELS, peer_cells
 from densnet.report.sources import formula, level_of_theory
 from densnet.report.style import Picture, read_picture
 from densnet.report.table import metric_rows, region_rows
@@ -82,8 +83,19 @@ def read_configuration(path: Path) -> Configuration:
         raise DensnetError(f"config: {path} cannot be read as text ({error}); give the run's configuration") from error
 
 
-def page(run: str, systems: Sequence[SystemReport], configuration: Configuration | None = None) -> str:
+def page(
+    run: str,
+    systems: Sequence[SystemReport],
+    configuration: Configuration | None = None,
+    peers: Sequence[Mapping[str, str]] = (),
+) -> str:
     """Return the HTML of a run's page.
+
+    Args:
+        run: its name.
+        systems: in the order of the page.
+        configuration: shown word for word.
+        peers: rows of the table of peers, all systems'.
 
     Raises:
         DensnetError: no system, or two of the same name.
@@ -102,7 +114,8 @@ def page(run: str, systems: Sequence[SystemReport], configuration: Configuration
     return environment.get_template("report.html").render(
         run=run,
         version=__version__,
-        systems=[_context(system) for system in systems],
+        systems=[_context(system) | {"peers": peer_cells(peers, system.name)} for system in systems],
+        peer_heads=list(LABELS.values()),
         overview=metric_rows([system.metrics for system in systems]),
         versions=_versions(systems),
         config=configuration,

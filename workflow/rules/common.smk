@@ -21,6 +21,7 @@ MODEL = f"{SYSTEM}/model.pt"
 SHARDS = range(config["reference"]["shards"])
 CONFIG_FILE = (workflow.overwrite_configfiles or ["config.yaml"])[-1]
 PEER = config["md"]["peer"]
+MACE = list(dict.fromkeys(config["peers"]["mace"]))
 FIGURES = [
     "density_map",
     "density_error",

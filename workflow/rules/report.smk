@@ -4,6 +4,7 @@ rule report:
         metrics=of_every_system(rules.metrics.output.metrics),
         labels=of_every_system(rules.labels.output.labels),
         comparison=of_every_system(rules.comparison.output.comparison),
+        peers=rules.peers.output.table if MACE else [],
         config=CONFIG_FILE,
     output:
         report=f"{RUN}/report.html",
@@ -20,6 +21,7 @@ rule report:
     params:
         run=config["run"],
         systems=list(config["systems"]),
+        peers=lambda wildcards, input: f"--peers {input.peers}" if MACE else "",
         folders=of_every_system(f"{SYSTEM}/figures"),
         method_version=method_version("densnet.report"),
     message:
@@ -27,4 +29,4 @@ rule report:
     shell:
         "densnet report --run {params.run} --system {params.systems} --figures {params.folders} "
         "--metrics {input.metrics} --labels {input.labels} --comparison {input.comparison} "
-        "--config {input.config} --output {output.report} 2>&1 | tee -i {log} >&2"
+        "{params.peers} --config {input.config} --output {output.report} 2>&1 | tee -i {log} >&2"

@@ -1,0 +1,87 @@
+"""``densnet peer``: models of others on the same labels, and the table that sets them beside ours."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from densnet.errors import DensnetError
+from densnet.io.netcdf import read_dataset, write_text
+from densnet.peers.mace_stage import MaceSettings, train_mace
+from densnet.report.peer_table import our_row, peer_row, read_training_seconds, table_csv
+from densnet.report.table import plain_table
+
+_MANY = Parameter(consume_multiple=True)
+
+
+def mace(
+    *,
+    labels: Path,
+    output: Path,
+    model: Path | None = None,
+    threads: int = 1,
+    settings: Annotated[MaceSettings, Parameter(name="*")] = MaceSettings(),
+) -> None:
+    """Train MACE on the frames that our models learn from; stopped at any moment, the same command goes on.
+
+    Parameters
+    ----------
+    labels
+        Output of 'densnet fit'.
+    output
+        Its energies and forces of the test frames, its speed, cost and size.
+    model
+        Our model, to be timed beside it.
+    threads
+        CPU threads of the training and of the timing.
+    """
+    train_mace(labels, settings, output=output, model_path=model, threads=threads)
+
+
+def table(
+    *,
+    system: Annotated[list[str], _MANY],
+    evaluation: Annotated[list[Path], _MANY],
+    peer: Annotated[list[Path], _MANY],
+    training_log: Annotated[list[Path], _MANY],
+    output: Path,
+) -> None:
+    """Set peers beside our models: errors on the same test frames, speed, cost.
+
+    Parameters
+    ----------
+    system
+        Names of the systems.
+    evaluation
+        Outputs of 'densnet evaluate', one a system, in the same order.
+    peer
+        Outputs of 'densnet peer mace', as many a system, those of one system after another.
+    training_log
+        Logs of 'densnet train', as many a system, those of one system after another; their times are added up.
+    output
+        The table, CSV.
+    """
+    shares = {}
+    for name, paths in (("evaluation", evaluation), ("peer", peer), ("training_log", training_log)):
+        shares[name], rest = divmod(len(paths), len(system))
+        if rest or not shares[name] or (name == "evaluation" and shares[name] != 1):
+            raise DensnetError(
+                f"peer table: expected as many --{name} for each of {len(system)} systems, found {len(paths)}"
+            )
+    rows = []
+    for number, name in enumerate(system):
+        here = {key: slice(number * share, (number + 1) * share) for key, share in shares.items()}
+        peers = [
+            read_dataset(path, stage="peer", variables=("energy_predicted", "forces_predicted"))
+            for path in peer[here["peer"]]
+        ]
+        own = read_dataset(evaluation[number], stage="evaluate", variables=("energy_predicted", "forces_predicted"))
+        rows.append(our_row(name, own, peers, read_training_seconds(training_log[here["training_log"]])))
+        rows += [peer_row(name, one) for one in peers]
+    text = table_csv(rows)
+    write_text(output, text)
+    shown = [line.split(",") for line in text.splitlines()]
+    print(plain_table(shown[0], shown[1:]), file=sys.stderr)

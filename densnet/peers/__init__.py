@@ -1,0 +1,1 @@
+"""Other people's models, trained on the same frames as ours."""

@@ -1,0 +1,214 @@
+"""MACE, trained from scratch on exactly the frames that our models learn from, and timed beside them."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from densnet.errors import DensnetError
+from densnet.io.fingerprint import fingerprint
+from densnet.io.netcdf import variable, write_dataset
+from densnet.io.parts import Parts
+from densnet.models.checkpoint import load_ensemble
+from densnet.peers.labelled_frames import SPLITS, LabelledFrames, labelled_frames, write_frames
+from densnet.peers.mace_program import Event, MaceWorker, find_mace, mace_worker
+from densnet.units import EV_IN_MEV
+
+METHOD_VERSION: int = 1
+
+SIZES = {"small": "32x0e + 32x1o", "large": "64x0e + 64x1o"}
+"""Hidden irreps. Published for single molecules is 256x0e + 256x1o, which suits a GPU, not two cores."""
+
+OPTIONS = {
+    "r_max": 5.0,
+    "num_interactions": 2,
+    "correlation": 3,
+    "max_ell": 3,
+    "scaling": "rms_forces_scaling",
+    "lr": 0.01,
+    "batch_size": 5,
+    "valid_batch_size": 32,
+    "clip_grad": 10.0,
+}
+"""Of ``mace_run_train``, after Batatia et al., NeurIPS 2022, arXiv 2206.07697; what is not here has MACE's default."""
+
+TRAINING = {
+    "ema_decay": 0.99,
+    "loss_weights": [[1.0, 100.0], [1000.0, 100.0]],
+    "stage_two_from": 0.75,
+    "validate_every": 100,
+    "checkpoint_seconds": 30.0,
+}
+"""Weights of energy per atom and forces, first and "stage two" (MACE's own), and the share after which it begins."""
+
+BATCH = 64
+ROUNDS = 3
+REPETITIONS = 10
+
+
+@dataclass(frozen=True)
+class MaceSettings:
+    """What is trained and for how long."""
+
+    size: str = "small"
+    """small or large."""
+    minutes: float = 30.0
+    """Wall time of the training; the learning rate falls to its end within it."""
+    epochs: int | None = None
+    """Stop after so many passes over the training frames, if that is earlier; the result then does not depend on the
+    machine's speed."""
+    n_train: int | None = None
+    """Training frames to use, the first so many; all if not given."""
+    seed: int = 1
+    """Of initial weights and batches."""
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values."""
+        if self.size not in SIZES:
+            raise DensnetError(f"size: expected {' or '.join(SIZES)}, found {self.size!r}")
+        if not self.minutes > 0:
+            raise DensnetError(f"minutes: expected a positive number, found {self.minutes}")
+        if self.epochs is not None and self.epochs < 1:
+            raise DensnetError(f"epochs: expected a positive whole number, found {self.epochs}")
+
+
+def train_mace(
+    labels_path: Path,
+    settings: MaceSettings,
+    *,
+    output: Path,
+    model_path: Path | None = None,
+    threads: int = 1,
+    environment: Mapping[str, str] = os.environ,
+) -> xr.Dataset:
+    """Train MACE on the train frames, predict the test frames and time it; beside it, if given, time our model.
+
+    The worker's folder ``<output>.parts`` holds its checkpoint; the same command goes on from there.
+
+    Raises:
+        DensnetError: no environment with MACE; labels without forces or free atoms' energies; the loss diverges.
+    """
+    frames = labelled_frames(labels_path, settings.n_train)
+    find_mace(environment)
+    ours = None if model_path is None else OurTimer(model_path, frames, threads)
+    decisive = {"settings": asdict(settings), "options": OPTIONS, "training": TRAINING, "version": METHOD_VERSION}
+    parts = Parts(output, decisive | {"labels": fingerprint(labels_path), "threads": threads})
+    for split in SPLITS:
+        write_frames(frames, split, parts.folder / f"{split}.xyz")
+    with mace_worker(_job(frames, settings, threads), parts.folder, environment) as worker:
+        start = worker.wait_for("start")
+        trained = worker.wait_for("trained", show_progress)
+        predicted = parts.read("predictions")
+        if predicted is None:
+            raise DensnetError(f"{parts.folder}: MACE's predictions have vanished; run again")
+        timings = _timings(worker, ours)
+    dataset = _assemble(frames, predicted).assign_attrs(
+        peer="MACE",
+        size=settings.size,
+        hidden_irreps=SIZES[settings.size],
+        n_parameters=start["n_parameters"],
+        n_train=len(frames.rows["train"]),
+        epochs=trained["epochs"],
+        train_seconds=trained["seconds"],
+        threads=threads,
+        batch=BATCH,
+        **timings,
+        **{name.replace("-", "_") + "_version": number for name, number in start["versions"].items()},
+        **({} if ours is None else {"model_n_parameters": ours.n_parameters}),
+    )
+    write_dataset(dataset, output, stage="peer", method_version=METHOD_VERSION, settings=decisive)
+    parts.remove()
+    return dataset
+
+
+def _job(frames: LabelledFrames, settings: MaceSettings, threads: int) -> dict[str, Any]:
+    return {
+        "frames": {split: f"{split}.xyz" for split in SPLITS},
+        "e0s": frames.e0s,
+        "options": {**OPTIONS, "hidden_irreps": SIZES[settings.size], "seed": settings.seed},
+        **TRAINING,
+        "minutes": settings.minutes,
+        "epochs": settings.epochs,
+        "seed": settings.seed,
+        "threads": threads,
+        "batch": BATCH,
+        "repetitions": REPETITIONS,
+    }
+
+
+def show_progress(event: Event) -> None:
+    """Print one line on standard error."""
+    left = event["seconds"] * (1 / event["progress"] - 1)
+    print(
+        f"densnet peer: MACE epoch {event['epoch']:.1f}  loss {event['loss']:.4g}  "
+        f"force_mae_mev_per_angstrom {EV_IN_MEV * event['validation_force_mae']:.4g}  "
+        f"energy_mae_mev_per_atom {EV_IN_MEV * event['validation_energy_mae_per_atom']:.4g}  {left:.0f} s left",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+class OurTimer:
+    """Times energy, forces and dipole of our model, as :class:`Timer` of the worker does energy and forces."""
+
+    def __init__(self, path: Path, frames: LabelledFrames, threads: int) -> None:
+        torch.set_num_threads(threads)
+        self.model = load_ensemble(path)
+        self.n_parameters = sum(p.numel() for member in self.model.members for p in member.parameters())
+        self.element = self.model.elements_of(frames.numbers)
+        test = frames.dataset["positions"].values[frames.rows["test"]]
+        self.batches = {
+            size: torch.as_tensor(np.resize(test, (size, *test.shape[1:])), dtype=torch.float32) for size in (1, BATCH)
+        }
+
+    def measure(self) -> dict[str, float]:
+        """Return median times in ms: of one molecule, and of a molecule in the batch."""
+        return {"single_ms": self._median(1), "batch_ms": self._median(BATCH) / BATCH}
+
+    def _median(self, size: int) -> float:
+        times = []
+        for _ in range(3 + REPETITIONS):
+            began = time.perf_counter()
+            self.model(self.element, self.batches[size])
+            times.append(1e3 * (time.perf_counter() - began))
+        return statistics.median(times[3:])
+
+
+def _timings(worker: MaceWorker, ours: OurTimer | None) -> dict[str, float]:
+    """Return times in ms, the least of a few rounds, in which the two models take turns."""
+    rounds: list[dict[str, float]] = []
+    for _ in range(ROUNDS):
+        found = worker.time()
+        rounds.append({"ms_per_evaluation": found["single_ms"], "ms_per_replica_in_batch": found["batch_ms"]})
+        if ours is not None:
+            own = ours.measure()
+            rounds[-1] |= {
+                "model_ms_per_evaluation": own["single_ms"],
+                "model_ms_per_replica_in_batch": own["batch_ms"],
+            }
+    return {name: min(one[name] for one in rounds) for name in rounds[0]}
+
+
+def _assemble(frames: LabelledFrames, predicted: Mapping[str, np.ndarray]) -> xr.Dataset:
+    data = frames.dataset.isel(frame=frames.rows["test"])
+    xyz = ("frame", "atom", "x")
+    return xr.Dataset(
+        {
+            "numbers": variable(("atom",), frames.numbers, "1", "atomic numbers"),
+            "energy_reference": variable(("frame",), data["energy"].values, "eV", "energy of the label"),
+            "forces_reference": variable(xyz, data["forces"].values, "eV/angstrom", "forces of the label"),
+            "energy_predicted": variable(("frame",), predicted["energy"], "eV", "energy of the peer"),
+            "forces_predicted": variable(xyz, predicted["forces"], "eV/angstrom", "forces of the peer"),
+        },
+        coords={"frame": variable(("frame",), data["frame"].values, "1", "index into the geometries")},
+    )

@@ -1,0 +1,167 @@
+"""Our model and its peers side by side: errors on the same test frames, speed, cost."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from densnet.errors import DensnetError
+from densnet.units import EV_IN_MEV
+
+METHOD_VERSION: int = 1
+
+
+@dataclass(frozen=True)
+class PeerRow:
+    """One model; None is what was not measured. Times are of energy and forces, ours with the dipole and the density.
+
+    Attributes:
+        ms_per_evaluation: of one molecule.
+        ms_per_replica: of one molecule in a batch.
+        train_seconds: wall time of the training, ours of both models.
+    """
+
+    system: str
+    model: str
+    n_train: int
+    n_test: int
+    energy_mae_mev: float
+    energy_mae_mev_per_atom: float
+    force_mae_mev_per_angstrom: float
+    ms_per_evaluation: float | None
+    ms_per_replica: float | None
+    train_seconds: float | None
+    parameters: int | None
+    threads: int
+
+
+LABELS = {
+    "model": "",
+    "n_train": "training frames",
+    "n_test": "test frames",
+    "energy_mae_mev": "energy MAE [meV]",
+    "energy_mae_mev_per_atom": "energy MAE [meV/atom]",
+    "force_mae_mev_per_angstrom": "force MAE [meV/Å]",
+    "ms_per_evaluation": "one molecule [ms]",
+    "ms_per_replica": "in a batch of 64 [ms each]",
+    "train_seconds": "training [s]",
+    "parameters": "parameters",
+    "threads": "threads",
+}
+"""Column heads of the page."""
+
+
+def _errors(dataset: xr.Dataset) -> dict[str, float | int]:
+    energy = np.abs(dataset["energy_predicted"].values - dataset["energy_reference"].values)
+    forces = np.abs(dataset["forces_predicted"].values - dataset["forces_reference"].values)
+    return {
+        "n_test": dataset.sizes["frame"],
+        "energy_mae_mev": EV_IN_MEV * float(energy.mean()),
+        "energy_mae_mev_per_atom": EV_IN_MEV * float(energy.mean()) / dataset.sizes["atom"],
+        "force_mae_mev_per_angstrom": EV_IN_MEV * float(forces.mean()),
+    }
+
+
+def peer_row(system: str, peer: xr.Dataset) -> PeerRow:
+    """Return the row of a peer from the outcome of "peer"."""
+    recorded = peer.attrs
+    return PeerRow(
+        system=system,
+        model=f"{recorded['peer']} {recorded['size']} ({recorded['hidden_irreps']})",
+        n_train=int(recorded["n_train"]),
+        ms_per_evaluation=float(recorded["ms_per_evaluation"]),
+        ms_per_replica=float(recorded["ms_per_replica_in_batch"]),
+        train_seconds=float(recorded["train_seconds"]),
+        parameters=int(recorded["n_parameters"]),
+        threads=int(recorded["threads"]),
+        **_errors(peer),  # type: ignore[arg-type]
+    )
+
+
+def our_row(system: str, evaluation: xr.Dataset, peers: Sequence[xr.Dataset], train_seconds: float | None) -> PeerRow:
+    """Return our own row: errors from the outcome of "evaluate", times from where a peer was timed beside it.
+
+    Raises:
+        DensnetError: the peers were judged by other frames or references than our model.
+    """
+    for peer in peers:
+        same = np.array_equal(peer["frame"].values, evaluation["frame"].values) and np.array_equal(
+            peer["energy_reference"].values, evaluation["energy_reference"].values
+        )
+        if not same:
+            raise DensnetError(f"{system}: evaluation and peer have different test frames; run both on the same labels")
+    timed = [peer.attrs for peer in peers if "model_ms_per_evaluation" in peer.attrs]
+    return PeerRow(
+        system=system,
+        model="densnet",
+        n_train=int(evaluation.attrs["n_train"]),
+        ms_per_evaluation=_least(timed, "model_ms_per_evaluation"),
+        ms_per_replica=_least(timed, "model_ms_per_replica_in_batch"),
+        train_seconds=train_seconds,
+        parameters=int(timed[0]["model_n_parameters"]) if timed else None,
+        threads=int(peers[0].attrs["threads"]) if peers else 1,
+        **_errors(evaluation),  # type: ignore[arg-type]
+    )
+
+
+def _least(recorded: Sequence[Mapping[str, float]], name: str) -> float | None:
+    return min((float(one[name]) for one in recorded), default=None)
+
+
+def read_training_seconds(logs: Sequence[Path]) -> float:
+    """Return the wall time of trainings, from the last line of each log.
+
+    Raises:
+        DensnetError: a log cannot be read.
+    """
+    total = 0.0
+    for path in logs:
+        try:
+            with Path(path).open(newline="") as handle:
+                total += float(list(csv.DictReader(handle))[-1]["seconds"])
+        except (OSError, LookupError, ValueError, TypeError) as error:
+            raise DensnetError(f"{path}: expected a log of 'densnet train', cannot be read ({error})") from error
+    return total
+
+
+def table_csv(rows: Sequence[PeerRow]) -> str:
+    """Return the table as CSV, four digits; what was not measured is empty."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([field.name for field in fields(PeerRow)])
+    for row in rows:
+        writer.writerow(
+            [
+                "" if value is None else f"{value:.4g}" if isinstance(value, float) else value
+                for value in asdict(row).values()
+            ]
+        )
+    return buffer.getvalue()
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Read what :func:`table_csv` wrote.
+
+    Raises:
+        DensnetError: no such file, or another kind of file.
+    """
+    try:
+        with Path(path).open(newline="", encoding="utf-8") as handle:
+            reader = csv.DictReader(handle)
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DensnetError(f"{path}: cannot be read ({error}); run 'densnet peer table'") from error
+    if reader.fieldnames != [field.name for field in fields(PeerRow)]:
+        raise DensnetError(f"{path}: expected the columns of 'densnet peer table', found others; run it again")
+    return rows
+
+
+def peer_cells(rows: Sequence[Mapping[str, str]], system: str) -> list[list[str]]:
+    """Return the cells of a system's rows in the order of :data:`LABELS`; what was not measured is a dash."""
+    return [[row[name] or "–" for name in LABELS] for row in rows if row["system"] == system]
