@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from densnet.dynamics.state import Array, Forces
 from densnet.models.checkpoint import load_ensemble
+from densnet.models.ensemble import mean_of, spread_of
 
 
 class ModelPotential:
@@ -23,11 +24,13 @@ class ModelPotential:
 
     def __call__(self, positions: Array) -> Forces:
         """Evaluate geometries (R, a, 3) in Angstrom."""
-        prediction = self.model(self.element, torch.as_tensor(positions))
+        members = self.model.predictions(self.element, torch.as_tensor(positions))
+        prediction = mean_of(members)
         return Forces(
             prediction.energy.cpu().numpy(),
             prediction.forces.double().cpu().numpy(),
             prediction.dipole.double().cpu().numpy(),
+            spread_of(members).energy.cpu().numpy() if len(self.model) > 1 else None,
         )
 
     def forget(self) -> None:

@@ -88,7 +88,7 @@ def _serve(pipe: Connection, make: bytes, replicas: int) -> None:
                 continue
             try:
                 found = potential(request)
-                pipe.send((found.energy, found.forces, found.dipole))
+                pipe.send([value for value in vars(found).values() if value is not None])
             except DensnetError as error:
                 pipe.send(error)
     except (EOFError, ConnectionError):

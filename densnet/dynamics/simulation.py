@@ -205,7 +205,7 @@ def _run_chunk(
     return state.positions, last_velocities
 
 
-_KEPT = ("positions", "velocities", "dipole", "energy_potential", "energy_kinetic")
+_KEPT = ("positions", "velocities", "dipole", "energy_potential", "energy_kinetic", "energy_spread")
 
 
 def _save_arrays(path: Path, content: dict[str, Array]) -> None:
@@ -214,15 +214,17 @@ def _save_arrays(path: Path, content: dict[str, Array]) -> None:
 
 
 def _keep(kept: dict[str, list[Array]], state: State, masses: Array) -> None:
-    values: tuple[Array, ...] = (
+    values: tuple[Array | None, ...] = (
         state.positions.astype(np.float32),
         state.velocities.astype(np.float32),
         state.forces.dipole,
         state.forces.energy,
         state.kinetic_energy(masses),
+        state.forces.energy_spread,
     )
     for name, value in zip(_KEPT, values, strict=True):
-        kept[name].append(value)
+        if value is not None:
+            kept[name].append(value)
 
 
 def _check_whole(positions: Array, forces: Forces, numbers: NDArray[np.int64], chunk: int) -> None:
@@ -283,7 +285,8 @@ def _write_trajectory(
         chunks.append(chunk)
     seconds = sum(float(chunk["seconds"]) for chunk in chunks)
     steps = sum(int(chunk["steps"]) for chunk in chunks)
-    data = {name: np.concatenate([c[name] for c in chunks if name in c], axis=1) for name in _KEPT}
+    rows = {name: [c[name] for c in chunks if name in c] for name in _KEPT}
+    data = {name: np.concatenate(kept, axis=1) for name, kept in rows.items() if kept}
     times = np.arange(data["dipole"].shape[1], dtype=float) * settings.timestep_fs * settings.stride
     drift = nve_drift(data["energy_potential"] + data["energy_kinetic"], times, len(numbers))
     frame, vector = ("replica", "time"), ("replica", "time", "atom", "x")
@@ -308,6 +311,9 @@ def _write_trajectory(
             "nve_drift_mev_per_atom_per_ps": drift,
         },
     )
+    if "energy_spread" in data:
+        long_name = "standard deviation of the energy over the members of the ensemble"
+        dataset["energy_spread"] = variable(frame, data["energy_spread"], "eV", long_name)
     write_dataset(
         dataset, output, stage="md", method_version=METHOD_VERSION, settings={**asdict(settings), **provenance}
     )

@@ -21,11 +21,13 @@ class Forces:
         energy: eV, (R,).
         forces: eV/Angstrom, (R, a, 3).
         dipole: e Angstrom, (R, 3).
+        energy_spread: eV, (R,): standard deviation of the energy over the members of an ensemble; None if it is none.
     """
 
     energy: Array
     forces: Array
     dipole: Array
+    energy_spread: Array | None = None
 
 
 class Potential(Protocol):

@@ -208,3 +208,26 @@ def test_workers_hand_on_what_goes_wrong(potential: type, message: str) -> None:
     shared = ReplicaProcesses("spring", potential, replicas=4, processes=2)
     with pytest.raises(DensnetError, match=message):
         shared(start(4))
+
+
+class Springs(Spring):
+    """Two springs that disagree by a tenth of the energy."""
+
+    def __call__(self, positions: Array) -> Forces:
+        found = super().__call__(positions)
+        return replace(found, energy_spread=0.1 * found.energy)
+
+
+@pytest.mark.parametrize("processes", [0, 2])
+def test_trajectory_keeps_the_spread_of_an_ensemble(tmp_path: Path, processes: int) -> None:
+    settings = replace(SETTINGS, thermalise_ps=0.01, production_ps=0.02, chunk_steps=30)
+    potential = ReplicaProcesses("springs", _springs, replicas=3, processes=processes) if processes else Springs()
+    simulate(potential, start(3), HYDROGEN_FLUORIDE, settings, output=tmp_path / "trajectory.nc", provenance={})
+    found = read_dataset(tmp_path / "trajectory.nc", stage="md")
+    np.testing.assert_allclose(found["energy_spread"], 0.1 * found["energy_potential"], rtol=1e-12)
+    run(tmp_path / "single.nc", settings)
+    assert "energy_spread" not in read_dataset(tmp_path / "single.nc", stage="md")
+
+
+def _springs(replicas: int) -> Springs:
+    return Springs()
