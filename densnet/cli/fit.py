@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from densnet.density.fitting_stage import METHOD_VERSION, FitSettings, fit_labels
+from densnet.density.fitting_stage import METHOD_VERSION, FitSettings, fit_labels, fit_parts
 from densnet.io.netcdf import write_dataset
 
 
@@ -26,11 +26,13 @@ def fit(
 ) -> None:
     """Fit the labelled densities in a Gaussian basis, charge and dipole exact, and measure the fit's own errors.
 
+    Stopped at any moment, the same command goes on.
+
     Args:
         shards: files of ``densnet label``; together they hold every frame once.
         geometries: file of ``densnet sample`` that was labelled.
         atoms: file of ``densnet atoms`` at the same level of theory.
-        output: labels.nc, written when all is done.
+        output: labels.nc, written when all is done; finished frames are kept in OUTPUT.parts until then.
         n_train: take the first so many training frames only.
         n_validation: take so many validation frames only, evenly spread.
         n_test: take so many test frames only, evenly spread.
@@ -38,6 +40,8 @@ def fit(
     """
     wanted = {"train": n_train, "validation": n_validation, "test": n_test}
     sizes = {split: count for split, count in wanted.items() if count is not None}
-    labels = fit_labels(shards, geometries, atoms, settings, processes=processes, sizes=sizes)
+    parts = fit_parts(shards, geometries, atoms, settings, sizes, output)
+    labels = fit_labels(shards, geometries, atoms, settings, processes=processes, sizes=sizes, parts=parts)
     recorded = asdict(settings) | {f"n_{split}": count for split, count in sizes.items()}
     write_dataset(labels, output, stage="fit", method_version=METHOD_VERSION, settings=recorded)
+    parts.remove()

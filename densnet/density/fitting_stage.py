@@ -6,7 +6,7 @@ import functools
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,9 @@ from densnet.density.label_files import FreeAtoms, Labels, read_atoms, read_labe
 from densnet.density.prior import fit_free_atom, superposition
 from densnet.density.process_pool import map_in_processes, report_progress
 from densnet.errors import DensnetError
+from densnet.io.fingerprint import fingerprint
 from densnet.io.netcdf import variable
+from densnet.io.parts import Parts
 from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE, HARTREE_IN_MILLIHARTREE
 
 METHOD_VERSION: int = 2
@@ -177,6 +179,7 @@ def fit_labels(
     *,
     processes: int,
     sizes: Mapping[str, int] | None = None,
+    parts: Parts | None = None,
 ) -> xr.Dataset:
     """Fit every labelled frame; return the content of ``labels.nc``, the same for any number of processes.
 
@@ -185,6 +188,7 @@ def fit_labels(
         geometries: file of ``densnet sample``.
         atoms: file of ``densnet atoms``, at the shards' level of theory.
         sizes: how many frames of each split to take, all of those that are not named.
+        parts: where finished frames are kept and found again, from :func:`fit_parts`.
 
     Raises:
         DensnetError: a file is truncated, foreign or belongs to other geometries or another level; the fit basis is
@@ -193,7 +197,7 @@ def fit_labels(
     labels = read_labels(shards, geometries, sizes)
     numbers = labels.numbers
     free = read_atoms(atoms, numbers, labels.orbital_basis, labels.level)
-    basis = _fit_basis(labels, free, settings, processes)
+    basis = _fit_basis(labels, free, settings, processes, parts)
     priors = {
         number: fit_free_atom(basis, labels.orbital_basis, number, matrix)
         for number, matrix in free.density_matrices.items()
@@ -212,11 +216,7 @@ def fit_labels(
         )
         for t in np.flatnonzero(status == "ok")
     ]
-    results: list[FittedFrame] = []
-    work = functools.partial(fit_frame, molecule=molecule, settings=settings)
-    for result in map_in_processes(work, frames, processes=processes):
-        results.append(result)
-        report_progress("fit", len(results), len(frames))
+    results = _fitted_frames(frames, molecule, settings, processes, parts)
     failures |= {f.index: r.failure for f, r in zip(frames, results, strict=True) if r.failure}
     _judge_failures(dict(sorted(failures.items())), len(status), settings.max_failed_share)
     good = [(f.index, r) for f, r in zip(frames, results, strict=True) if not r.failure]
@@ -225,10 +225,50 @@ def fit_labels(
     )
 
 
-def _fit_basis(labels: Labels, free: FreeAtoms, settings: FitSettings, processes: int) -> Basis:
+def fit_parts(
+    shards: Sequence[Path], geometries: Path, atoms: Path, settings: FitSettings, sizes: Mapping[str, int], output: Path
+) -> Parts:
+    """Return the folder beside ``output`` where this fit's finished frames are kept.
+
+    Raises:
+        DensnetError: an input cannot be read, or the folder cannot be made.
+    """
+    files = [*shards, geometries, atoms]
+    files += [Path(name) for name in (settings.fit_basis, settings.natural_primitives) if name.endswith(".json")]
+    identity = {"version": METHOD_VERSION, "settings": asdict(settings), "sizes": dict(sizes)}
+    return Parts(output, identity | {"files": [fingerprint(path) for path in files]})
+
+
+def _fitted_frames(
+    frames: Sequence[Frame], molecule: Molecule, settings: FitSettings, processes: int, parts: Parts | None
+) -> list[FittedFrame]:
+    """Fit the frames that are not among the parts, and return all in order."""
+    found = {} if parts is None else {f.index: done for f in frames if (done := _read_frame(parts, f.index))}
+    if found:
+        print(f"densnet fit: {len(found)} of {len(frames)} frames were done before; going on", file=sys.stderr)
+    missing = [frame for frame in frames if frame.index not in found]
+    work = functools.partial(fit_frame, molecule=molecule, settings=settings)
+    for frame, result in zip(missing, map_in_processes(work, missing, processes=processes), strict=True):
+        found[frame.index] = result
+        if parts is not None:
+            parts.write(f"frame-{frame.index:06d}", asdict(result))
+        report_progress("fit", len(found), len(frames))
+    return [found[frame.index] for frame in frames]
+
+
+def _fit_basis(labels: Labels, free: FreeAtoms, settings: FitSettings, processes: int, parts: Parts | None) -> Basis:
     """Return the basis that the settings name; a natural one is made from training frames, evenly spread."""
     if settings.fit_basis != NATURAL:
         return named_fit_basis(settings.fit_basis, labels.numbers, labels.orbital_basis)
+    made = parts.read("basis") if parts is not None else None
+    basis = _natural_basis(labels, free, settings, processes) if made is None else Basis.from_json(str(made["json"]))
+    if parts is not None:
+        parts.write("basis", {"json": basis.to_json()})
+    print(f"densnet fit: {describe_basis(basis, labels.numbers)}", file=sys.stderr, flush=True)
+    return basis
+
+
+def _natural_basis(labels: Labels, free: FreeAtoms, settings: FitSettings, processes: int) -> Basis:
     data = labels.dataset
     usable = np.flatnonzero((data["status"].values == "ok") & (data["split"].values == "train"))
     if not len(usable):
@@ -244,7 +284,6 @@ def _fit_basis(labels: Labels, free: FreeAtoms, settings: FitSettings, processes
         ridge=settings.ridge,
         processes=processes,
     )
-    print(f"densnet fit: {describe_basis(basis, labels.numbers)}", file=sys.stderr, flush=True)
     return basis
 
 

@@ -17,9 +17,10 @@ from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.basis.conventions import from_canonical
 from densnet.cli.main import app
+from densnet.density import fitting_stage
 from densnet.density.basis_comparison import MEASURES
 from densnet.density.density import Density
-from densnet.density.fitting_stage import FitSettings, fit_labels
+from densnet.density.fitting_stage import FitSettings, fit_labels, fit_parts
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.units import BOHR_IN_ANGSTROM
@@ -171,6 +172,33 @@ def test_a_natural_basis_is_made_from_the_training_frames(files: Files, capfd: p
     assert (natural["floor_nmae"] < 0.75 * usual["floor_nmae"]).all()
     files.shards[0] = files.write_shard(0, status="psi4: gave up")
     assert "natural needs training frames" in said(files, fit_basis="natural", max_failed_share=0.5)
+
+
+def test_a_fit_that_was_cut_short_goes_on(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    settings = FitSettings(fit_basis="natural", natural_share=0.99)
+    inputs = (files.shards, files.geometries, files.atoms, settings)
+    whole = fit_labels(*inputs, processes=1)
+    fit_frame, calls = fitting_stage.fit_frame, []
+
+    def killed(*given: object, **named: object) -> fitting_stage.FittedFrame:
+        calls.append(given)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return fit_frame(*given, **named)
+
+    monkeypatch.setattr(fitting_stage, "fit_frame", killed)
+    output = tmp_path / "labels.nc"
+    with pytest.raises(KeyboardInterrupt):
+        fit_labels(*inputs, processes=1, parts=fit_parts(*inputs, {}, output))
+    monkeypatch.setattr(fitting_stage, "natural_fit_bases", None)  # the basis was made before, too
+    resumed = fit_labels(*inputs, processes=1, parts=fit_parts(*inputs, {}, output))
+    assert "2 of 3 frames were done before" in capfd.readouterr().err
+    assert len(calls) == 4
+    xr.testing.assert_identical(whole, resumed)
+    other = fit_parts(*inputs[:3], FitSettings(fit_basis="natural", natural_share=0.98), {}, output)
+    assert other.read("basis") is None, "parts of another fit are not used"
 
 
 def test_bases_side_by_side(files: Files, tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
