@@ -256,6 +256,14 @@ def _fitted_frames(
     return [found[frame.index] for frame in frames]
 
 
+def _read_frame(parts: Parts, index: int) -> FittedFrame | None:
+    part = parts.read(f"frame-{index:06d}")
+    if part is None:
+        return None
+    measured = {name: float(value) for name, value in part.items() if name not in ("failure", "coefficients")}
+    return FittedFrame(str(part["failure"]), part["coefficients"], **measured)
+
+
 def _fit_basis(labels: Labels, free: FreeAtoms, settings: FitSettings, processes: int, parts: Parts | None) -> Basis:
     """Return the basis that the settings name; a natural one is made from training frames, evenly spread."""
     if settings.fit_basis != NATURAL:
