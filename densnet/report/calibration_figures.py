@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from densnet.report.calibration import Calibration, calibrations
 from densnet.report.captions import CAPTIONS, TITLES
@@ -23,6 +24,7 @@ def calibration(sources: Sources) -> Picture:
     for letter, axes, (name, found) in zip("abcd", panels, calibrations(evaluation).items(), strict=True):
         _draw(axes, found, what[name], POINTS_PER_BIN[name])
         panel_letter(axes, letter)
+    panels[0].legend(loc="lower right")
     caption = CAPTIONS["calibration"].format(
         system=sources.system,
         n_test=evaluation.sizes["frame"],
@@ -34,24 +36,24 @@ def calibration(sources: Sources) -> Picture:
 
 
 def _draw(axes: Axes, found: Calibration, name: str, points_per_bin: int) -> None:
-    """Draw one quantity; zeros, which no logarithm has, are left out."""
+    """Draw one quantity on equal axes; errors that are zero by chance, or nearly so, lie below the panel."""
     seen = (found.expected > 0) & (found.error > 0)
     expected, error = found.expected[seen], found.error[seen]
-    alpha = float(np.clip(60 / max(len(error), 1), 0.2, 0.6))
+    alpha = float(np.clip(60 / max(len(error), 1), 0.25, 0.6))
     axes.plot(expected, error, "o", ms=3, mew=0, color=MODEL, alpha=alpha, rasterized=True)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
     if len(error):
         axes.plot(*found.binned(points_per_bin), "s-", color=PEER, ms=5, lw=1.2, label="root mean square in bins")
-        low = min(float(np.quantile(error, 0.03)), expected.min()) / 1.5
-        high = max(error.max(), expected.max()) * 1.5
-        axes.plot([low, high], [low, high], color="#555555", lw=0.9, zorder=1, label="error = spread")
-        axes.set_xlim(expected.min() / 1.5, expected.max() * 1.5)
-        axes.set_ylim(low, high)
-        axes.legend(loc="lower right")
+        limits = np.array([min(expected.min(), np.quantile(error, 0.03)) / 1.3, max(expected.max(), error.max()) * 1.6])
+        axes.plot(limits, limits, color="#555555", lw=0.9, zorder=1, label="error = spread")
+        axes.set(xlim=limits, ylim=limits)
+    axes.set(xscale="log", yscale="log", aspect="equal")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(f"{name}: expected from the spread [{found.unit}]")
     axes.set_ylabel(f"{name}: true error [{found.unit}]")
-    axes.grid(which="both")
+    axes.grid()
     correlation, factor = ("–" if value is None else f"{value:.2f}" for value in (found.correlation, found.factor))
     note = f"rank correlation {correlation}\nscale the spread by {factor}"
     axes.text(0.03, 0.97, note, transform=axes.transAxes, va="top", fontsize=8.5)
