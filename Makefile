@@ -7,12 +7,15 @@ CONFIG ?= config.yaml
 PROFILE ?= profiles/local
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo run test env python lint format types imports plan clean lock help
+.PHONY: demo run sweep test env python lint format types imports plan clean lock help
 
 demo: run ## from config.yaml to results/<run>/report.html and the closing table
 
 run: env
 	@python workflow/launch.py --end-with-parent --workflow-profile $(PROFILE) --configfile $(CONFIG)
+
+sweep: env ## only what sweep: of config.yaml asks for, to results/<run>/sweep.csv and figures
+	@python workflow/launch.py sweep --end-with-parent --workflow-profile $(PROFILE) --configfile $(CONFIG)
 
 test: python ## the whole test suite
 	@envs/setup.sh psi4 || { [ -z "$$CI" ] && echo "tests that need Psi4 are left out"; }

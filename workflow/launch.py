@@ -40,6 +40,8 @@ def main(arguments: list[str]) -> int:
     if options.end_with_parent:
         _end_with_parent()
     config = _configuration(options.configfile[-1])
+    if "sweep" in arguments and not config["sweep"]:
+        raise ConfigurationError(f"{options.configfile[-1]}: sweep: missing; say which values are to be compared")
     OWNER.parent.mkdir(exist_ok=True)
     with OWNER.open("a+") as owner:
         owner.seek(0)

@@ -16,6 +16,7 @@ FIXED = {
     "systems": "systems run side by side anyway",
     "sweep": "it is the sweep itself",
     "ensemble": "it decides which jobs there are",
+    "peers": "it decides which jobs there are",
     "reference.shards": "it changes no result",
     "md.peer": "it decides which jobs there are",
 }

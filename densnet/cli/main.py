@@ -39,6 +39,7 @@ app.command("densnet.cli.spectrum:spectrum", name="spectrum")
 app.command("densnet.cli.compare:compare", name="compare")
 app.command("densnet.cli.metrics:metrics", name="metrics")
 app.command("densnet.cli.figures:figures", name="figures")
+app.command("densnet.cli.sweep:sweep", name="sweep")
 app.command("densnet.cli.report:report", name="report")
 app.command("densnet.cli.summary:summary", name="summary")
 

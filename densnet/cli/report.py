@@ -11,8 +11,9 @@ from cyclopts import Parameter
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_text
 from densnet.report.metrics import read_metrics
-from densnet.report.page import SystemReport, page, read_configuration, read_figures
+from densnet.report.page import Sweep, SystemReport, page, read_configuration, read_figures
 from densnet.report.peer_table import read_table
+from densnet.report.style import read_picture
 
 _MANY = Parameter(consume_multiple=True)
 
@@ -28,6 +29,8 @@ def report(
     output: Path,
     config: Path | None = None,
     peers: Path | None = None,
+    sweep: Path | None = None,
+    sweep_figures: Annotated[list[Path] | None, _MANY] = None,
 ) -> None:
     """Write the page of a run: tables and figures of its systems, images and captions inside.
 
@@ -51,6 +54,10 @@ def report(
         A text file to be shown word for word with its digest.
     peers
         Output of 'densnet peer table'.
+    sweep
+        Output of 'densnet sweep'.
+    sweep_figures
+        Its figures.
     """
     counts = {"figures": len(figures), "metrics": len(metrics), "labels": len(labels), "comparison": len(comparison)}
     wrong = [f"--{name} {count}" for name, count in counts.items() if count != len(system)]
@@ -67,5 +74,8 @@ def report(
         for number, name in enumerate(system)
     ]
     configuration = None if config is None else read_configuration(config)
-    write_text(output, page(run, systems, configuration, [] if peers is None else read_table(peers)))
+    swept = None
+    if sweep is not None:
+        swept = Sweep(read_dataset(sweep, stage="sweep"), [read_picture(path) for path in sweep_figures or []])
+    write_text(output, page(run, systems, configuration, [] if peers is None else read_table(peers), swept))
     print(f"report: {output}", file=sys.stderr)

@@ -98,7 +98,7 @@ def read_labels(shards: Sequence[Path], geometries: Path, sizes: Mapping[str, in
 
     Raises:
         DensnetError: no shards; a file is truncated or foreign; shards disagree, lack frames, repeat them or belong to
-            other geometries; fewer frames than wanted; the molecule is no closed shell or has effective core potentials.
+            other geometries; fewer frames than wanted; no closed shell, or an orbital basis with core potentials.
     """
     sampled, whole = merge_shards(shards, geometries)
     missing = np.setdiff1d(np.arange(sampled.sizes["frame"]), whole["frame"].values)

@@ -22,6 +22,7 @@ from densnet.report.metrics import Metrics, describe
 from densnet.report.peer_table import LABELS, peer_cells
 from densnet.report.sources import formula, level_of_theory
 from densnet.report.style import Picture, read_picture
+from densnet.report.sweep_table import axes_of, mean_rows
 from densnet.report.table import metric_rows, region_rows
 
 PACKAGES = ("torch", "e3nn", "pyscf", "ase", "tblite", "rdkit", "xarray", "numpy", "scipy", "matplotlib", "snakemake")
@@ -46,6 +47,14 @@ class SystemReport:
     metrics: Metrics
     labels: xr.Dataset
     comparison: xr.Dataset
+    figures: Sequence[Picture]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Outcome of "sweep" and its figures, one a system."""
+
+    table: xr.Dataset
     figures: Sequence[Picture]
 
 
@@ -88,6 +97,7 @@ def page(
     systems: Sequence[SystemReport],
     configuration: Configuration | None = None,
     peers: Sequence[Mapping[str, str]] = (),
+    sweep: Sweep | None = None,
 ) -> str:
     """Return the HTML of a run's page.
 
@@ -96,6 +106,7 @@ def page(
         systems: in the order of the page.
         configuration: shown word for word.
         peers: rows of the table of peers, all systems'.
+        sweep: variants of the configuration, all systems'.
 
     Raises:
         DensnetError: no system, or two of the same name.
@@ -119,6 +130,7 @@ def page(
         overview=metric_rows([system.metrics for system in systems]),
         versions=_versions(systems),
         config=configuration,
+        sweep=None if sweep is None else _sweep_context(sweep),
     )
 
 
@@ -137,15 +149,27 @@ def _context(system: SystemReport) -> dict[str, Any]:
         "measured": "region_jcamp_peak" in comparison,
         "peer": comparison.attrs.get("peer", ""),
         "remarks": _remarks(comparison),
-        "figures": [
-            {
-                "title": figure.title,
-                "caption": figure.caption,
-                "data": base64.b64encode(figure.png).decode("ascii"),
-            }
-            for figure in system.figures
-        ],
+        "figures": [_figure_context(figure) for figure in system.figures],
         "provenance": _provenance(labels),
+    }
+
+
+def _figure_context(figure: Picture) -> dict[str, str]:
+    return {
+        "title": figure.title,
+        "caption": figure.caption,
+        "data": base64.b64encode(figure.png).decode("ascii"),
+    }
+
+
+def _sweep_context(sweep: Sweep) -> dict[str, Any]:
+    header, rows = mean_rows(sweep.table)
+    return {
+        "header": header,
+        "rows": rows,
+        "n_variants": sweep.table.sizes["variant"],
+        "keys": [key for axis in axes_of(sweep.table) for key in axis.keys],
+        "figures": [_figure_context(figure) for figure in sweep.figures],
     }
 
 

@@ -1,9 +1,10 @@
 # Names that several rules share.
 
+import json
 from pathlib import Path
 
 from stages import FIT, GIVEN, LEVEL
-from sweeps import Places, variants
+from sweeps import Places, axes, variants
 
 verbs_on_path()
 

@@ -5,6 +5,8 @@ rule report:
         labels=of_every_system(rules.labels.output.labels),
         comparison=of_every_system(rules.comparison.output.comparison),
         peers=rules.peers.output.table if MACE else [],
+        sweep=rules.sweep.output.sweep if SWEEP else [],
+        sweep_figures=rules.sweep.output.figures if SWEEP else [],
         config=CONFIG_FILE,
     output:
         report=f"{RUN}/report.html",
@@ -22,6 +24,11 @@ rule report:
         run=config["run"],
         systems=list(config["systems"]),
         peers=lambda wildcards, input: f"--peers {input.peers}" if MACE else "",
+        sweep=lambda wildcards, input: (
+            f"--sweep {input.sweep} --sweep-figures {input.sweep_figures}"
+            if SWEEP
+            else ""
+        ),
         folders=of_every_system(f"{SYSTEM}/figures"),
         method_version=method_version("densnet.report"),
     message:
@@ -29,4 +36,4 @@ rule report:
     shell:
         "densnet report --run {params.run} --system {params.systems} --figures {params.folders} "
         "--metrics {input.metrics} --labels {input.labels} --comparison {input.comparison} "
-        "{params.peers} --config {input.config} --output {output.report} 2>&1 | tee -i {log} >&2"
+        "{params.peers} {params.sweep} --config {input.config} --output {output.report} 2>&1 | tee -i {log} >&2"

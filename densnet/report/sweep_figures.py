@@ -1,0 +1,172 @@
+"""Errors and cost against what was swept: small multiples, a line for each combination, seeds as error bars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+from numpy.typing import NDArray
+
+from densnet.errors import DensnetError
+from densnet.report.metrics import explanation
+from densnet.report.style import (
+    EXPERIMENT,
+    FLOOR,
+    MODEL,
+    PEER,
+    PRIOR,
+    TRUE,
+    Picture,
+    new_figure,
+    panel_letter,
+    picture,
+    style,
+)
+from densnet.report.sweep_table import SHOWN, Axis, axes_of, groups, value_text
+
+COLOURS = (MODEL, PEER, TRUE, PRIOR, "#CC79A7", "#56B4E9", EXPERIMENT)
+MARKERS = "osD^vP*"
+FLOORS = {"density_nmae_true_percent": "density_floor_percent"}
+"""The error that the fitting basis alone makes, drawn beside the model's."""
+COST = "training_seconds"
+PANELS_A_ROW = 3
+
+Array = NDArray[np.float64]
+
+
+def sweep_figures(table: xr.Dataset) -> Iterator[Picture]:
+    """Yield one figure a system, named ``sweep_<system>``."""
+    for system in dict.fromkeys(table["system"].values.tolist()):
+        with style():
+            yield sweep_figure(table.isel(variant=table["system"].values == system), str(system))
+
+
+def abscissa(axes: tuple[Axis, ...]) -> Axis:
+    """Return the axis to draw against: numbers of frames if they are swept, else the first that is not a seed."""
+    frames = [axis for axis in axes if all(key.split(".")[-1] == "n_train" for key in axis.keys)]
+    others = [axis for axis in axes if not axis.is_seed]
+    return (frames or others or list(axes))[0]
+
+
+def sweep_figure(table: xr.Dataset, system: str) -> Picture:
+    """Draw every error, and the training time, of one system's variants.
+
+    Raises:
+        DensnetError: nothing of that system in the table.
+    """
+    if not table.sizes["variant"]:
+        raise DensnetError(f"sweep: no variant of {system!r} in the table; run the sweep again")
+    axes = axes_of(table)
+    across = abscissa(axes)
+    series = [axis for axis in axes if axis is not across and not axis.is_seed]
+    scores = [name for name in table.data_vars if str(name).startswith("spectrum_pearson_")]
+    extra = ["nve_drift_mev_per_atom_per_ps", *map(str, scores)]
+    panels = [name for name in (*SHOWN, COST, *extra) if name in table and np.isfinite(table[name].values).any()]
+    n_rows = -(-len(panels) // PANELS_A_ROW)
+    figure = new_figure(9.4, 2.9 * n_rows + 0.5)
+    places, ticks, numeric = _places(table, across)
+    learning = across.keys[0].split(".")[-1] == "n_train"
+    grid = np.atleast_1d(figure.subplots(n_rows, PANELS_A_ROW)).ravel()
+    for spare in grid[len(panels) :]:
+        spare.set_visible(False)
+    for number, (panel, name) in enumerate(zip(grid, panels, strict=False)):
+        _draw(panel, table, name, groups(table, series), places, connected=numeric)
+        panel_letter(panel, "abcdefghijkl"[number])
+        panel.set_title(_label(name), fontsize=8.5, loc="right")
+        panel.set_xlabel("training frames" if learning else across.title)
+        _scales(panel, ticks, numeric=numeric, learning=learning, signed=name in extra)
+    if series:
+        handles, labels = grid[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 5))
+    title = "Learning curves" if learning else f"Errors against {across.title}"
+    return picture(figure, f"sweep_{system}", title, _caption(table, system, across, series))
+
+
+def _label(name: str) -> str:
+    if name == COST:
+        return "training [min]"
+    shown = explanation(name)
+    return f"{shown.label} [{shown.unit}]" if shown.unit else shown.label
+
+
+def _places(table: xr.Dataset, across: Axis) -> tuple[Array, dict[float, str], bool]:
+    """Return where each row is drawn, (variant,), what is written there, and whether the places are numbers."""
+    values = table[across.keys[0]].values
+    texts = [value_text(table, across, row) for row in range(len(values))]
+    numeric = values.dtype.kind in "if"
+    order = {text: float(place) for place, text in enumerate(dict.fromkeys(texts))}
+    places = values.astype(float) if numeric else np.array([order[text] for text in texts])
+    return places, dict(zip(places.tolist(), texts, strict=True)), numeric
+
+
+def _draw(
+    panel: Axes,
+    table: xr.Dataset,
+    name: str,
+    series: dict[tuple[str, ...], NDArray[np.int64]],
+    places: Array,
+    *,
+    connected: bool,
+) -> None:
+    factor = 1 / 60 if name == COST else 1.0
+    width = 0.12 if not connected else 0.0
+    for number, (values, rows) in enumerate(series.items()):
+        shift = width * (number - (len(series) - 1) / 2)
+        x, mean, deviation = _averaged(places[rows], factor * table[name].values[rows])
+        colour = COLOURS[number % len(COLOURS)]
+        panel.errorbar(
+            x + shift,
+            mean,
+            yerr=deviation,
+            color=colour,
+            marker=MARKERS[number % len(MARKERS)],
+            ms=4,
+            lw=1.3 if connected else 0,
+            elinewidth=1.0,
+            capsize=2.5,
+            label=", ".join(values) or None,
+        )
+        if name in FLOORS and FLOORS[name] in table:
+            x, floor, _ = _averaged(places[rows], table[FLOORS[name]].values[rows])
+            panel.plot(x + shift, floor, color=FLOOR, ls=":" if connected else "", marker="_", lw=1.0, zorder=1)
+
+
+def _averaged(places: Array, values: Array) -> tuple[Array, Array, Array]:
+    """Return the places, ascending, with mean and standard deviation of the values at each."""
+    x = np.unique(places)
+    at = [values[places == place] for place in x]
+    return x, np.array([v.mean() for v in at]), np.array([v.std(ddof=1) if len(v) > 1 else 0.0 for v in at])
+
+
+def _scales(panel: Axes, ticks: dict[float, str], *, numeric: bool, learning: bool, signed: bool) -> None:
+    panel.grid(which="major")
+    if learning:
+        panel.set_xscale("log")
+    panel.xaxis.set_major_locator(FixedLocator(sorted(ticks)))
+    panel.xaxis.set_minor_locator(NullLocator())
+    panel.xaxis.set_minor_formatter(NullFormatter())
+    panel.set_xticks(sorted(ticks), [ticks[place] for place in sorted(ticks)])
+    if not numeric:
+        panel.set_xlim(min(ticks) - 0.5, max(ticks) + 0.5)
+        if max(map(len, ticks.values())) > 8:
+            panel.tick_params(axis="x", rotation=20)
+    if learning and not signed:
+        panel.set_yscale("log")
+    elif not signed:
+        panel.set_ylim(bottom=0)
+
+
+def _caption(table: xr.Dataset, system: str, across: Axis, series: list[Axis]) -> str:
+    seeds = [axis for axis in axes_of(table) if axis.is_seed and axis is not across]
+    lines = f"A line for each {' and '.join(axis.title for axis in series)}. " if series else ""
+    count = max((len(rows) for rows in groups(table, [across, *series]).values()), default=1)
+    bars = f"Mean and standard deviation of {count} seeds. " if seeds and count > 1 else ""
+    frames = sorted({int(n) for n in table["n_test"].values})
+    tested = str(frames[0]) if len(frames) == 1 else f"{frames[0]} to {frames[-1]}"
+    return (
+        f"{system}: errors on {tested} held-out frames and time of training (both models), against "
+        f"{', '.join(across.keys)}. {lines}{bars}Dotted: what the fitting basis alone misses."
+    )

@@ -1,0 +1,204 @@
+"""The tidy table of a sweep: a row for each variant and system."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from densnet.errors import DensnetError
+from densnet.io.netcdf import read_dataset, variable
+from densnet.report.metrics import Metrics, evaluation_metrics, explanation, formatted, read_metrics
+from densnet.report.sources import read_log
+
+METHOD_VERSION: int = 1
+
+SECONDS = ("training_seconds_density_model", "training_seconds_energy_model", "training_seconds")
+SHOWN = (
+    "density_nmae_percent",
+    "density_nmae_true_percent",
+    "dipole_mae_debye",
+    "energy_mae_mev_per_atom",
+    "force_mae_mev_per_angstrom",
+)
+"""Metrics of the short table and of the figure."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One entry of the sweep: its name in the configuration, and the dotted keys that move together."""
+
+    name: str
+    keys: tuple[str, ...]
+
+    @property
+    def is_seed(self) -> bool:
+        """Whether it only repeats the same with other random numbers."""
+        return all(key.split(".")[-1] == "seed" for key in self.keys)
+
+    @property
+    def title(self) -> str:
+        """The last word of its keys, or as many as tell apart keys that end alike."""
+        return self.keys[0].split(".")[-1].replace("_", " ")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variant of one system: dotted keys and values, folder, and the files that tell how good and costly it is."""
+
+    system: str
+    settings: Mapping[str, Any]
+    folder: str
+    evaluation: Path
+    density_logs: tuple[Path, ...]
+    energy_logs: tuple[Path, ...]
+    metrics: Path | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep as the workflow lays it out."""
+
+    axes: tuple[Axis, ...]
+    rows: tuple[Row, ...]
+
+
+def read_plan(path: Path) -> Plan:
+    """Read what was swept and where the results are, JSON.
+
+    Raises:
+        DensnetError: the file cannot be read, or is no plan of a sweep.
+    """
+    try:
+        content = json.loads(Path(path).read_text("utf-8"))
+        axes = tuple(Axis(str(axis["name"]), tuple(axis["keys"])) for axis in content["axes"])
+        rows = tuple(
+            Row(
+                system=str(row["system"]),
+                settings=dict(row["settings"]),
+                folder=str(row["folder"]),
+                evaluation=Path(row["evaluation"]),
+                density_logs=tuple(Path(log) for log in row["density_logs"]),
+                energy_logs=tuple(Path(log) for log in row["energy_logs"]),
+                metrics=Path(row["metrics"]) if row["metrics"] else None,
+            )
+            for row in content["rows"]
+        )
+    except OSError as error:
+        raise DensnetError(f"{path}: cannot be read ({error.strerror}); expected the plan of a sweep") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DensnetError(f"{path}: not the plan of a sweep ({error!r}); delete it and run again") from error
+    if not rows or not axes:
+        raise DensnetError(f"{path}: expected at least one variant, found none")
+    return Plan(axes, rows)
+
+
+def sweep_table(plan: Plan) -> xr.Dataset:
+    """Return a row for each variant and system: swept keys, metrics, and what training took.
+
+    Raises:
+        DensnetError: a result is missing or unreadable.
+    """
+    columns: dict[str, list[Any]] = {}
+    for number, row in enumerate(plan.rows):
+        for name, value in (_measured(row) | _seconds(row)).items():
+            columns.setdefault(name, [np.nan] * number).append(np.nan if value is None else value)
+        for values in columns.values():
+            values += [np.nan] * (number + 1 - len(values))
+    over = ("variant",)
+    found = {
+        "system": variable(over, [row.system for row in plan.rows], "1", "name of the system"),
+        "folder": variable(over, [row.folder for row in plan.rows], "1", "where the variant's results are"),
+    }
+    for key in (key for axis in plan.axes for key in axis.keys):
+        values = [row.settings[key] for row in plan.rows]
+        numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+        found[key] = variable(over, values if numeric else [_text(v) for v in values], "1", f"{key} of config.yaml")
+    for name, values in columns.items():
+        if name in SECONDS:
+            found[name] = variable(over, values, "s", "time that training took, all members of an ensemble")
+        else:
+            shown = explanation(name)
+            found[name.replace("/", "_")] = variable(over, values, shown.unit or "1", shown.label)
+    axes = [{"name": axis.name, "keys": list(axis.keys)} for axis in plan.axes]
+    return xr.Dataset(found, attrs={"title": "sweep", "axes": json.dumps(axes)})
+
+
+def axes_of(table: xr.Dataset) -> tuple[Axis, ...]:
+    """Return what was swept."""
+    return tuple(Axis(axis["name"], tuple(axis["keys"])) for axis in json.loads(table.attrs["axes"]))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _measured(row: Row) -> Metrics:
+    if row.metrics is not None:
+        return read_metrics(row.metrics)
+    return evaluation_metrics(read_dataset(row.evaluation, stage="evaluate", variables=("nmae", "charge_error")))
+
+
+def _seconds(row: Row) -> dict[str, float]:
+    """Return the time of each training: its last, for the logs go on counting where a stopped training went on."""
+    parts = [
+        sum(float(np.nanmax(read_log(log).get("seconds", np.array([np.nan])))) for log in logs)
+        for logs in (row.density_logs, row.energy_logs)
+    ]
+    return dict(zip(SECONDS, [*parts, sum(parts)], strict=True))
+
+
+def as_csv(table: xr.Dataset) -> str:
+    """Return the table as CSV, a column a variable; what is not known is empty."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(list(table.data_vars))
+    for number in range(table.sizes["variant"]):
+        cells = [table[name].values[number].item() for name in table.data_vars]
+        writer.writerow(["" if isinstance(cell, float) and np.isnan(cell) else cell for cell in cells])
+    return stream.getvalue()
+
+
+def groups(table: xr.Dataset, axes: Sequence[Axis]) -> dict[tuple[str, ...], np.ndarray]:
+    """Return the rows that agree in the given axes, by the values that they share, in order of appearance."""
+    found: dict[tuple[str, ...], list[int]] = {}
+    for number in range(table.sizes["variant"]):
+        found.setdefault(tuple(value_text(table, axis, number) for axis in axes), []).append(number)
+    return {values: np.array(rows) for values, rows in found.items()}
+
+
+def value_text(table: xr.Dataset, axis: Axis, row: int) -> str:
+    """Return the value of an axis in a row, those of several keys with a slash where they differ."""
+    values = list(dict.fromkeys(str(table[key].values[row]) for key in axis.keys))
+    return " / ".join(value[:-2] if value.endswith(".0") else value for value in values)
+
+
+def mean_rows(table: xr.Dataset) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of the short table: errors and minutes of training, mean ± deviation over seeds."""
+    axes = [axis for axis in axes_of(table) if not axis.is_seed] or list(axes_of(table))
+    keys = [key for key in SHOWN if key in table]
+    units = {key: explanation(key) for key in keys}
+    labels = [f"{units[key].label} [{units[key].unit}]" for key in keys]
+    header = ["system", *[axis.title for axis in axes], *labels, "training [min]"]
+    rows = []
+    for system in dict.fromkeys(table["system"].values.tolist()):
+        own = table.isel(variant=table["system"].values == system)
+        for values, members in groups(own, axes).items():
+            cells = [_spread(key, own[key].values[members]) for key in keys]
+            minutes = _spread("minutes", own["training_seconds"].values[members] / 60)
+            rows.append([str(system), *values, *cells, minutes])
+    return header, rows
+
+
+def _spread(key: str, values: np.ndarray) -> str:
+    if not np.isfinite(values).all():
+        return "–"
+    mean = formatted(key, float(values.mean()))
+    return mean if len(values) == 1 else f"{mean} ± {float(values.std(ddof=1)):.1g}"
