@@ -23,7 +23,9 @@ rule mace:
             {
                 "size": wildcards.size,
                 "minutes": config["peers"]["mace_minutes"],
-                "n_train": config["energy_model"]["training"].get("n_train"),
+                "n_train": PLACES.config_at(wildcards.system)["energy_model"][
+                    "training"
+                ].get("n_train"),
             }
         ),
         method_version=method_version("densnet.peers.mace_stage"),
