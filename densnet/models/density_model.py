@@ -12,9 +12,10 @@ from densnet.errors import DensnetError
 from densnet.models.graph import Graph
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.nn.clebsch_gordan import components
+from densnet.nn.composed import Composed
+from densnet.nn.edges import EdgeFunctions, Edges
 from densnet.nn.interaction import Interaction
 from densnet.nn.linear import ElementLinear
-from densnet.nn.spherical_harmonics import SphericalHarmonics
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class DensityModelSettings:
             raise DensnetError(f"density model cutoff: expected a positive length in Angstrom, found {self.cutoff}")
 
 
-class DensityModel(nn.Module):
+class DensityModel(Composed[torch.Tensor]):
     """x(R, Z): whitened density coefficients of each atom, charge exact.
 
     Args:
@@ -74,7 +75,7 @@ class DensityModel(nn.Module):
                 f"density model l_max: expected at least {whitened.l_max}, the highest degree of the fit basis "
                 f"{whitened.basis.name!r}, found {l_max}; raise it or choose another fit basis"
             )
-        self.harmonics = SphericalHarmonics(l_max)
+        self.edges = EdgeFunctions(n_elements, l_max, settings.cutoff)
         self.embedding = nn.Embedding(n_elements, settings.channels)
         self.interactions = nn.ModuleList(
             Interaction(
@@ -85,7 +86,6 @@ class DensityModel(nn.Module):
                 in_channels=settings.channels,
                 channels=settings.channels,
                 edge_channels=settings.channels if layer == 0 else settings.edge_channels,
-                cutoff=settings.cutoff,
                 mean_neighbours=mean_neighbours,
                 body_order=settings.body_order,
             )
@@ -103,27 +103,42 @@ class DensityModel(nn.Module):
         self.scale.copy_(scale)
         self.shift.copy_(shift)
 
-    def forward(self, graph: Graph) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return x (n, lm, n_max) and its unscaled form u = (x - shift) / scale, which the energy model reads."""
-        r, directions = graph.edges()
-        harmonics = self.harmonics(directions.flatten(0, 1))
-        h = self.embedding(graph.element).unsqueeze(1)
+    def forward(self, graph: Graph, edges: Edges | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return x (n, lm, n_max) and its unscaled form u = (x - shift) / scale, which the energy model reads.
+
+        Args:
+            graph: atoms and their neighbours.
+            edges: what ``self.edges`` makes of the graph, if that is at hand.
+        """
+        edges = edges or self.edges(graph.element, graph.sender, *graph.edges())
+        h = self.embedding(graph.element).unsqueeze(0)
         features = []
         for interaction in self.interactions:
-            h = interaction(h, graph.element, graph.sender, r, harmonics)
+            h = interaction(h, edges)
             features.append(h)
-        h = torch.cat(features, dim=2)[:, : components(self.whitened.l_max).stop]
-        h = h + nn.functional.pad(self.scalars(h[:, :1]), (0, 0, 0, h.shape[1] - 1))
-        scale = (self.scale[graph.element][:, self.whitened.degree]) * self.whitened.mask.to(h.dtype)[graph.element]
-        shift = self.whitened.scalars(self.shift[graph.element])
-        x = self.whitened.with_charge(
-            self.head(h, graph.element) * scale + shift, graph, self.electrons(graph, h.dtype)
-        )
-        return x, (x - shift) / torch.where(scale > 0, scale, torch.ones_like(scale))
+        h = torch.cat(features, dim=2)[: components(self.whitened.l_max).stop]
+        first, higher = h.split([1, len(h) - 1])
+        h = torch.cat([first + self.scalars(first), higher])
+        tables = self.composed()
+        scale, inverse = (tables.select(1, n).index_select(0, graph.element) for n in (0, 1))
+        x = self.head(h, edges.is_element).transpose(0, 1) * scale
+        first, higher = x.split([1, x.shape[1] - 1], dim=1)
+        shift = self.shift[graph.element].unsqueeze(1)
+        first = self.whitened.charged(first + shift, graph, self.electrons(graph, h.dtype))
+        return torch.cat([first, higher], dim=1), torch.cat([first - shift, higher], dim=1) * inverse
+
+    def sources(self) -> tuple[torch.Tensor, ...]:
+        """Return the scales."""
+        return (self.scale,)
+
+    def compose(self) -> torch.Tensor:
+        """Return the scale of each function and its inverse, both zero for padding, (z, 2, lm, n)."""
+        mask = self.whitened.mask.to(self.scale.dtype)
+        scale = self.scale[:, self.whitened.degree]
+        return torch.stack([scale * mask, mask / torch.where(mask * scale > 0, scale, torch.ones_like(scale))], dim=1)
 
     def electrons(self, graph: Graph, dtype: torch.dtype) -> torch.Tensor:
         """Return the electrons (n_molecules,) that x must hold: what free atoms do not, or all of them."""
-        atoms = graph.element if self.settings.target == "direct" else graph.element[:0]
-        molecule = graph.molecule[: len(atoms)]
-        total = self.whitened.numbers.to(dtype).new_zeros(graph.n_molecules)
-        return total.index_add(0, molecule, self.whitened.numbers.to(dtype)[atoms]) - self.charge
+        if self.settings.target == "delta":
+            return graph.positions.new_full((graph.n_molecules,), -self.charge, dtype=dtype)
+        return graph.sum_over_atoms(self.whitened.numbers.to(dtype)[graph.element]) - self.charge

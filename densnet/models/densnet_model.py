@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -47,6 +48,12 @@ class DenSNet(nn.Module):
         # kept in float64 whatever the networks use: the density's charge is exact because of it
         self._exact_prior = prior.double().cpu()
         self._exact_basis = (WhitenedBasis(density.whitened.basis, density.whitened.elements),)
+
+    @property
+    def _same_edges(self) -> bool:
+        """Whether the density model's edges serve the energy model as well."""
+        mine, theirs = self.density.settings, self.energy.settings if self.energy else None
+        return theirs is not None and mine.cutoff == theirs.cutoff and mine.l_max >= theirs.l_max
 
     @property
     def free_atoms(self) -> torch.Tensor:
@@ -98,17 +105,25 @@ class DenSNet(nn.Module):
             raise DensnetError("this file holds a density model alone; energies need the output of 'train energy'")
         # float32 resolves positions best near the origin
         centre = positions.mean(dim=1, keepdim=True)
-        positions = (positions - centre).to(self.device, self.dtype).detach().requires_grad_(True)
+        positions = (positions - centre).to(self.device, self.dtype).detach()
         cutoff = max(self.density.settings.cutoff, self.energy.settings.cutoff)
-        with torch.enable_grad():
-            graph = replicate(element, positions, cutoff)
-            x, u = self.density(graph)
-            energy = self.energy(graph, u)
-            (gradient,) = torch.autograd.grad(energy.sum(), positions)
         with torch.no_grad():
+            graph = replicate(element, positions, cutoff)
+            r, directions = graph.edges()
+            makers = [self.density.edges] if self._same_edges else [self.density.edges, self.energy.edges]
+            edges = [maker(graph.element, graph.sender, r, directions).as_variables() for maker in makers]
+        with torch.enable_grad():
+            x, u = self.density(graph, edges[0])
+            energy = self.energy(graph, u, edges[-1])
+            gradients = iter(torch.autograd.grad(energy.sum(), [value for one in edges for value in one.variables]))
+        with torch.no_grad():
+            by_vector = torch.zeros_like(directions)
+            for maker, one in zip(makers, edges, strict=True):
+                by_vector = by_vector + maker.pulled_back(one, r, directions, list(islice(gradients, 3)))
+            forces = -graph.pulled_back(by_vector).view_as(positions)
             dipole = self.dipole(x, graph) + self.density.charge * centre[:, 0].to(self.device, self.dtype)
             total = energy.double() + self.energy.reference_energy(graph)
-        return Prediction(total, -gradient, dipole)
+        return Prediction(total, forces, dipole)
 
     def dipole(self, x: torch.Tensor, graph: Graph) -> torch.Tensor:
         """Return μ = Σ Z R - Σ_k c_k ∫ r χ_k of each molecule, (n_molecules, 3) in e Angstrom.

@@ -12,9 +12,9 @@ from densnet.errors import DensnetError
 from densnet.models.graph import Graph
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.nn.clebsch_gordan import components
+from densnet.nn.edges import EdgeFunctions, Edges
 from densnet.nn.interaction import Interaction
 from densnet.nn.linear import ElementLinear
-from densnet.nn.spherical_harmonics import SphericalHarmonics
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class EnergyModel(nn.Module):
         self.settings, self.mean_neighbours = settings, mean_neighbours
         n_elements = len(whitened.elements)
         self.l_density = min(settings.l_density, whitened.l_max)
-        self.harmonics = SphericalHarmonics(settings.l_max)
+        self.edges = EdgeFunctions(n_elements, settings.l_max, settings.cutoff)
         self.embedding = nn.Embedding(n_elements, settings.channels)
         self.density = ElementLinear(n_elements, self.l_density, whitened.n_max, settings.channels)
         self.interactions = nn.ModuleList(
@@ -79,7 +79,6 @@ class EnergyModel(nn.Module):
                 in_channels=settings.channels,
                 channels=settings.channels,
                 edge_channels=settings.edge_channels,
-                cutoff=settings.cutoff,
                 mean_neighbours=mean_neighbours,
                 body_order=settings.body_order,
             )
@@ -105,20 +104,24 @@ class EnergyModel(nn.Module):
         self.scale.fill_(scale)
         self.atomic_energy.copy_(atomic_energy)
 
-    def forward(self, graph: Graph, u: torch.Tensor) -> torch.Tensor:
+    def forward(self, graph: Graph, u: torch.Tensor, edges: Edges | None = None) -> torch.Tensor:
         """Return E - Σ E_Z of each molecule (n_molecules,) in eV.
 
         The atomic energies stay apart, for their sum has more digits than float32; :meth:`reference_energy` gives them.
+
+        Args:
+            graph: atoms and their neighbours.
+            u: unscaled density coefficients (n, ≥(l_density+1)², n_max).
+            edges: what ``self.edges`` makes of the graph, or one of higher degree, if that is at hand.
         """
-        r, directions = graph.edges()
-        harmonics = self.harmonics(directions.flatten(0, 1))
-        h = self.density(u[:, : components(self.l_density).stop], graph.element)
-        species = self.embedding(graph.element).unsqueeze(1)
-        h = h + nn.functional.pad(species, (0, 0, 0, h.shape[1] - 1))
-        scalars = [h[:, 0]]
+        edges = edges or self.edges(graph.element, graph.sender, *graph.edges())
+        h = self.density(u[:, : components(self.l_density).stop].transpose(0, 1), edges.is_element)
+        first, higher = h.split([1, len(h) - 1])
+        h = torch.cat([first + self.embedding(graph.element), higher])
+        scalars = [h[0]]
         for interaction in self.interactions:
-            h = interaction(h, graph.element, graph.sender, r, harmonics)
-            scalars.append(h[:, 0])
+            h = interaction(h, edges)
+            scalars.append(h[0])
         energies = self.readout(torch.cat(scalars, dim=1)).squeeze(1)
         return graph.sum_over_atoms(energies * self.scale)
 

@@ -71,21 +71,21 @@ class WhitenedBasis(nn.Module):
 
         x - q (q·x - N) / (q·q), once a molecule; electrons (n_molecules,).
         """
-        q = self.charge.to(x.dtype)[graph.element]
-        excess = graph.sum_over_atoms((x[:, 0] * q).sum(1)) - electrons
-        share = excess / graph.sum_over_atoms((q * q).sum(1))
-        return x - self.scalars(share[graph.molecule].unsqueeze(1) * q)
+        return torch.cat([self.charged(x[:, :1], graph, electrons), x[:, 1:]], dim=1)
 
-    def scalars(self, values: torch.Tensor) -> torch.Tensor:
-        """Return blocks (n, lm, n) that hold values (n, n) for l = 0 and nothing else."""
-        return nn.functional.pad(values.unsqueeze(1), (0, 0, 0, (self.l_max + 1) ** 2 - 1))
+    def charged(self, s: torch.Tensor, graph: Graph, electrons: torch.Tensor) -> torch.Tensor:
+        """Return what :meth:`with_charge` makes of the l = 0 part (n, 1, n) of x, all that it changes."""
+        q = self.charge.to(s.dtype)[graph.element].unsqueeze(1)
+        excess = graph.sum_over_atoms((s * q).sum((1, 2))) - electrons
+        share = excess / graph.sum_over_atoms((q * q).sum((1, 2)))
+        return s - graph.on_atoms(share).view(-1, 1, 1) * q
 
     def electronic_dipole(self, x: torch.Tensor, graph: Graph) -> torch.Tensor:
         """Return Σ_k x_k ∫ r χ_k of each molecule, (n_molecules, 3) in e Angstrom, electrons counted positive."""
         q = (x[:, 0] * self.charge.to(x.dtype)[graph.element]).sum(1, keepdim=True)
         total = q * graph.positions
         if self.l_max > 0:
-            p = torch.einsum("nmk,nk->nm", x[:, 1:4], self.dipole.to(x.dtype)[graph.element])
+            p = (x[:, 1:4] * self.dipole.to(x.dtype)[graph.element].unsqueeze(1)).sum(2)
             # orders -1, 0, 1 of l = 1 are y, z, x
             total = total + p[:, [2, 0, 1]] * BOHR_IN_ANGSTROM
         return graph.sum_over_atoms(total)

@@ -2,32 +2,58 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import nn
 
 from densnet.nn.clebsch_gordan import components, degrees
+from densnet.nn.composed import Composed
+from densnet.nn.edges import Edges
 from densnet.nn.linear import ElementLinear, Linear
 from densnet.nn.radial import RadialNetwork
 from densnet.nn.tensor_product import EdgeTensorProduct, PathMixing, SphereProduct
 
 
-class Gate(nn.Module):
+class Gate(Composed[tuple[torch.Tensor, torch.Tensor]]):
     """Scalars through SiLU; each degree l > 0 scaled by a sigmoid of the scalars."""
 
-    degree: torch.Tensor
+    twice_of_degree: torch.Tensor
 
     def __init__(self, l_max: int, channels: int) -> None:
         super().__init__()
+        self.l_max, self.channels = l_max, channels
         self.gates = nn.Linear(channels, (l_max + 1) * channels)
-        self.register_buffer("degree", degrees(l_max), persistent=False)
+        twice = 2.0 * nn.functional.one_hot(degrees(l_max), l_max + 1)
+        self.register_buffer("twice_of_degree", twice, persistent=False)
+
+    def compose(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return weights (l, in, out) and biases (l, 1, out)."""
+        shape = (self.l_max + 1, self.channels)
+        weight = self.gates.weight.unflatten(0, shape).transpose(1, 2).contiguous()
+        return weight, self.gates.bias.view(shape).unsqueeze(1)
 
     def forward(self, h: torch.Tensor) -> torch.Tensor:
-        """Gate features (n, (l_max+1)², channels)."""
-        gates = torch.sigmoid(self.gates(h[:, 0])).reshape(len(h), -1, h.shape[2])
-        return h * (2 * gates).index_select(1, self.degree)
+        """Gate features ((l_max+1)², n, channels)."""
+        weight, bias = self.composed()
+        gates = torch.sigmoid(torch.baddbmm(bias, h[:1].expand(self.l_max + 1, -1, -1), weight))
+        return h * (self.twice_of_degree @ gates.flatten(1)).view_as(h)
 
 
-class Interaction(nn.Module):
+@dataclass(frozen=True)
+class MixingWeights:
+    """Path mixing and the linear maps behind it as one, for each component.
+
+    Attributes:
+        outward: (lm, slots · in, out).
+        factors: (lm, slots · in, factors · out), or None.
+    """
+
+    outward: torch.Tensor
+    factors: torch.Tensor | None
+
+
+class Interaction(Composed[MixingWeights]):
     """h'_i = gate( W_Z h_i + V a_i + U Π_f (A_f a_i) ),  a_i = Σ_j R(r_ij) h_j ⊗ Y(r̂_ij).
 
     The product runs over ``body_order`` - 1 factors, as functions on the sphere; ``body_order`` counts the atoms
@@ -44,19 +70,18 @@ class Interaction(nn.Module):
         in_channels: int,
         channels: int,
         edge_channels: int,
-        cutoff: float,
         mean_neighbours: float,
         body_order: int,
     ) -> None:
         super().__init__()
-        self.l_in, self.l_out = l_in, l_out
-        self.scale = mean_neighbours**-0.5
+        self.edge_channels = edge_channels
+        self.n_in, self.n_edge = (l_in + 1) ** 2, (l_edge + 1) ** 2
         self.edge = EdgeTensorProduct(l_in, l_edge, l_out)
-        self.radial = RadialNetwork(n_elements, len(self.edge.paths), edge_channels, cutoff)
+        self.radial = RadialNetwork(n_elements, self.edge.order, edge_channels, mean_neighbours**-0.5)
         self.inward = Linear(l_in, in_channels, edge_channels)
         self.mixing = PathMixing(self.edge, edge_channels, channels)
         l_kept = min(l_in, l_out)
-        self.kept = components(l_kept).stop
+        self.n_kept, self.n_out = components(l_kept).stop, components(l_out).stop
         self.skip = ElementLinear(n_elements, l_kept, in_channels, channels)
         self.outward = Linear(l_out, channels, channels)
         self.n_factors = body_order - 1
@@ -66,34 +91,37 @@ class Interaction(nn.Module):
             self.product_outward = Linear(l_out, channels, channels)
         self.gate = Gate(l_out, channels)
 
-    def forward(
-        self,
-        h: torch.Tensor,
-        element: torch.Tensor,
-        sender: torch.Tensor,
-        r: torch.Tensor,
-        harmonics: torch.Tensor,
-    ) -> torch.Tensor:
-        """Update features (n, ≥(l_in+1)², in) to (n, (l_out+1)², channels).
+    def sources(self) -> list[torch.Tensor]:
+        """Return the weights of the maps that follow the sum over neighbours."""
+        return [*self.mixing.sources(), self.outward.weight, *([self.factors.weight] if self.n_factors > 1 else [])]
 
-        Args:
-            h: features.
-            element: element indices (n,).
-            sender: neighbours of each atom (n, k).
-            r: their distances (n, k).
-            harmonics: of their directions (n · k, (l_edge+1)²).
-        """
-        h = h[:, : (self.l_in + 1) ** 2]
-        receivers = element.unsqueeze(1).expand_as(sender).reshape(-1)
-        weights = self.radial(r.reshape(-1), receivers, element[sender].reshape(-1)) * self.scale
-        weights = weights.reshape(*sender.shape, *weights.shape[1:])
-        inward = self.inward(h)
-        neighbours = inward.index_select(0, sender.reshape(-1)).reshape(*sender.shape, *inward.shape[1:])
-        a = self.mixing(self.edge(neighbours, harmonics, weights))
-        update = self.outward(a)
-        if self.n_factors > 1:
-            factors = self.factors(a).transpose(1, 2).reshape(len(h), -1, self.n_factors, a.shape[1])
-            update = update + self.product_outward(self.product(factors).transpose(1, 2))
-        skipped = self.skip(h[:, : self.kept], element)
-        higher_degrees = update.shape[1] - self.kept
-        return self.gate(update + nn.functional.pad(skipped, (0, 0, 0, higher_degrees)))
+    def compose(self) -> MixingWeights:
+        """Return the maps from summed couplings to what leaves, and to the factors of the product."""
+        mixing, degree = self.mixing.composed(), self.outward.degree
+        outward = torch.bmm(mixing, self.outward.weight).index_select(0, degree)
+        if self.n_factors == 1:
+            return MixingWeights(outward, None)
+        # stored with the factor as the fast index; the sphere product wants whole channels one after the other
+        factors = self.factors.weight.unflatten(2, (-1, self.n_factors)).transpose(2, 3).flatten(2)
+        return MixingWeights(outward, torch.bmm(mixing, factors).index_select(0, degree))
+
+    def forward(self, h: torch.Tensor, edges: Edges) -> torch.Tensor:
+        """Update features (≥(l_in+1)², n, in) to ((l_out+1)², n, channels)."""
+        h = h[: self.n_in]
+        n_atoms, n_neighbours = edges.sender.shape
+        weights = self.radial(edges.bessel, edges.envelope, edges.ends)
+        inward = self.inward(h).transpose(0, 1).reshape(n_atoms, -1)
+        neighbours = nn.functional.embedding(edges.sender, inward)
+        neighbours = neighbours.view(n_atoms, n_neighbours, self.n_in, self.edge_channels)
+        sums = self.edge(neighbours, edges.harmonics[:, : self.n_edge], weights)
+        sums = sums.index_select(0, self.edge.rows(n_atoms, sums.device)).view(self.n_out, n_atoms, -1)
+        maps = self.composed()
+        update = torch.bmm(sums, maps.outward)
+        if maps.factors is not None:
+            product = self.product(torch.bmm(sums, maps.factors))
+            update = torch.baddbmm(update, product, self.product_outward.composed())
+        kept = h[: self.n_kept]
+        if self.n_kept == self.n_out:
+            return self.gate(self.skip(kept, edges.is_element, update))
+        low, high = update.split([self.n_kept, self.n_out - self.n_kept])
+        return self.gate(torch.cat([self.skip(kept, edges.is_element, low), high]))

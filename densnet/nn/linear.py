@@ -1,4 +1,7 @@
-"""Equivariant linear maps: channels mix within one degree l, the same for every order m."""
+"""Equivariant linear maps: channels mix within one degree l, the same for every order m.
+
+Features run (component lm, atom n, channel): a linear map is then one batched matrix product, without a copy.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ import torch
 from torch import nn
 
 from densnet.nn.clebsch_gordan import degrees
+from densnet.nn.composed import Composed
 
 
-class Linear(nn.Module):
-    """h'_lmd = Σ_c W_lcd h_lmc: features (n, (l_max+1)², in) to (n, (l_max+1)², out)."""
+class Linear(Composed[torch.Tensor]):
+    """h'_lmd = Σ_c W_lcd h_lmc: features ((l_max+1)², n, in) to ((l_max+1)², n, out)."""
 
     degree: torch.Tensor
 
@@ -18,16 +22,21 @@ class Linear(nn.Module):
         self.weight = nn.Parameter(torch.randn(l_max + 1, in_channels, out_channels) / in_channels**0.5)
         self.register_buffer("degree", degrees(l_max), persistent=False)
 
+    def compose(self) -> torch.Tensor:
+        """Return the weights of each component, (lm, in, out)."""
+        return self.weight.index_select(0, self.degree)
+
     def forward(self, h: torch.Tensor) -> torch.Tensor:
         """Mix the channels of each degree."""
-        return torch.bmm(h.transpose(0, 1), self.weight.index_select(0, self.degree)).transpose(0, 1)
+        return torch.bmm(h, self.composed())
 
 
-class ElementLinear(nn.Module):
+class ElementLinear(Composed[torch.Tensor]):
     """h'_lmd = Σ_c W_Zlcd h_lmc with weights of each atom's own element.
 
-    Every element's map is applied to every atom and the right one kept: for the handful of elements of a
-    molecule that is quicker than sorting the atoms.
+    Every element's map is applied to every atom: for the handful of elements of a molecule that is quicker than sorting
+    the atoms. The choice is made on the narrower side: features stand in the columns of their atom's element, zeros
+    in the others, or the results of the other elements are dropped.
     """
 
     degree: torch.Tensor
@@ -36,13 +45,25 @@ class ElementLinear(nn.Module):
         super().__init__()
         weight = torch.randn(l_max + 1, in_channels, n_elements, out_channels)
         self.weight = nn.Parameter(weight / in_channels**0.5)
+        self.widens = in_channels <= out_channels
         self.register_buffer("degree", degrees(l_max), persistent=False)
 
-    def forward(self, h: torch.Tensor, element: torch.Tensor) -> torch.Tensor:
-        """Map features (n, (l_max+1)², in) of atoms with element indices (n,)."""
-        n_degrees, in_channels, n_elements, out_channels = self.weight.shape
-        weight = self.weight.reshape(n_degrees, in_channels, -1).index_select(0, self.degree)
-        mapped = torch.bmm(h.transpose(0, 1), weight).transpose(0, 1)
-        mapped = mapped.reshape(len(h), -1, n_elements, out_channels)
-        choice = nn.functional.one_hot(element, n_elements).to(h.dtype)
-        return torch.einsum("nlzd,nz->nld", mapped, choice)
+    def compose(self) -> torch.Tensor:
+        """Return the weights of each component, (lm, elements · in, out) or (lm, in, elements · out)."""
+        weight = self.weight.transpose(1, 2).flatten(1, 2) if self.widens else self.weight.flatten(2)
+        return weight.index_select(0, self.degree)
+
+    def forward(self, h: torch.Tensor, is_element: torch.Tensor, onto: torch.Tensor | None = None) -> torch.Tensor:
+        """Map features ((l_max+1)², n, in) of atoms whose element is marked by ones (n, elements).
+
+        Args:
+            h: the features.
+            is_element: marks.
+            onto: what the result is added to, if anything.
+        """
+        chosen = is_element.unsqueeze(2)
+        if self.widens:
+            own = (h.unsqueeze(2) * chosen).flatten(2)
+            return torch.bmm(own, self.composed()) if onto is None else torch.baddbmm(onto, own, self.composed())
+        mapped = (torch.bmm(h, self.composed()).unflatten(2, (is_element.shape[1], -1)) * chosen).sum(2)
+        return mapped if onto is None else onto + mapped

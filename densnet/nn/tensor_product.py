@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from scipy.integrate import lebedev_rule
 from torch import nn
 
 from densnet.nn.clebsch_gordan import clebsch_gordan, components, natural_parity_paths
+from densnet.nn.composed import Composed
 from densnet.nn.spherical_harmonics import SphericalHarmonics
 
 
@@ -14,49 +17,92 @@ class EdgeTensorProduct(nn.Module):
     """Σ_j w_pc(ij) (h_j ⊗ Y(r̂_ij)) for all couplings p = (l1, l2) -> l3 of natural parity.
 
     The coupling coefficients are contracted with the harmonics first, T_m1m3 = Σ_m2 C_m1m2m3 Y_m2, once an edge
-    and for all channels; then one matrix product an atom and coupling sums over neighbours j and orders m1 at once.
-    Each term equals e3nn's ``o3.TensorProduct`` with component normalisation.
+    and for all channels; then a matrix product an atom and coupling sums over neighbours j and orders m1 at once.
+    Couplings of one l1 go together, those of lower l3 padded with zeros. Each term equals e3nn's ``o3.TensorProduct``
+    with component normalisation.
+
+    Attributes:
+        paths: the couplings, ordered by l1, then l3.
+        slot: where the coupling stands among those to its l3.
+        n_slots: most couplings that end in one l3.
     """
 
     def __init__(self, l_in: int, l_edge: int, l_out: int) -> None:
         super().__init__()
         self.l_in, self.l_edge, self.l_out = l_in, l_edge, l_out
-        self.paths = natural_parity_paths(l_in, l_edge, l_out)
-        for index, path in enumerate(self.paths):
-            block = clebsch_gordan(path.l1, path.l2, path.l3).permute(1, 0, 2)
-            coupling = torch.zeros((l_edge + 1) ** 2, (2 * path.l1 + 1) * (2 * path.l3 + 1), dtype=torch.float64)
-            coupling[components(path.l2)] = block.flatten(1)
-            self.register_buffer(f"coupling_{index}", coupling, persistent=False)
+        by_l3 = natural_parity_paths(l_in, l_edge, l_out)
+        self.order = sorted(range(len(by_l3)), key=lambda index: by_l3[index].l1)
+        self.paths = [by_l3[index] for index in self.order]
+        before = [sum(p.l3 == path.l3 for p in by_l3[:index]) for index, path in enumerate(by_l3)]
+        self.slot = [before[index] for index in self.order]
+        self.n_slots = max(self.slot) + 1
+        self.n_paths = [sum(p.l1 == l1 for p in self.paths) for l1 in range(l_in + 1)]
+        self.heights = [max(2 * p.l3 + 1 for p in self.paths if p.l1 == l1) for l1 in range(l_in + 1)]
+        for l1, height in enumerate(self.heights):
+            couplings = []
+            for path in (p for p in self.paths if p.l1 == l1):
+                coupling = torch.zeros((l_edge + 1) ** 2, 2 * l1 + 1, height, dtype=torch.float64)
+                block = clebsch_gordan(l1, path.l2, path.l3).permute(1, 0, 2)
+                coupling[components(path.l2), :, : 2 * path.l3 + 1] = block
+                couplings.append(coupling.flatten(1))
+            self.register_buffer(f"coupling_{l1}", torch.stack(couplings), persistent=False)
 
-    def forward(self, h: torch.Tensor, harmonics: torch.Tensor, weights: torch.Tensor) -> list[torch.Tensor]:
-        """Return the sums of each degree l3, (n, 2 l3 + 1, paths to l3 · channels).
+    def forward(self, h: torch.Tensor, harmonics: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """Return the sums as rows (rows, channels); :meth:`rows` tells which is which.
 
         Args:
             h: features of the neighbours (n, neighbours, (l_in+1)², channels).
             harmonics: (n · neighbours, (l_edge+1)²).
-            weights: (n, neighbours, n_paths, channels).
+            weights: (n_paths, n · neighbours, channels).
         """
-        n_atoms, channels = len(h), h.shape[3]
-        h_of_degree = h.split([2 * l + 1 for l in range(self.l_in + 1)], dim=2)
-        sums: list[list[torch.Tensor]] = [[] for _ in range(self.l_out + 1)]
-        for index, (path, weight) in enumerate(zip(self.paths, weights.unbind(2), strict=True)):
-            T = (harmonics @ getattr(self, f"coupling_{index}").to(h.dtype)).reshape(n_atoms, -1, 2 * path.l3 + 1)
-            weighted = (h_of_degree[path.l1] * weight.unsqueeze(2)).reshape(n_atoms, -1, channels)
-            sums[path.l3].append(torch.bmm(T.transpose(1, 2), weighted))
-        return [torch.cat(of_degree, dim=2) for of_degree in sums]
+        n_atoms, n_neighbours, _, channels = h.shape
+        of_l1 = zip(
+            h.flatten(0, 1).split([2 * l1 + 1 for l1 in range(self.l_in + 1)], dim=1),
+            weights.split(self.n_paths),
+            self.n_paths,
+            self.heights,
+            strict=True,
+        )
+        sums = []
+        for l1, (h1, w1, n_paths, height) in enumerate(of_l1):
+            T = torch.bmm(harmonics.expand(n_paths, -1, -1), getattr(self, f"coupling_{l1}"))
+            T = T.view(n_paths * n_atoms, n_neighbours * (2 * l1 + 1), height)
+            weighted = (w1.unsqueeze(2) * h1).view(n_paths * n_atoms, -1, channels)
+            sums.append(torch.bmm(T.transpose(1, 2), weighted).view(-1, channels))
+        return torch.cat(sums) if len(sums) > 1 else sums[0]
+
+    def rows(self, n_atoms: int, device: torch.device) -> torch.Tensor:
+        """Return the rows of each component, atom and slot, (l_out+1)² · n · n_slots; the first row for empty slots."""
+        heights = [self.heights[path.l1] for path in self.paths]
+        couplings = tuple(zip((path.l3 for path in self.paths), self.slot, heights, strict=True))
+        return _rows(couplings, self.l_out, self.n_slots, n_atoms, device)
 
 
-class PathMixing(nn.Module):
+@lru_cache(maxsize=64)
+def _rows(
+    couplings: tuple[tuple[int, int, int], ...], l_out: int, n_slots: int, n_atoms: int, device: torch.device
+) -> torch.Tensor:
+    """Return the rows where couplings (l3, slot, rows an atom) stand."""
+    rows = torch.zeros((l_out + 1) ** 2, n_atoms, n_slots, dtype=torch.long)
+    start = 0
+    for l3, slot, height in couplings:
+        rows[components(l3), :, slot] = start + torch.arange(n_atoms) * height + torch.arange(2 * l3 + 1).unsqueeze(1)
+        start += n_atoms * height
+    return rows.flatten().to(device)
+
+
+class PathMixing(Composed[torch.Tensor]):
     """Learned map from all couplings that end in l3, and their channels, to features of degree l3."""
 
     def __init__(self, product: EdgeTensorProduct, in_channels: int, out_channels: int) -> None:
         super().__init__()
         widths = [in_channels * sum(p.l3 == l for p in product.paths) for l in range(product.l_out + 1)]
+        self.width = in_channels * product.n_slots
         self.weights = nn.ParameterList(torch.randn(width, out_channels) / width**0.5 for width in widths)
 
-    def forward(self, sums: list[torch.Tensor]) -> torch.Tensor:
-        """Map sums of each degree, (n, 2 l + 1, paths · in), to features (n, (l_out+1)², out)."""
-        return torch.cat([block @ weight for block, weight in zip(sums, self.weights, strict=True)], dim=1)
+    def compose(self) -> torch.Tensor:
+        """Return the weights of each degree, (l, slots · in, out), zeros for empty slots."""
+        return torch.stack([nn.functional.pad(w, (0, 0, 0, self.width - len(w))) for w in self.weights])
 
 
 class SphereProduct(nn.Module):
@@ -73,21 +119,24 @@ class SphereProduct(nn.Module):
 
     def __init__(self, l_max: int, n_factors: int) -> None:
         super().__init__()
+        self.n_factors = n_factors
         degree = (n_factors + 1) * l_max
         points, weights = lebedev_rule(next(order for order in _LEBEDEV_ORDERS if order >= degree))
         values = SphericalHarmonics(l_max).double()(torch.as_tensor(points.T))
         # divided by the harmonics' own size so that factors of unit variance give products of about unit variance
-        synthesis = values.T / (l_max + 1)
-        analysis = values * torch.as_tensor(weights / weights.sum()).unsqueeze(1) * (l_max + 1)
+        synthesis = values / (l_max + 1)
+        analysis = values.T * torch.as_tensor(weights / weights.sum()) * (l_max + 1)
         self.register_buffer("synthesis", synthesis.contiguous(), persistent=False)
         self.register_buffer("analysis", analysis.contiguous(), persistent=False)
 
     def forward(self, factors: torch.Tensor) -> torch.Tensor:
-        """Multiply features (n, channels, n_factors, (l_max+1)²) over the factors to (n, channels, (l_max+1)²)."""
-        product, *others = (factors @ self.synthesis.to(factors.dtype)).unbind(2)
+        """Multiply features ((l_max+1)², n, n_factors · channels) over the factors to ((l_max+1)², n, channels)."""
+        _, n_atoms, width = factors.shape
+        values = (self.synthesis @ factors.flatten(1)).view(-1, n_atoms, self.n_factors, width // self.n_factors)
+        product, *others = values.unbind(2)
         for other in others:
             product = product * other
-        return product @ self.analysis.to(factors.dtype)
+        return (self.analysis @ product.flatten(1)).view(-1, n_atoms, width // self.n_factors)
 
 
 _LEBEDEV_ORDERS = (3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31, 35, 41, 47, 53, 59)

@@ -127,3 +127,18 @@ def test_separated_atoms_have_the_sum_of_their_energies() -> None:
     single = model(pair[:2], far[:, :2]).energy
     # the charge is shared out over the whole molecule, yet of two equal halves each gets its own
     torch.testing.assert_close(model(pair, far).energy, 2 * single, rtol=0, atol=1e-8)
+
+
+def test_what_is_kept_of_frozen_weights_follows_their_changes() -> None:
+    model, fresh = random_model().requires_grad_(False), random_model()
+    element = model.elements_of(METHANOL)
+    before = model(element, POSITIONS[None])
+    with torch.no_grad():
+        for changed in (model, fresh):
+            for parameter in changed.parameters():
+                parameter.mul_(1.01)
+    after, expected = model(element, POSITIONS[None]), fresh(element, POSITIONS[None])
+    torch.testing.assert_close(after.forces, expected.forces, rtol=0, atol=1e-12)
+    assert float((after.forces - before.forces).abs().max()) > 1e-4
+    single, double = model.float()(element, POSITIONS[None]), expected
+    torch.testing.assert_close(single.forces.double(), double.forces, rtol=0, atol=1e-4)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from e3nn import o3
 
+from densnet.nn.edges import EdgeFunctions
 from densnet.nn.radial import bessel_functions, smooth_cutoff
 from densnet.nn.spherical_harmonics import SphericalHarmonics
 from densnet.nn.tensor_product import EdgeTensorProduct, SphereProduct
@@ -40,9 +41,9 @@ def test_edge_product_equals_e3nn(l_in: int, l_edge: int, l_out: int) -> None:
     atoms, neighbours, channels = 3, 4, 2
     h = torch.randn(atoms, neighbours, (l_in + 1) ** 2, channels)
     harmonics = SphericalHarmonics(l_edge).double()(directions(atoms * neighbours))
-    weights = torch.randn(atoms, neighbours, len(product.paths), channels)
-    ours = product(h, harmonics, weights)
-    seen = [0] * (l_out + 1)
+    weights = torch.randn(len(product.paths), atoms * neighbours, channels)
+    rows = product.rows(atoms, h.device)
+    ours = product(h, harmonics, weights)[rows].reshape((l_out + 1) ** 2, atoms, product.n_slots, channels)
     for index, path in enumerate(product.paths):
         theirs = o3.TensorProduct(
             o3.Irreps([(channels, (path.l1, 1))]),
@@ -54,11 +55,11 @@ def test_edge_product_equals_e3nn(l_in: int, l_edge: int, l_out: int) -> None:
         )
         block = h[:, :, path.l1**2 : (path.l1 + 1) ** 2].transpose(2, 3).reshape(atoms * neighbours, -1)
         each = theirs(block, harmonics[:, path.l2**2 : (path.l2 + 1) ** 2])
-        each = each.reshape(atoms, neighbours, channels, -1) * weights[:, :, index].unsqueeze(3)
-        expected = each.sum(1).transpose(1, 2)
-        first = seen[path.l3] * channels
-        torch.testing.assert_close(ours[path.l3][:, :, first : first + channels], expected, rtol=0, atol=1e-11)
-        seen[path.l3] += 1
+        each = each.reshape(atoms * neighbours, channels, -1) * weights[index].unsqueeze(2)
+        each = each.reshape(atoms, neighbours, channels, -1)
+        found = ours[path.l3**2 : (path.l3 + 1) ** 2, :, product.slot[index]].permute(1, 2, 0)
+        torch.testing.assert_close(found, each.sum(1), rtol=0, atol=1e-11)
+    assert len({(path.l3, slot) for path, slot in zip(product.paths, product.slot, strict=True)}) == len(product.paths)
     assert all(sum(pair) % 2 == 0 for pair in [(p.l1 + p.l2, p.l3) for p in product.paths])
 
 
@@ -67,21 +68,38 @@ def test_sphere_product_multiplies_functions(n_factors: int) -> None:
     """Factors of degree ≤ 2: the product of two has degree ≤ 4 and is kept whole when l_max = 4."""
     l_max, low = 4 if n_factors == 2 else 6, 9
     product = SphereProduct(l_max, n_factors).double()
-    factors = torch.zeros(2, 3, n_factors, (l_max + 1) ** 2, dtype=torch.float64)
-    factors[..., :low] = torch.randn(2, 3, n_factors, low, dtype=torch.float64)
+    factors = torch.zeros((l_max + 1) ** 2, 2, n_factors, 3, dtype=torch.float64)
+    factors[:low] = torch.randn(low, 2, n_factors, 3, dtype=torch.float64)
     values = SphericalHarmonics(l_max).double()(directions(30)) / (l_max + 1)
-    expected = torch.einsum("ncfl,gl->ncfg", factors, values).prod(dim=2)
-    found = torch.einsum("ncl,gl->ncg", product(factors), values)
+    expected = torch.einsum("lnfc,gl->gnfc", factors, values).prod(dim=2)
+    found = torch.einsum("lnc,gl->gnc", product(factors.flatten(2)), values)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-11)
 
 
 def test_sphere_product_is_exactly_equivariant() -> None:
     l_max = 4
     product = SphereProduct(l_max, 3).double()
-    factors = torch.randn(2, 3, 3, (l_max + 1) ** 2, dtype=torch.float64)
+    factors = torch.randn((l_max + 1) ** 2, 2, 3 * 3, dtype=torch.float64)
     irreps = o3.Irreps([(1, (l, (-1) ** l)) for l in range(l_max + 1)])
     D = irreps.D_from_matrix(-o3.rand_matrix(dtype=torch.float64))
-    torch.testing.assert_close(product(factors @ D.T), product(factors) @ D.T, rtol=0, atol=1e-10)
+    rotated = torch.einsum("kl,lnc->knc", D, product(factors))
+    torch.testing.assert_close(product(torch.einsum("kl,lnc->knc", D, factors)), rotated, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("l_max", [0, 1, 4, 6])
+def test_gradient_of_edges_by_hand_equals_autograd(l_max: int) -> None:
+    vectors = 4 * torch.randn(3, 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    vectors.requires_grad_(True)
+    r = vectors.norm(dim=2)
+    assert float(r.detach().min()) < 4 < float(r.detach().max())
+    maker = EdgeFunctions(2, l_max, cutoff=4.0).double()
+    edges = maker(torch.tensor([0, 1, 0]), torch.zeros(3, 4, dtype=torch.long), r, vectors / r.unsqueeze(2))
+    given = [torch.randn_like(value) for value in edges.variables]
+    total = sum((value * slope).sum() for value, slope in zip(edges.variables, given, strict=True))
+    (expected,) = torch.autograd.grad(total, vectors)
+    with torch.no_grad():
+        found = maker.pulled_back(edges, r, vectors / r.unsqueeze(2), given)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
 
 
 def test_cutoff_and_its_derivatives_vanish() -> None:

@@ -1,0 +1,85 @@
+"""What message passing reads of the geometry: harmonics and radial functions of every edge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from densnet.nn.radial import N_BESSEL, bessel_functions, bessel_slopes, cutoff_slope, smooth_cutoff
+from densnet.nn.spherical_harmonics import SphericalHarmonics
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Edges from n atoms to k neighbours each, e = n · k.
+
+    Attributes:
+        sender: the neighbours (n, k).
+        ends: elements of atom and neighbour as one number Z_i · n_elements + Z_j, (e,).
+        is_element: one for each atom's element, zero for the others, (n, n_elements).
+        harmonics: of the directions, (e, (l_max+1)²).
+        bessel: Bessel functions of the distances, (e, N_BESSEL).
+        envelope: the cutoff function, (e, 1).
+    """
+
+    sender: torch.Tensor
+    ends: torch.Tensor
+    is_element: torch.Tensor
+    harmonics: torch.Tensor
+    bessel: torch.Tensor
+    envelope: torch.Tensor
+
+    def as_variables(self) -> Edges:
+        """Return the edges with harmonics and radial functions as independent variables of what follows."""
+        names = ("harmonics", "bessel", "envelope")
+        return replace(self, **{name: getattr(self, name).detach().requires_grad_(True) for name in names})
+
+    @property
+    def variables(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return harmonics, Bessel functions and envelope: all that depends on the positions."""
+        return self.harmonics, self.bessel, self.envelope
+
+
+class EdgeFunctions(nn.Module):
+    """Makes the edges of a geometry, for features up to degree ``l_max`` and one cutoff in Angstrom."""
+
+    def __init__(self, n_elements: int, l_max: int, cutoff: float) -> None:
+        super().__init__()
+        self.n_elements, self.l_max, self.cutoff = n_elements, l_max, cutoff
+        self.harmonics = SphericalHarmonics(l_max)
+
+    def forward(self, element: torch.Tensor, sender: torch.Tensor, r: torch.Tensor, directions: torch.Tensor) -> Edges:
+        """Return the edges of atoms with elements (n,), neighbours (n, k) at r (n, k) in directions (n, k, 3)."""
+        r = r.flatten()
+        known = torch.arange(self.n_elements, device=element.device)
+        return Edges(
+            sender=sender,
+            ends=(element.unsqueeze(1) * self.n_elements + element[sender]).flatten(),
+            is_element=(element.unsqueeze(1) == known).to(r.dtype),
+            harmonics=self.harmonics(directions.flatten(0, 1)),
+            bessel=bessel_functions(r, self.cutoff, N_BESSEL),
+            envelope=smooth_cutoff(r, self.cutoff).unsqueeze(1),
+        )
+
+    @torch.no_grad()
+    def pulled_back(
+        self, edges: Edges, r: torch.Tensor, directions: torch.Tensor, gradients: Sequence[torch.Tensor]
+    ) -> torch.Tensor:
+        """Return the gradient with respect to the edge vectors (n, k, 3), by hand: few operations, first order only.
+
+        Args:
+            edges: what this made of ``r`` (n, k) and ``directions`` (n, k, 3).
+            r: lengths of the edge vectors.
+            directions: of the edge vectors.
+            gradients: with respect to ``edges.variables``.
+        """
+        of_harmonics, of_bessel, of_envelope = gradients
+        length, direction = r.flatten(), directions.flatten(0, 1)
+        along = (of_bessel * bessel_slopes(length, edges.bessel, self.cutoff)).sum(1)
+        along = along + of_envelope.squeeze(1) * cutoff_slope(length, self.cutoff)
+        turning = self.harmonics.pulled_back(edges.harmonics, of_harmonics) / length.unsqueeze(1)
+        along = along - (turning * direction).sum(1)
+        return (turning + along.unsqueeze(1) * direction).view_as(directions)
