@@ -114,25 +114,28 @@ class Places:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = config
-        self.values: dict[str, Values] = {}
-        for variant in variants(config):
-            for stage in _with_ancestors(variant.last):
-                self.of_values(stage, variant.system, variant.values)
+        self.values: dict[str, Values] = {
+            self.of_values(stage, variant.system, variant.values): self._decisive(stage, variant.system, variant.values)
+            for variant in variants(config)
+            for stage in _with_ancestors(variant.last)
+            if self._decisive(stage, variant.system, variant.values)
+        }
 
-    def of_values(self, stage: str, system: str, values: Mapping[str, Any]) -> str:
-        """Return the place of a stage's files, such as ``ethanol`` or ``ethanol/variants/1a2b3c4d``."""
+    def _decisive(self, stage: str, system: str, values: Mapping[str, Any]) -> Values:
         given = labels_given(self.config, system)
-        decisive = {
+        return {
             key: value
             for key, value in sorted(values.items())
             if depends(stage, key, labels_given=given) and value != lookup(self.config, key)
         }
+
+    def of_values(self, stage: str, system: str, values: Mapping[str, Any]) -> str:
+        """Return the place of a stage's files, such as ``ethanol`` or ``ethanol/variants/1a2b3c4d``."""
+        decisive = self._decisive(stage, system, values)
         if not decisive:
             return system
         digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:8]
-        place = f"{system}/{FOLDER}/{digest}"
-        self.values[place] = decisive
-        return place
+        return f"{system}/{FOLDER}/{digest}"
 
     def of_stage(self, stage: str, place: str) -> str:
         """Return where a stage that the files at ``place`` are made from has its own.

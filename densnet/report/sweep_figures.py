@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
@@ -77,7 +77,8 @@ def sweep_figure(table: xr.Dataset, system: str) -> Picture:
         panel_letter(panel, "abcdefghijkl"[number])
         panel.set_title(_label(name), fontsize=8.5, loc="right")
         panel.set_xlabel("training frames" if learning else across.title)
-        _scales(panel, ticks, numeric=numeric, learning=learning, signed=name in extra)
+        _scales(panel, ticks, numeric=numeric, learning=learning)
+        _heights(panel, logarithmic=learning and name in SHOWN, from_zero=name not in extra)
     if series:
         handles, labels = grid[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 5))
@@ -141,21 +142,25 @@ def _averaged(places: Array, values: Array) -> tuple[Array, Array, Array]:
     return x, np.array([v.mean() for v in at]), np.array([v.std(ddof=1) if len(v) > 1 else 0.0 for v in at])
 
 
-def _scales(panel: Axes, ticks: dict[float, str], *, numeric: bool, learning: bool, signed: bool) -> None:
+def _scales(panel: Axes, ticks: dict[float, str], *, numeric: bool, learning: bool) -> None:
     panel.grid(which="major")
     if learning:
         panel.set_xscale("log")
-    panel.xaxis.set_major_locator(FixedLocator(sorted(ticks)))
     panel.xaxis.set_minor_locator(NullLocator())
-    panel.xaxis.set_minor_formatter(NullFormatter())
     panel.set_xticks(sorted(ticks), [ticks[place] for place in sorted(ticks)])
     if not numeric:
         panel.set_xlim(min(ticks) - 0.5, max(ticks) + 0.5)
         if max(map(len, ticks.values())) > 8:
             panel.tick_params(axis="x", rotation=20)
-    if learning and not signed:
+
+
+def _heights(panel: Axes, *, logarithmic: bool, from_zero: bool) -> None:
+    if logarithmic:
         panel.set_yscale("log")
-    elif not signed:
+        panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        panel.yaxis.set_minor_formatter(NullFormatter())
+    elif from_zero:
         panel.set_ylim(bottom=0)
 
 

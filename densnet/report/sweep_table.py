@@ -201,4 +201,7 @@ def _spread(key: str, values: np.ndarray) -> str:
     if not np.isfinite(values).all():
         return "–"
     mean = formatted(key, float(values.mean()))
-    return mean if len(values) == 1 else f"{mean} ± {float(values.std(ddof=1)):.1g}"
+    if len(values) == 1:
+        return mean
+    deviation = float(values.std(ddof=1))
+    return f"{mean} ± {deviation:.0f}" if deviation >= 10 else f"{mean} ± {deviation:.1g}"

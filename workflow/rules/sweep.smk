@@ -47,6 +47,7 @@ rule sweep_plan:
     output:
         plan=f"{RUN}/sweep.json",
         notes=[f"{RUN}/{place}/variant.json" for place in PLACES.values],
+    priority: 100
     localrule: True
     params:
         axes=[{"name": axis.name, "keys": axis.keys} for axis in axes(config)],
