@@ -6,8 +6,9 @@ import copy
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from stages import SIZES, STAGES, depends, labels_given
@@ -157,3 +158,40 @@ class Places:
 
 def _with_ancestors(stage: str) -> set[str]:
     return {stage}.union(*(_with_ancestors(other) for other in STAGES[stage].after))
+
+
+def table_rows(config: Mapping[str, Any], run: str, files: Mapping[str, str], members: Iterable[int]) -> list[Values]:
+    """Return what the table of a sweep needs of each variant: its values, folder and files.
+
+    Args:
+        run: folder of the run.
+        files: pattern of the paths that each stage's file has, with ``{system}`` and ``{member}`` in it.
+        members: numbers of an ensemble's members, each of which has its log.
+    """
+    places, rows = Places(config), []
+    for variant in variants(config):
+        place = {stage: places.of_values(stage, variant.system, variant.values) for stage in files}
+        logs = {
+            stage: list(dict.fromkeys(files[stage].format(system=place[stage], member=number) for number in members))
+            for stage in MODELS
+        }
+        rows.append(
+            {
+                "system": variant.system,
+                "settings": variant.values,
+                "folder": f"{run}/{place[variant.last]}",
+                "evaluation": files["evaluation"].format(system=place["evaluation"]),
+                "density_logs": logs["density_model"],
+                "energy_logs": logs["energy_model"],
+                "metrics": files["metrics"].format(system=place["metrics"]) if variant.last == "metrics" else None,
+            }
+        )
+    return rows
+
+
+def write_plan(path: str, notes: Iterable[str], *, places: Places, rows: list[Values]) -> None:
+    """Write what was swept and where each variant is; and beside each variant, in the order of places, what it is."""
+    listed = [{"name": axis.name, "keys": axis.keys} for axis in axes(places.config)]
+    Path(path).write_text(json.dumps({"axes": listed, "rows": rows}, indent=1) + "\n")
+    for note, values in zip(notes, places.values.values(), strict=True):
+        Path(note).write_text(json.dumps(values, indent=1) + "\n")

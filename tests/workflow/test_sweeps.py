@@ -208,3 +208,10 @@ def test_dynamics_of_variants(tmp_path: Path) -> None:
         "metrics": 2,
     }
     assert expected.items() <= table.items()
+
+
+def test_ensembles_of_variants(tmp_path: Path) -> None:
+    config = GOOD | {"ensemble": 2, "sweep": {"density_model.target": ["delta", "direct"]}}
+    table = jobs(tmp_path, config, "sweep")
+    expected = {"labels": 1, "density_model": 4, "energy_model": 4, "ensemble": 2, "evaluation": 2}
+    assert expected.items() <= table.items()

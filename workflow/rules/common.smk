@@ -1,10 +1,9 @@
 # Names that several rules share.
 
-import json
 from pathlib import Path
 
 from stages import FIT, GIVEN, LEVEL
-from sweeps import Places, axes, variants
+from sweeps import Places, table_rows, variants, write_plan
 
 verbs_on_path()
 
