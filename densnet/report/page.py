@@ -168,7 +168,7 @@ def _sweep_context(sweep: Sweep) -> dict[str, Any]:
         "header": header,
         "rows": rows,
         "n_variants": sweep.table.sizes["variant"],
-        "keys": [key for axis in axes_of(sweep.table) for key in axis.keys],
+        "swept": [key for axis in axes_of(sweep.table) for key in axis.keys],
         "figures": [_figure_context(figure) for figure in sweep.figures],
     }
 

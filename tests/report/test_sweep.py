@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from report_examples import write_labels_and_evaluation, write_log
+from report_examples import write_labels_and_evaluation, write_log, write_run
 
+from densnet.cli.figures import figures
+from densnet.cli.report import report
 from densnet.cli.sweep import sweep
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_dataset
@@ -96,6 +98,23 @@ def test_files_and_figure_of_the_verb(plan: Path, tmp_path: Path, capsys: pytest
     assert "A line for each target" in shown.caption
     assert "3 seeds" in shown.caption
     assert "0.8 ± 0.08" in capsys.readouterr().err
+
+
+def test_the_page_of_the_run_has_a_section(plan: Path, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    figures(name="water", output=tmp_path / "figures", **run)
+    sweep(plan=plan, output=tmp_path / "sweep.nc", csv=tmp_path / "sweep.csv", figures=tmp_path / "sweep")
+    for swept in ({}, {"sweep": tmp_path / "sweep.nc", "sweep_figures": [tmp_path / "sweep" / "sweep_water.png"]}):
+        report(
+            run="try",
+            system=["water"],
+            figures=[tmp_path / "figures"],
+            output=tmp_path / "report.html",
+            **{name: [run[name]] for name in ("metrics", "labels", "comparison")},
+            **swept,
+        )
+        page = (tmp_path / "report.html").read_text()
+        assert ('id="sweep"' in page) == ("0.8 ± 0.08" in page) == ("Learning curves" in page) == bool(swept)
 
 
 def test_other_keys_are_drawn_against_their_own_values(plan: Path) -> None:
