@@ -73,7 +73,7 @@ def sweep_figure(table: xr.Dataset, system: str) -> Picture:
     for spare in grid[len(panels) :]:
         spare.set_visible(False)
     for number, (panel, name) in enumerate(zip(grid, panels, strict=False)):
-        _draw(panel, table, name, groups(table, series), places, connected=numeric)
+        _draw(panel, table, name, _series(table, series), places, connected=numeric)
         panel_letter(panel, "abcdefghijkl"[number])
         panel.set_title(_label(name), fontsize=8.5, loc="right")
         panel.set_xlabel("training frames" if learning else across.title)
@@ -84,6 +84,15 @@ def sweep_figure(table: xr.Dataset, system: str) -> Picture:
         figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 5))
     title = "Learning curves" if learning else f"Errors against {across.title}"
     return picture(figure, f"sweep_{system}", title, _caption(table, system, across, series))
+
+
+def _series(table: xr.Dataset, axes: list[Axis]) -> dict[str, NDArray[np.int64]]:
+    """Return the rows of each line by what the legend calls it: a number with the name of its axis."""
+
+    def called(axis: Axis, value: str) -> str:
+        return f"{axis.title} {value}" if table[axis.keys[0]].dtype.kind in "if" else value
+
+    return {", ".join(map(called, axes, values)): rows for values, rows in groups(table, axes).items()}
 
 
 def _label(name: str) -> str:
@@ -107,14 +116,14 @@ def _draw(
     panel: Axes,
     table: xr.Dataset,
     name: str,
-    series: dict[tuple[str, ...], NDArray[np.int64]],
+    series: dict[str, NDArray[np.int64]],
     places: Array,
     *,
     connected: bool,
 ) -> None:
     factor = 1 / 60 if name == COST else 1.0
     width = 0.12 if not connected else 0.0
-    for number, (values, rows) in enumerate(series.items()):
+    for number, (label, rows) in enumerate(series.items()):
         shift = width * (number - (len(series) - 1) / 2)
         x, mean, deviation = _averaged(places[rows], factor * table[name].values[rows])
         colour = COLOURS[number % len(COLOURS)]
@@ -128,7 +137,7 @@ def _draw(
             lw=1.3 if connected else 0,
             elinewidth=1.0,
             capsize=2.5,
-            label=", ".join(values) or None,
+            label=label or None,
         )
         if name in FLOORS and FLOORS[name] in table:
             x, floor, _ = _averaged(places[rows], table[FLOORS[name]].values[rows])
