@@ -2,8 +2,9 @@
 
     .venv/bin/python benchmarks/energy_and_forces.py results/demo/ethanol/model.pt results/demo/ethanol/geometries.nc
 
-Prints the median over repetitions, in milliseconds a call and a replica, for batches of replicas, on one thread.
-GFN2-xTB starts each self-consistency from scratch here; in dynamics it starts from the last step's.
+Prints the median CPU time over repetitions on one thread, in milliseconds a call and a replica, for batches of replicas:
+plain calls, and recorded ones, as dynamics makes them. Then the same of untrained networks that differ from the model's
+in one setting. GFN2-xTB starts each self-consistency from scratch here; in dynamics it starts from the last step's.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +28,9 @@ from tblite.ase import TBLite
 
 from densnet.io.netcdf import read_dataset
 from densnet.models.checkpoint import load_model
+from densnet.models.density_model import DensityModel, DensityModelSettings
+from densnet.models.densnet_model import DenSNet
+from densnet.models.energy_model import EnergyModel, EnergyModelSettings
 
 REPETITIONS = 20
 
@@ -35,9 +41,9 @@ def median_milliseconds(call: Callable[[], object]) -> float:
         call()
     times = []
     for _ in range(REPETITIONS):
-        began = time.perf_counter()
+        began = time.process_time()
         call()
-        times.append(1e3 * (time.perf_counter() - began))
+        times.append(1e3 * (time.process_time() - began))
     return statistics.median(times)
 
 
@@ -54,12 +60,52 @@ def main(model_path: str, geometries: str) -> None:
         atoms.calc = TBLite(method="GFN2-xTB", verbosity=0)
         atoms.get_forces()
 
-    print(f"{len(numbers)} atoms, one thread, median of {REPETITIONS}")
+    print(f"{len(numbers)} atoms, one thread, CPU time, median of {REPETITIONS}")
     print(f"GFN2-xTB, one molecule        {median_milliseconds(gfn2):8.1f} ms")
-    for replicas in (1, 4, 16, 64):
-        batch = torch.as_tensor(np.resize(frames, (replicas, *frames.shape[1:])), dtype=torch.float32)
-        spent = median_milliseconds(lambda batch=batch: model(element, batch))  # type: ignore[misc]
-        print(f"model, {replicas:3d} replica(s)          {spent:8.1f} ms  {spent / replicas:6.2f} ms a replica")
+    for recorded in (False, True):
+        model = load_model(Path(model_path))
+        if recorded:
+            model.record()
+        for replicas in (1, 4, 16, 64):
+            spent = median_milliseconds(partial(model, element, batch_of(frames, replicas)))
+            kind = "recorded" if recorded else "plain"
+            print(f"{kind:8s} {replicas:3d} replica(s)         {spent:8.1f} ms  {spent / replicas:6.2f} ms a replica")
+    print("untrained networks, recorded            1 replica   a replica of 16")
+    for changed, density, energy in variants(model):
+        whitened = model.density.whitened
+        other = DenSNet(
+            DensityModel(density, whitened, charge=0, mean_neighbours=8.0),
+            EnergyModel(energy, whitened, mean_neighbours=8.0),
+            model.free_atoms,
+        )
+        other = other.float().eval().requires_grad_(False).record()
+        one, many = (median_milliseconds(partial(other, element, batch_of(frames, n))) / n for n in (1, 16))
+        print(f"{changed:36s} {one:8.1f} ms  {many:8.2f} ms")
+
+
+def batch_of(frames: np.ndarray, replicas: int) -> torch.Tensor:
+    """Return geometries (replicas, a, 3), the frames over and over."""
+    return torch.as_tensor(np.resize(frames, (replicas, *frames.shape[1:])), dtype=torch.float32)
+
+
+def variants(model: DenSNet) -> Iterator[tuple[str, DensityModelSettings, EnergyModelSettings]]:
+    """Yield settings that differ from the model's in one thing."""
+    density, energy = model.density.settings, model.energy.settings if model.energy else EnergyModelSettings()
+    yield "as the model", density, energy
+    for channels in (16, 24, 48):
+        yield f"channels {channels} in both", replace(density, channels=channels), replace(energy, channels=channels)
+    for channels in (8, 32):
+        wide = {"edge_channels": channels}
+        yield f"edge_channels {channels} in both", replace(density, **wide), replace(energy, **wide)
+    yield "density: l_message 2", replace(density, l_message=2), energy
+    yield "density: layers 3", replace(density, layers=3), energy
+    for order in (2, 4):
+        yield f"density: body_order {order}", replace(density, body_order=order), energy
+        yield f"energy: body_order {order}", density, replace(energy, body_order=order)
+    yield "energy: l_max 2", density, replace(energy, l_max=2)
+    yield "energy: l_message 1", density, replace(energy, l_message=1)
+    yield "energy: layers 3", density, replace(energy, layers=3)
+    yield "energy: cutoff 4 (its own edges)", density, replace(energy, cutoff=4.0)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ class ModelPotential:
 
     def __init__(self, model: Path, numbers: NDArray[np.int64], device: str, replicas: int) -> None:
         self.model = load_ensemble(model, device=device)
+        for member in self.model.members:
+            member.record()
         self.element = self.model.elements_of(numbers)
 
     def __call__(self, positions: Array) -> Forces:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -14,7 +15,9 @@ from densnet.errors import DensnetError
 from densnet.models.density_model import DensityModel
 from densnet.models.energy_model import EnergyModel
 from densnet.models.graph import Graph, replicate
+from densnet.models.trace import traced
 from densnet.models.whitened_basis import WhitenedBasis
+from densnet.nn.edges import Edges
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class DenSNet(nn.Module):
         super().__init__()
         self.density: DensityModel = density
         self.energy: EnergyModel | None = energy
+        self.records = False
+        self._recorded: dict[tuple[object, ...], Callable[..., tuple[torch.Tensor, ...]]] = {}
         # kept in float64 whatever the networks use: the density's charge is exact because of it
         self._exact_prior = prior.double().cpu()
         self._exact_basis = (WhitenedBasis(density.whitened.basis, density.whitened.elements),)
@@ -111,11 +116,10 @@ class DenSNet(nn.Module):
             graph = replicate(element, positions, cutoff)
             r, directions = graph.edges()
             makers = [self.density.edges] if self._same_edges else [self.density.edges, self.energy.edges]
-            edges = [maker(graph.element, graph.sender, r, directions).as_variables() for maker in makers]
-        with torch.enable_grad():
-            x, u = self.density(graph, edges[0])
-            energy = self.energy(graph, u, edges[-1])
-            gradients = iter(torch.autograd.grad(energy.sum(), [value for one in edges for value in one.variables]))
+            edges = [maker(graph.element, graph.sender, r, directions) for maker in makers]
+        changing = [value for one in edges for value in (*one.variables, one.sender, one.ends)]
+        x, energy, *slopes = self._networks(graph, edges, changing)(*changing)
+        gradients = iter(slopes)
         with torch.no_grad():
             by_vector = torch.zeros_like(directions)
             for maker, one in zip(makers, edges, strict=True):
@@ -124,6 +128,43 @@ class DenSNet(nn.Module):
             dipole = self.dipole(x, graph) + self.density.charge * centre[:, 0].to(self.device, self.dtype)
             total = energy.double() + self.energy.reference_energy(graph)
         return Prediction(total, forces, dipole)
+
+    def _networks(
+        self, graph: Graph, edges: list[Edges], changing: list[torch.Tensor]
+    ) -> Callable[..., tuple[torch.Tensor, ...]]:
+        """Return the function that :meth:`_with_slopes` is on graphs of this kind, recorded if that was asked for."""
+
+        def networks(*values: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return self._with_slopes(graph, [edge.with_values(values[5 * n :]) for n, edge in enumerate(edges)])
+
+        if not self.records or self.device.type != "cpu":
+            return networks
+        key = (self.dtype, graph.n_molecules, graph.sender.shape[1], tuple(graph.element.tolist()))
+        if key not in self._recorded:
+            # few, for each holds the weights; a molecule's neighbours do not change their number often
+            self._recorded = {key: traced(networks, tuple(changing)), **dict(list(self._recorded.items())[:7])}
+        return self._recorded[key]
+
+    def _with_slopes(self, graph: Graph, edges: list[Edges]) -> tuple[torch.Tensor, ...]:
+        """Return x, E - Σ E_Z, and the slopes of the latter's sum with the variables of all edges."""
+        if self.energy is None:
+            raise DensnetError("this file holds a density model alone; energies need the output of 'train energy'")
+        with torch.enable_grad():
+            edges = [one.as_variables() for one in edges]
+            at = replace(graph, sender=edges[0].sender)
+            x, u = self.density(at, edges[0])
+            energy = self.energy(at, u, edges[-1])
+            slopes = torch.autograd.grad(energy.sum(), [value for one in edges for value in one.variables])
+        return x.detach(), energy.detach(), *slopes
+
+    def record(self) -> DenSNet:
+        """Ask that calls be recorded: on a CPU, calls after the first of a kind take about half the time.
+
+        A kind is a molecule, a number of geometries and a largest number of neighbours; its first call takes seconds.
+        The weights must not change any more.
+        """
+        self.records = True
+        return self
 
     def dipole(self, x: torch.Tensor, graph: Graph) -> torch.Tensor:
         """Return μ = Σ Z R - Σ_k c_k ∫ r χ_k of each molecule, (n_molecules, 3) in e Angstrom.

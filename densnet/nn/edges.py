@@ -37,6 +37,11 @@ class Edges:
         names = ("harmonics", "bessel", "envelope")
         return replace(self, **{name: getattr(self, name).detach().requires_grad_(True) for name in names})
 
+    def with_values(self, values: Sequence[torch.Tensor]) -> Edges:
+        """Return edges of the same atoms with other variables, senders and ends, the first five of ``values``."""
+        harmonics, bessel, envelope, sender, ends = values[:5]
+        return Edges(sender, ends, self.is_element, harmonics, bessel, envelope)
+
     @property
     def variables(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return harmonics, Bessel functions and envelope: all that depends on the positions."""

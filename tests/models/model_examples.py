@@ -24,7 +24,14 @@ METHANOL_POSITIONS = np.array(
 )
 
 
-def random_model(target: str = "delta", *, charge: int = 0, cutoff: float = 4.0, body_order: int = 3) -> DenSNet:
+def random_model(
+    target: str = "delta",
+    *,
+    charge: int = 0,
+    cutoff: float = 4.0,
+    body_order: int = 3,
+    energy_cutoff: float | None = None,
+) -> DenSNet:
     """Both models with random, non-zero weights, scales and heads, in float64."""
     torch.manual_seed(11)
     basis = Basis.from_name("def2-SVP-JKFIT", [1, 6, 8])
@@ -36,7 +43,7 @@ def random_model(target: str = "delta", *, charge: int = 0, cutoff: float = 4.0,
         mean_neighbours=5.0,
     )
     energy = EnergyModel(
-        EnergyModelSettings(channels=6, edge_channels=4, cutoff=cutoff, body_order=body_order),
+        EnergyModelSettings(channels=6, edge_channels=4, cutoff=energy_cutoff or cutoff, body_order=body_order),
         whitened,
         mean_neighbours=5.0,
     )

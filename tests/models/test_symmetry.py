@@ -142,3 +142,18 @@ def test_what_is_kept_of_frozen_weights_follows_their_changes() -> None:
     assert float((after.forces - before.forces).abs().max()) > 1e-4
     single, double = model.float()(element, POSITIONS[None]), expected
     torch.testing.assert_close(single.forces.double(), double.forces, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("energy_cutoff", "kinds"), [(4.0, 1), (3.0, 2)])
+def test_recorded_calls_equal_plain_ones_also_when_neighbours_change(energy_cutoff: float, kinds: int) -> None:
+    plain, recorded = (random_model(energy_cutoff=energy_cutoff).requires_grad_(False) for _ in range(2))
+    recorded.record()
+    element = plain.elements_of(METHANOL)
+    moved = POSITIONS + 0.3 * torch.randn(5, 2, 6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    # of two kinds if an atom leaves, and with it a neighbour of all others
+    moved[3:, :, 5] += 20.0 * (kinds - 1)
+    for positions in moved:
+        found, expected = recorded(element, positions), plain(element, positions)
+        for name in ("energy", "forces", "dipole"):
+            torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=0, atol=1e-11)
+    assert len(recorded._recorded) == kinds
