@@ -3,8 +3,9 @@
     .venv/bin/python benchmarks/energy_and_forces.py results/demo/ethanol/model.pt results/demo/ethanol/geometries.nc
 
 Prints the median CPU time over repetitions on one thread, in milliseconds a call and a replica, for batches of
-replicas: plain calls, and recorded ones, as dynamics makes them. Then the same of untrained networks that differ from the
-model's in one setting. GFN2-xTB starts each self-consistency from scratch here; in dynamics it starts from the last step's.
+replicas: plain calls, and recorded ones, as dynamics makes them. Then the same of untrained networks that differ
+from the model's in one setting. GFN2-xTB starts each self-consistency from scratch here; in dynamics it starts
+from the last step's.
 """
 
 from __future__ import annotations
