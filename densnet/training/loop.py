@@ -172,7 +172,8 @@ class Training:
                 f"{settings.learning_rate}) and train again; {self.checkpoint.name} keeps the last good weights"
             )
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        # of the weights alone: positions and densities may want gradients too, for forces
+        loss.backward(inputs=list(self.model.parameters()))
         nn.utils.clip_grad_norm_(self.model.parameters(), settings.gradient_clip)
         self.optimizer.step()
         self.step += 1

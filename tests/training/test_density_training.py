@@ -71,8 +71,9 @@ def test_training_learns_and_keeps_the_charge(water_labels: Path, tmp_path: Path
         spread.append(coulomb_self_energy(labels.basis, labels.numbers, bohr, mean - reference))
         assert abs(charges(labels.basis, labels.numbers) @ c - 10) < 1e-8
     # ten frames are few, but most of what the geometry does to the density must be learned: the mean coefficients of
-    # the training set put on the unseen molecules' atoms are what a model blind to the geometry would say
-    assert np.mean(errors) < 0.5 * np.mean(spread)
+    # the training set put on the unseen molecules' atoms are what a model blind to the geometry would say. Those that
+    # must learn the atoms too get less far in as many steps
+    assert np.mean(errors) < {"delta": 0.5, "direct": 0.9}[target] * np.mean(spread)
 
 
 def test_resumed_training_equals_an_undisturbed_one(
