@@ -108,7 +108,7 @@ def disturbed(tmp_path_factory: pytest.TempPathFactory) -> Run:
     run = Run(tmp_path_factory.mktemp("disturbed"))
     run.kill_when(lambda: "2/" in run.log("label_shard/0"), launcher_too=False)
     assert not (run.results / "labels.nc").exists()
-    run.kill_when(lambda: "step 10/" in run.log("density_model"), launcher_too=True)
+    run.kill_when(lambda: "step 50/" in run.log("density_model"), launcher_too=True)
     assert not (run.results / "model.pt").exists()
     run.finish()
     return run
