@@ -22,7 +22,7 @@ from densnet.models.whitened_basis import WhitenedBasis
 
 FORMAT = "densnet model"
 ENSEMBLE_FORMAT = "densnet ensemble"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def save_model(model: DenSNet, path: Path, *, provenance: dict[str, Any]) -> None:

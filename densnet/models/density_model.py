@@ -18,6 +18,10 @@ from densnet.nn.interaction import Interaction
 from densnet.nn.linear import ElementLinear
 
 
+READ_POWER = 1.5
+"""Of ethanol's validation force errors after equal training the smallest: 77, 39, 35 meV/Å at powers 0, 1, 1.5."""
+
+
 @dataclass(frozen=True)
 class DensityModelSettings:
     """Architecture of the density model."""
@@ -104,7 +108,11 @@ class DensityModel(Composed[torch.Tensor]):
         self.shift.copy_(shift)
 
     def forward(self, graph: Graph, edges: Edges | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return x (n, lm, n_max) and its unscaled form u = (x - shift) / scale, which the energy model reads.
+        """Return x (n, lm, n_max) and u = w (x - shift) / scale, which the energy model reads.
+
+        For the delta target w = (scale / s)^(3/2), s the element's largest scale: functions that hardly vary are
+        predicted with the largest relative error, and unweighted they double the error of the forces. For the direct
+        one, whose cores would drown all else, w = 1.
 
         Args:
             graph: atoms and their neighbours.
@@ -132,10 +140,12 @@ class DensityModel(Composed[torch.Tensor]):
         return (self.scale,)
 
     def compose(self) -> torch.Tensor:
-        """Return the scale of each function and its inverse, both zero for padding, (z, 2, lm, n)."""
+        """Return the scale of each function and w / scale, both zero for padding, (z, 2, lm, n)."""
         mask = self.whitened.mask.to(self.scale.dtype)
         scale = self.scale[:, self.whitened.degree]
-        return torch.stack([scale * mask, mask / torch.where(mask * scale > 0, scale, torch.ones_like(scale))], dim=1)
+        largest = (scale * mask).amax(dim=(1, 2), keepdim=True)
+        w = (scale / largest) ** READ_POWER if self.settings.target == "delta" else 1.0
+        return torch.stack([scale * mask, w * mask / scale], dim=1)
 
     def electrons(self, graph: Graph, dtype: torch.dtype) -> torch.Tensor:
         """Return the electrons (n_molecules,) that x must hold: what free atoms do not, or all of them."""

@@ -57,7 +57,7 @@ class EnergyModelSettings:
 
 
 class EnergyModel(nn.Module):
-    """E = Σ_i (E_Z + scale ε_i(u, R)): atomic energies from unscaled density coefficients u and positions."""
+    """E = Σ_i (E_Z + scale ε_i(u, R)): atomic energies from the density model's u and positions."""
 
     scale: torch.Tensor
     atomic_energy: torch.Tensor
@@ -111,7 +111,7 @@ class EnergyModel(nn.Module):
 
         Args:
             graph: atoms and their neighbours.
-            u: unscaled density coefficients (n, ≥(l_density+1)², n_max).
+            u: as :class:`densnet.models.density_model.DensityModel` gives it, (n, ≥(l_density+1)², n_max).
             edges: what ``self.edges`` makes of the graph, or one of higher degree, if that is at hand.
         """
         edges = edges or self.edges(graph.element, graph.sender, *graph.edges())

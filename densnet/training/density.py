@@ -26,7 +26,7 @@ from densnet.training.frames import (
 from densnet.training.loop import LoopSettings, Training
 from densnet.units import E_ANGSTROM_IN_DEBYE, HARTREE_IN_MILLIHARTREE
 
-METHOD_VERSION: int = 2
+METHOD_VERSION: int = 3
 
 LEVEL_ATTRIBUTES = ("functional", "basis", "dispersion", "psi4_version", "charge", "multiplicity")
 """Attributes of a label file that name the level of theory."""

@@ -37,7 +37,7 @@ def test_rotation_and_reflection(target: str, reflect: float, body_order: int) -
     torch.testing.assert_close(after.energy, before.energy, rtol=0, atol=1e-9)
     torch.testing.assert_close(after.forces, before.forces @ R.T, rtol=0, atol=1e-9)
     torch.testing.assert_close(after.dipole, before.dipole @ R.T, rtol=0, atol=1e-9)
-    assert float(before.forces.abs().max()) > 1e-2
+    assert float(before.forces.abs().max()) > 1e-3
     assert float(before.dipole.abs().max()) > 1e-3
     rotated = _rotate_coefficients(model, model.coefficients(METHANOL, METHANOL_POSITIONS[None])[0], R)
     found = model.coefficients(METHANOL, moved.numpy()[None])[0]
