@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,13 @@ class Molecule:
     def n_electrons(self) -> int:
         """Number of electrons, sum_i Z_i - charge."""
         return int(self.numbers.sum()) - self.charge
+
+
+def formula(numbers: Iterable[int]) -> str:
+    """Return the sum formula in Hill's order: carbon, hydrogen, then the others by their symbols."""
+    from ase.symbols import Symbols
+
+    return str(Symbols([int(number) for number in numbers]).get_chemical_formula(mode="hill"))
 
 
 def from_smiles(smiles: str, *, charge: int | None = None, multiplicity: int = 1, seed: int = 0) -> Molecule:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,10 @@ from densnet.basis.conventions import to_canonical
 from densnet.density.fit import fit_density
 from densnet.density.prior import fit_free_atom, superposition
 from densnet.io.netcdf import variable, write_dataset
+from densnet.models.density_model import DensityModelSettings
+from densnet.models.energy_model import EnergyModelSettings
+from densnet.training.density import DensityTrainingSettings, train_density
+from densnet.training.energy import EnergyTrainingSettings, train_energy
 from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV, HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM
 
 NUMBERS = np.array([8, 1, 1])
@@ -96,3 +101,27 @@ def water_labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("labels") / "labels.nc"
     write_dataset(dataset, path, stage="fit", method_version=1, settings={"functional": "HF", "basis": "STO-3G"})
     return path
+
+
+@pytest.fixture(scope="session")
+def water_run(water_labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``labels.nc`` and a barely trained ``model.pt``, as a run of the workflow leaves them."""
+    folder = tmp_path_factory.mktemp("run")
+    shutil.copy(water_labels, folder / "labels.nc")
+    train_density(
+        folder / "labels.nc",
+        DensityModelSettings(channels=8, edge_channels=4, cutoff=3.0),
+        DensityTrainingSettings(steps=60, batch_size=4),
+        output=folder / "density.pt",
+        log=folder / "density.csv",
+    )
+    train_energy(
+        folder / "labels.nc",
+        folder / "density.pt",
+        EnergyModelSettings(channels=8, edge_channels=4, l_max=2, cutoff=3.0),
+        EnergyTrainingSettings(steps=2, batch_size=4),
+        output=folder / "energy.pt",
+        combined=folder / "model.pt",
+        log=folder / "energy.csv",
+    )
+    return folder

@@ -149,19 +149,15 @@ def _impossible_given(where: str, system: Mapping[str, Any], config: Mapping[str
         named: list[int] = []
         yield from refused(where, lambda: named.extend(atomic_numbers(system)))
         if named and sorted(named) != sorted(numbers):
+            from densnet.molecule import formula
+
             key = "smiles" if "smiles" in system else "xyz"
             yield (
-                f"{where}.{key}: {system[key]} is {_formula(named)}, but the labels in {folder} are of "
-                f"{_formula(numbers)}; correct one of them, or leave {key} out"
+                f"{where}.{key}: {system[key]} is {formula(named)}, but the labels in {folder} are of "
+                f"{formula(numbers)}; correct one of them, or leave {key} out"
             )
             return
     yield from refused(f"{where} with reference.fit_basis", lambda: _fit_basis(config, numbers))
-
-
-def _formula(numbers: list[int]) -> str:
-    from ase.symbols import Symbols
-
-    return str(Symbols(numbers).get_chemical_formula())
 
 
 def _fit_basis(config: Mapping[str, Any], numbers: list[int]) -> None:

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 from ase import Atoms
-from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from densnet.basis import integrals, point_values
@@ -17,6 +16,7 @@ from densnet.density import cube_file, density_files, electrostatics, partition
 from densnet.density.electrostatics import ChargeDistribution
 from densnet.density.partition import AtomicMoments
 from densnet.errors import DensnetError
+from densnet.molecule import formula
 from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV, HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM
 
 Array = NDArray[np.float64]
@@ -52,14 +52,14 @@ class Density:
     ) -> None:
         self.basis = basis
         self.numbers = np.array(numbers, dtype=np.int64)
-        self.positions = _rows_of_three("positions", positions).copy()
+        self.positions = _rows_of_three("positions", positions)
         if self.numbers.shape != (len(self.positions),):
             raise DensnetError(
                 f"numbers: expected one atomic number for each of the {len(self.positions)} positions, "
                 f"got shape {self.numbers.shape}"
             )
         n = basis.n_functions(self.numbers)
-        where = f"basis {basis.name!r} has {n} functions on {_formula(self.numbers)}"
+        where = f"basis {basis.name!r} has {n} functions on {formula(self.numbers)}"
         self.coefficients = _vector("coefficients", coefficients, n, where)
         self.prior = None if prior is None else _vector("prior", prior, n, where)
         charges = self.numbers if nuclear_charges is None else nuclear_charges
@@ -316,8 +316,8 @@ class Density:
     def _check_same_molecule(self, other: Density) -> None:
         if not np.array_equal(self.numbers, other.numbers):
             raise DensnetError(
-                f"difference: expected densities of one molecule, got {_formula(self.numbers)} and "
-                f"{_formula(other.numbers)} (or their atoms in another order)"
+                f"difference: expected densities of one molecule, got {formula(self.numbers)} and "
+                f"{formula(other.numbers)} (or their atoms in another order)"
             )
         moved = np.abs(self.positions - other.positions).max(initial=0.0)
         if moved > SAME_POSITION:
@@ -329,42 +329,26 @@ class Density:
             )
 
 
-def _formula(numbers: NDArray[np.int64]) -> str:
-    known = [number for number in numbers if 0 < number < len(chemical_symbols)]
-    return str(Atoms(numbers=known).get_chemical_formula()) if known else "no atoms"
-
-
 def _vector(name: str, values: Any, length: int, where: str) -> Array:
-    try:
-        array = np.array(values, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise DensnetError(f"{name}: expected {length} numbers, got {type(values).__name__}") from error
-    if array.shape != (length,):
-        raise DensnetError(f"{name}: {where}, expected shape ({length},), got {array.shape}")
-    if not np.isfinite(array).all():
-        raise DensnetError(f"{name}: expected finite numbers, got NaN or infinity")
-    return array
+    return _finite(name, values, (length,), f"{where}, expected shape ({length},)")
 
 
 def _point(name: str, values: Any) -> Array:
-    try:
-        array = np.asarray(values, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise DensnetError(f"{name}: expected a point (3,) in Å, got {type(values).__name__}") from error
-    if array.shape != (3,) or not np.isfinite(array).all():
-        raise DensnetError(f"{name}: expected a finite point (3,) in Å, got shape {array.shape}")
-    return array
+    return _finite(name, values, (3,), "expected a point (3,) in Å")
 
 
 def _rows_of_three(name: str, values: Any) -> Array:
+    return _finite(name, values, (-1, 3), "expected an array of shape (g, 3) in Å")
+
+
+def _finite(name: str, values: Any, shape: tuple[int, ...], expected: str) -> Array:
+    """Return a copy as floats; -1 in the shape is any length."""
     try:
-        array = np.asarray(values, dtype=float)
+        array = np.array(values, dtype=float)
     except (TypeError, ValueError) as error:
-        raise DensnetError(
-            f"{name}: expected numbers in an array of shape (g, 3), got {type(values).__name__}"
-        ) from error
-    if array.ndim != 2 or array.shape[1] != 3:
-        raise DensnetError(f"{name}: expected an array of shape (g, 3) in Å, got {array.shape}")
+        raise DensnetError(f"{name}: expected numbers in an array, got {type(values).__name__}") from error
+    if array.ndim != len(shape) or any(n not in (-1, m) for n, m in zip(shape, array.shape, strict=True)):
+        raise DensnetError(f"{name}: {expected}, got {array.shape}")
     if not np.isfinite(array).all():
-        raise DensnetError(f"{name}: expected finite coordinates, got NaN or infinity")
+        raise DensnetError(f"{name}: expected finite numbers, got NaN or infinity")
     return array

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from densnet.basis.basis import Basis
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
+from densnet.molecule import formula
 from densnet.units import BOHR_IN_ANGSTROM
 
 Array = NDArray[np.float64]
@@ -38,9 +38,8 @@ class Determinants:
 
     @property
     def formula(self) -> str:
-        """Return the elements and how many of each, in alphabetical order."""
-        symbols = [chemical_symbols[z] for z in self.numbers]
-        return "".join(f"{s}{symbols.count(s) if symbols.count(s) > 1 else ''}" for s in sorted(set(symbols)))
+        """Return the sum formula."""
+        return formula(self.numbers)
 
     def __getitem__(self, chosen: slice) -> Determinants:
         """Return some of the geometries."""

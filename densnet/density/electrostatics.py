@@ -42,13 +42,19 @@ class ChargeDistribution:
     nuclear_charges: Array
 
 
+def nuclear_potential(nuclear_charges: Array, positions: Array, points: Array) -> Array:
+    """Return Σ_i Z_i / |r_g - R_i|, (g,), in hartree/e, positions and points in bohr; infinite on a nucleus."""
+    values = np.zeros(len(points))
+    with np.errstate(divide="ignore"):
+        for Z, R in zip(nuclear_charges, positions, strict=True):
+            if Z:
+                values += Z / np.linalg.norm(points - R, axis=1)
+    return values
+
+
 def potential(charges: ChargeDistribution, points: Array) -> Array:
     """Return V, (g,), in hartree/e, at points (g, 3) in bohr; infinite on a nucleus."""
-    nuclei = np.zeros(len(points))
-    with np.errstate(divide="ignore"):
-        for Z, R in zip(charges.nuclear_charges, charges.positions, strict=True):
-            if Z:
-                nuclei += Z / np.linalg.norm(points - R, axis=1)
+    nuclei = nuclear_potential(charges.nuclear_charges, charges.positions, points)
     return nuclei - _potential_of_functions(charges, points)
 
 

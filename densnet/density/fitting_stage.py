@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from densnet.basis import integrals
@@ -19,12 +17,12 @@ from densnet.basis.basis import Basis
 from densnet.density.error import GRID_LEVEL, DensityGrid
 from densnet.density.fit import density_self_energy, fit_density
 from densnet.density.fit_basis import NATURAL, describe_basis, named_fit_basis, natural_fit_bases
+from densnet.density.label_content import FittedFrame, label_content
 from densnet.density.label_files import FreeAtoms, Labels, read_atoms, read_labels
 from densnet.density.prior import fit_free_atom, superposition
 from densnet.density.process_pool import map_in_processes, report_progress
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
-from densnet.io.netcdf import variable
 from densnet.io.parts import Parts
 from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE, HARTREE_IN_MILLIHARTREE
 
@@ -99,19 +97,6 @@ class Frame:
     positions: Array
     orbitals: Array
     dipole: Array
-
-
-@dataclass(frozen=True)
-class FittedFrame:
-    """One frame's result, in the units of the file; ``failure`` is empty or one line that says what went wrong."""
-
-    failure: str
-    coefficients: Array
-    floor_nmae: float = float("nan")
-    floor_dipole_error: float = float("nan")
-    floor_self_energy: float = float("nan")
-    prior_nmae: float = float("nan")
-    condition_number: float = float("nan")
 
 
 def fit_frame(frame: Frame, *, molecule: Molecule, settings: FitSettings) -> FittedFrame:
@@ -219,10 +204,8 @@ def fit_labels(
     results = _fitted_frames(frames, molecule, settings, processes, parts)
     failures |= {f.index: r.failure for f, r in zip(frames, results, strict=True) if r.failure}
     _judge_failures(dict(sorted(failures.items())), len(status), settings.max_failed_share)
-    good = [(f.index, r) for f, r in zip(frames, results, strict=True) if not r.failure]
-    return _dataset(
-        labels, molecule, [i for i, _ in good], [r for _, r in good], dict(sorted(failures.items())), free.energies
-    )
+    good = {f.index: r for f, r in zip(frames, results, strict=True) if not r.failure}
+    return _dataset(labels, molecule, good, dict(sorted(failures.items())), free.energies)
 
 
 def fit_parts(
@@ -310,47 +293,24 @@ def _judge_failures(failures: dict[int, str], total: int, max_failed_share: floa
 def _dataset(
     labels: Labels,
     molecule: Molecule,
-    kept: list[int],
-    results: list[FittedFrame],
-    failures: dict[int, str],
-    atomic_energies: dict[int, float],
+    good: Mapping[int, FittedFrame],
+    failures: Mapping[int, str],
+    atomic_energies: Mapping[int, float],
 ) -> xr.Dataset:
-    rows = np.flatnonzero(np.isin(labels.dataset["frame"].values, kept))
+    rows = np.flatnonzero(np.isin(labels.dataset["frame"].values, list(good)))
     source = labels.dataset.isel(frame=rows)
-    copied = {name: source[name] for name in COPIED}
-    elements = np.array(sorted(atomic_energies), dtype=np.int64)
-    energies = np.array([atomic_energies[int(z)] for z in elements])
-
-    def measured(field: str, units: str, long_name: str) -> tuple[tuple[str, ...], Array, dict[str, str]]:
-        return variable(("frame",), np.array([getattr(r, field) for r in results]), units, long_name)
-
-    per_bohr = "bohr^-1.5"
-    new = {
-        "orbitals": variable(
-            ("frame", "ao", "occupied"), labels.orbitals[rows], per_bohr, "occupied Kohn-Sham orbitals, canonical order"
-        ),
-        "coefficients": variable(
-            ("frame", "k"), np.array([r.coefficients for r in results]), per_bohr, "fitted density coefficients c"
-        ),
-        "prior": variable(("k",), molecule.prior, per_bohr, "coefficients of the superposed free atoms"),
-        "atomic_energy": variable(("element",), energies, "eV", "energy of the free atom"),
-        "floor_nmae": measured("floor_nmae", "percent", "NMAE of the fit against the Kohn-Sham density"),
-        "floor_dipole_error": measured("floor_dipole_error", "D", "dipole error of the fit without dipole constraint"),
-        "floor_self_energy": measured("floor_self_energy", "mHa", "Coulomb self-energy (d|d) of the fit's residual"),
-        "prior_nmae": measured("prior_nmae", "percent", "NMAE of the free atoms against the fit"),
-        "condition_number": measured("condition_number", "1", "condition number of the scaled Coulomb matrix"),
-    }
-    element = variable(("element",), elements, "1", "atomic number")
-    dataset = xr.Dataset(copied | new, coords={"frame": source["frame"], "element": element})
-    return dataset.assign_attrs(
-        labels.level
-        | {
-            "title": f"fitted densities of {_formula(molecule.numbers)}",
-            "fit_basis": molecule.fit_basis.to_json(),
-            "orbital_basis": molecule.orbital_basis.to_json(),
-            "coefficient_convention": "densnet",
-            "failed_frames": json.dumps(failures),
-        }
+    return label_content(
+        {name: source[name] for name in COPIED},
+        list(good.values()),
+        frame=source["frame"],
+        numbers=molecule.numbers,
+        fit_basis=molecule.fit_basis,
+        prior=molecule.prior,
+        atomic_energies=atomic_energies,
+        orbital_basis=molecule.orbital_basis,
+        orbitals=labels.orbitals[rows],
+        failures=failures,
+        level=labels.level,
     )
 
 
@@ -366,8 +326,3 @@ COPIED = (
     "wall_time",
 )
 """Variables that labels.nc takes over from the shards and the geometries as they are."""
-
-
-def _formula(numbers: NDArray[np.int64]) -> str:
-    symbols = [chemical_symbols[z] for z in numbers]
-    return "".join(f"{s}{symbols.count(s) if symbols.count(s) > 1 else ''}" for s in sorted(set(symbols)))

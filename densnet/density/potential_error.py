@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from densnet.basis import integrals, point_values
+from densnet.basis import integrals
 from densnet.basis.basis import Basis
+from densnet.density.electrostatics import ChargeDistribution, nuclear_potential, potential
 
 Array = NDArray[np.float64]
 Numbers = Sequence[int] | NDArray[np.integer]
@@ -38,14 +39,6 @@ class PotentialError:
         return cls(rms, float(np.abs(difference).max()), 100.0 * rms / size if size > 0 else float("nan"))
 
 
-def nuclear_potential(numbers: Numbers, positions: Array, points: Array) -> Array:
-    """Return Σ_i Z_i / |r_g - R_i| in hartree/e, (g,); positions (i, 3) and points (g, 3) in bohr, not on a nucleus."""
-    values = np.zeros(len(points))
-    for number, position in zip(numbers, np.asarray(positions, dtype=float), strict=True):
-        values += number / np.linalg.norm(points - position, axis=1)
-    return values
-
-
 def fitted_potential(basis: Basis, numbers: Numbers, positions: Array, coefficients: Array, points: Array) -> Array:
     """Return V_g = Σ_i Z_i / |r_g - R_i| - Σ_k c_k ∫ χ_k(r') / |r_g - r'| dr' in hartree/e, (g,).
 
@@ -54,8 +47,10 @@ def fitted_potential(basis: Basis, numbers: Numbers, positions: Array, coefficie
         coefficients: c, (k,), canonical order.
         points: (g, 3) in bohr.
     """
-    electrons = point_values.potential(basis, numbers, positions, coefficients, points)
-    return nuclear_potential(numbers, positions, points) - electrons
+    nuclei = np.asarray(numbers)
+    return potential(
+        ChargeDistribution(basis, nuclei, np.asarray(positions), coefficients, nuclei.astype(float)), points
+    )
 
 
 def kohn_sham_potential(
@@ -76,4 +71,4 @@ def kohn_sham_potential(
         block = slice(start, start + step)
         attraction = mole.intor("int1e_grids_sph", grids=points[block])  # (g, m, n), g runs fastest in memory
         electrons[block] = D.ravel() @ attraction.T.reshape(D.size, -1)
-    return nuclear_potential(numbers, positions, points) - electrons
+    return nuclear_potential(np.asarray(numbers, dtype=float), np.asarray(positions), points) - electrons

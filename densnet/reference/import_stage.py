@@ -22,11 +22,12 @@ from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.basis.conventions import to_canonical
 from densnet.density.fitting_stage import FitSettings, fit_labels
+from densnet.density.label_content import FittedFrame, label_content
 from densnet.density.process_pool import map_in_processes, report_progress
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.reference import import_checks as checks
-from densnet.reference.imported_coefficients import ImportedMolecule, coefficients_dataset, take_frame
+from densnet.reference.imported_coefficients import ImportedMolecule, take_frame
 from densnet.reference.imported_data import ImportedData
 from densnet.reference.selection import distance_to_nearest, sorted_distances
 
@@ -279,13 +280,25 @@ def _taken_over(
     """Take coefficients of a named basis over; orbitals, if there are some as well, measure their error."""
     molecule, all_frames = ImportedMolecule.of(data, free.basis, free.density_matrices)
     frames = [all_frames[row] for row in selection.rows]
-    results = []
+    taken: list[tuple[FittedFrame, Array]] = []
     work = functools.partial(take_frame, molecule=molecule, settings=settings)
     for result in map_in_processes(work, frames, processes=processes):
-        results.append(result)
-        report_progress("import", len(results), len(frames))
-    copied = _frames(data, selection, np.array([result.dipole for result in results]))
-    return coefficients_dataset(molecule, copied, frames, results, free.energies, _level(data))
+        taken.append(result)
+        report_progress("import", len(taken), len(frames))
+    with_orbitals = molecule.orbital_basis is not None
+    return label_content(
+        _frames(data, selection, np.array([dipole for _, dipole in taken])),
+        [fitted for fitted, _ in taken],
+        frame=variable(("frame",), np.arange(len(taken)), "1", "index of the frame"),
+        numbers=molecule.numbers,
+        fit_basis=molecule.fit_basis,
+        prior=molecule.prior,
+        atomic_energies=free.energies,
+        orbital_basis=molecule.orbital_basis,
+        orbitals=np.array([frame.orbitals for frame in frames]) if with_orbitals else None,
+        failures={},
+        level=_level(data),
+    )
 
 
 def _frames(data: ImportedData, selection: Selection, dipoles: Array) -> dict[str, Any]:

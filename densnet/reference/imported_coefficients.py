@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import xarray as xr
-from ase.symbols import Symbols
 from numpy.typing import NDArray
 
 from densnet.basis import integrals
@@ -18,9 +14,9 @@ from densnet.basis.basis import Basis
 from densnet.density.error import DensityGrid
 from densnet.density.fit import CoulombMetric, constrained_solution
 from densnet.density.fitting_stage import FitSettings
+from densnet.density.label_content import FittedFrame
 from densnet.density.prior import fit_free_atom, superposition
 from densnet.errors import DensnetError
-from densnet.io.netcdf import variable
 from densnet.reference import import_checks as checks
 from densnet.reference.imported_data import ImportedData
 from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE
@@ -36,18 +32,6 @@ class ImportedFrame:
     coefficients: Array
     orbitals: Array | None
     dipole: Array | None
-
-
-@dataclass(frozen=True)
-class TakenFrame:
-    """One frame's result in the units of the file: c (k,), dipole (3,) in e Å, errors as the stage "fit" has them."""
-
-    coefficients: Array
-    dipole: Array
-    floor_nmae: float
-    floor_dipole_error: float
-    prior_nmae: float
-    condition_number: float
 
 
 @dataclass(frozen=True)
@@ -119,8 +103,8 @@ def _check_charges(data: ImportedData, charges: Array) -> None:
         )
 
 
-def take_frame(frame: ImportedFrame, *, molecule: ImportedMolecule, settings: FitSettings) -> TakenFrame:
-    """Make charge and dipole exact and measure the density's errors.
+def take_frame(frame: ImportedFrame, *, molecule: ImportedMolecule, settings: FitSettings) -> tuple[FittedFrame, Array]:
+    """Make charge and dipole exact and measure the density's errors; return them and the dipole in e Å, (3,).
 
     The density that has both exactly and is nearest in the Coulomb metric: minimise δᵀ J δ under q·(c + δ) = N_e and
     Σ (c + δ)_k d_k = the exact electronic dipole. Without a dipole to go by, the charge alone is made exact.
@@ -150,63 +134,13 @@ def take_frame(frame: ImportedFrame, *, molecule: ImportedMolecule, settings: Fi
     floor = float("nan")
     if frame.orbitals is not None and molecule.orbital_basis is not None:
         floor = grid.nmae(rho, grid.kohn_sham(molecule.orbital_basis, frame.orbitals), molecule.n_electrons)
-    return TakenFrame(
+    taken = FittedFrame(
+        failure="",
         coefficients=c,
-        dipole=(numbers @ frame.positions - c @ integrals.dipoles(basis, numbers, frame.positions)) * BOHR_IN_ANGSTROM,
         floor_nmae=floor,
         floor_dipole_error=dipole_error,
         prior_nmae=grid.nmae(rho_prior, rho, molecule.n_electrons),
         condition_number=metric.condition_number,
     )
-
-
-def coefficients_dataset(
-    molecule: ImportedMolecule,
-    copied: Mapping[str, Any],
-    frames: Sequence[ImportedFrame],
-    results: Sequence[TakenFrame],
-    atomic_energies: Mapping[int, float],
-    level: Mapping[str, Any],
-) -> xr.Dataset:
-    """Return the content of ``labels.nc``, as the stage "fit" has it; no orbitals, and NaN floors, if none were given.
-
-    Args:
-        copied: variables that are taken over as they are.
-    """
-    per_bohr = "bohr^-1.5"
-    elements = np.array(sorted(atomic_energies), dtype=np.int64)
-
-    def measured(field: str, units: str, long_name: str) -> tuple[tuple[str, ...], Any, dict[str, str]]:
-        return variable(("frame",), np.array([getattr(r, field) for r in results]), units, long_name)
-
-    variables: dict[str, Any] = dict(copied) | {
-        "coefficients": variable(
-            ("frame", "k"), np.array([r.coefficients for r in results]), per_bohr, "density coefficients c"
-        ),
-        "prior": variable(("k",), molecule.prior, per_bohr, "coefficients of the superposed free atoms"),
-        "atomic_energy": variable(
-            ("element",), np.array([atomic_energies[int(z)] for z in elements]), "eV", "energy of the free atom"
-        ),
-        "floor_nmae": measured("floor_nmae", "percent", "NMAE of the fit against the Kohn-Sham density"),
-        "floor_dipole_error": measured("floor_dipole_error", "D", "dipole error of the fit without dipole constraint"),
-        "floor_self_energy": variable(
-            ("frame",), np.full(len(results), np.nan), "mHa", "Coulomb self-energy (d|d) of the fit's residual"
-        ),
-        "prior_nmae": measured("prior_nmae", "percent", "NMAE of the free atoms against the fit"),
-        "condition_number": measured("condition_number", "1", "condition number of the scaled Coulomb matrix"),
-    }
-    attributes: dict[str, Any] = dict(level) | {
-        "title": f"fitted densities of {Symbols(molecule.numbers).get_chemical_formula(mode='hill')}",
-        "fit_basis": molecule.fit_basis.to_json(),
-        "coefficient_convention": "densnet",
-        "failed_frames": json.dumps({}),
-    }
-    if molecule.orbital_basis is not None:
-        orbitals = np.array([frame.orbitals for frame in frames])
-        variables["orbitals"] = variable(
-            ("frame", "ao", "occupied"), orbitals, per_bohr, "occupied Kohn-Sham orbitals, canonical order"
-        )
-        attributes["orbital_basis"] = molecule.orbital_basis.to_json()
-    index = variable(("frame",), np.arange(len(results)), "1", "index of the frame")
-    element = variable(("element",), elements, "1", "atomic number")
-    return xr.Dataset(variables, coords={"frame": index, "element": element}, attrs=attributes)
+    dipole = numbers @ frame.positions - c @ integrals.dipoles(basis, numbers, frame.positions)
+    return taken, dipole * BOHR_IN_ANGSTROM

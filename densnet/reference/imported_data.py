@@ -1,13 +1,10 @@
-"""What other codes made: one npz layout, or an extended xyz with an npz of densities beside it (docs/import.md)."""
+"""What other codes made: frames of one molecule with their densities, checked (docs/import.md)."""
 
 from __future__ import annotations
 
-import difflib
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ase.data import atomic_numbers
@@ -18,22 +15,13 @@ from densnet.basis.basis import Basis
 from densnet.basis.conventions import CONVENTIONS, to_canonical
 from densnet.errors import DensnetError
 from densnet.molecule import Molecule
+from densnet.reference.imported_files import ATOM_KEYS, Reader, read_files
 
 Array = NDArray[np.float64]
 
-KEYS = (
-    *("numbers", "positions", "energies", "forces", "dipoles", "charge", "temperature", "split"),
-    *("functional", "orbital_basis", "dispersion", "program"),
-    *("orbitals", "ao_order", "ao_shells"),
-    *("coefficients", "fit_basis", "order", "shells", "normalisation", "overlap"),
-)
-ATOM_KEYS = ("atom_density_matrix_", "atom_energy_")
-"""Followed by the element's symbol."""
 NORMALISATIONS = ("normalised", "coulomb", "unnormalised")
 """∫χ² = 1 of each contracted function (densnet, PySCF's spherical functions, Psi4); (χ|χ) = 1 in hartree; bare
 r^l exp(-α r²) Y_lm with ∫|Y_lm|² dΩ = 1, for shells of one primitive."""
-SAME_POSITION = 1e-6
-"""Å; positions that are given twice."""
 SPLITS = ("train", "validation", "test")
 
 
@@ -123,129 +111,10 @@ def read_data(npz: Path, xyz: Path | None = None) -> ImportedData:
         DensnetError: unreadable file; a key that is missing, unknown or given twice; a wrong shape; NaN; an unknown
             basis, order or normalisation; no closed shell.
     """
-    reader = _Reader(Path(npz), _load_npz(Path(npz)))
-    if xyz is not None:
-        reader = _Reader(Path(npz), _merged(reader, _load_xyz(Path(xyz)), Path(xyz)))
-    return _checked(reader)
+    return _checked(read_files(Path(npz), None if xyz is None else Path(xyz)))
 
 
-@dataclass(frozen=True)
-class _Reader:
-    path: Path
-    values: Mapping[str, Any]
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.values
-
-    def raw(self, name: str) -> NDArray[Any]:
-        if name not in self.values:
-            raise DensnetError(f"{self.path}: the key {name!r} is missing; docs/import.md lists the keys")
-        return np.asarray(self.values[name])
-
-    def text(self, name: str, default: str | None = None) -> str:
-        if name not in self.values and default is not None:
-            return default
-        value = self.raw(name)
-        if value.ndim or value.dtype.kind != "U" or not str(value).strip():
-            raise DensnetError(f"{self.path}: {name} must be a text, got {value!r}")
-        return str(value)
-
-    def whole(self, name: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
-        value = self.numeric(name, shape)
-        if not np.array_equal(value, np.round(value)):
-            raise DensnetError(f"{self.path}: {name} must be whole numbers, got {value.tolist()}")
-        return value.astype(np.int64)
-
-    def numeric(self, name: str, shape: tuple[int, ...]) -> Array:
-        """An array of finite numbers; -1 in the shape is any length, a first frame that is not finite is named."""
-        value = self.raw(name)
-        fits = value.ndim == len(shape) and all(w in (-1, n) for w, n in zip(shape, value.shape, strict=True))
-        if not fits or value.dtype.kind not in "iuf":
-            expected = tuple("any" if n == -1 else n for n in shape)
-            raise DensnetError(
-                f"{self.path}: {name} must be numbers of shape {expected}, got {value.dtype} {value.shape}"
-            )
-        bad = np.argwhere(~np.isfinite(value))
-        if len(bad):
-            per_frame = name in ("positions", "energies", "forces", "dipoles", "orbitals", "coefficients")
-            where = f" in frame {bad[0, 0]}" if per_frame else ""
-            raise DensnetError(f"{self.path}: {name} is not finite{where}; compute it again or leave the frame out")
-        return value.astype(np.float64)
-
-
-def _load_npz(path: Path) -> dict[str, Any]:
-    try:
-        stored = np.load(path, allow_pickle=False)
-        if isinstance(stored, np.ndarray):
-            raise DensnetError(f"{path}: expected an npz archive, got a single array; use numpy.savez")
-        with stored:
-            values = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DensnetError(
-            f"{path}: not a readable npz file ({error}); write plain arrays with numpy.savez, no objects"
-        ) from error
-    for name in values:
-        if name in KEYS or any(name.removeprefix(p) in atomic_numbers for p in ATOM_KEYS if name.startswith(p)):
-            continue
-        near = difflib.get_close_matches(name, KEYS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "docs/import.md lists the keys"
-        raise DensnetError(f"{path}: unknown key {name!r}; {hint}")
-    return values
-
-
-def _load_xyz(path: Path) -> dict[str, Any]:
-    from ase.io import read
-
-    try:
-        images: Any = read(path, index=":", format="extxyz")
-    except Exception as error:  # ASE's reader raises many types
-        raise DensnetError(f"{path}: not a readable extended xyz file ({str(error).splitlines()[0]})") from error
-    if not images:
-        raise DensnetError(f"{path}: holds no frames")
-    values: dict[str, Any] = {"numbers": images[0].numbers, "positions": np.array([a.positions for a in images])}
-    for frame, atoms in enumerate(images):
-        if not np.array_equal(atoms.numbers, values["numbers"]):
-            raise DensnetError(f"{path}: frame {frame} has other atoms than frame 0; import one molecule at a time")
-    results = [{} if atoms.calc is None else atoms.calc.results for atoms in images]
-    for ours, theirs, needed in (
-        ("energies", "energy", True),
-        ("forces", "forces", True),
-        ("dipoles", "dipole", False),
-    ):
-        lacking = [frame for frame, result in enumerate(results) if theirs not in result]
-        if len(lacking) == len(results) and not needed:
-            continue
-        if lacking:
-            raise DensnetError(
-                f"{path}: frame {lacking[0]} has no {theirs!r}; name it so in the extended xyz (ASE's key), in eV and Å"
-            )
-        values[ours] = np.array([result[theirs] for result in results])
-    if all("split" in atoms.info for atoms in images):
-        values["split"] = np.array([str(atoms.info["split"]) for atoms in images])
-    return values
-
-
-def _merged(densities: _Reader, frames: dict[str, Any], xyz: Path) -> dict[str, Any]:
-    twice = sorted(set(frames) & set(densities.values) - {"numbers", "positions"})
-    if twice:
-        raise DensnetError(f"{xyz}: {', '.join(twice)} also in {densities.path}; keep one of them")
-    if "numbers" in densities and not np.array_equal(densities.raw("numbers"), frames["numbers"]):
-        raise DensnetError(f"{xyz}: its atoms are not those of {densities.path}; give files of the same frames")
-    if "positions" in densities:
-        exact = densities.numeric("positions", (-1, len(frames["numbers"]), 3))
-        if len(exact) != len(frames["positions"]):
-            raise DensnetError(f"{xyz}: has {len(frames['positions'])} frames, {densities.path} {len(exact)}")
-        moved = np.abs(exact - frames["positions"]).max(axis=(1, 2))
-        if moved.max() > SAME_POSITION:
-            frame = int((moved > SAME_POSITION).argmax())
-            raise DensnetError(
-                f"{xyz}: frame {frame} lies {moved[frame]:.1e} Å from that of {densities.path}; give both of the same "
-                "geometries"
-            )
-    return frames | dict(densities.values)
-
-
-def _checked(reader: _Reader) -> ImportedData:
+def _checked(reader: Reader) -> ImportedData:
     numbers = reader.whole("numbers", (-1,))
     positions = reader.numeric("positions", (-1, len(numbers), 3))
     n = len(positions)
@@ -309,7 +178,7 @@ def _basis(described: str, numbers: NDArray[np.int64]) -> Basis:
 
 
 def _functions(
-    reader: _Reader, basis_key: str, order_key: str, shells_key: str, numbers: NDArray[np.int64]
+    reader: Reader, basis_key: str, order_key: str, shells_key: str, numbers: NDArray[np.int64]
 ) -> OrderedFunctions:
     basis = _basis(reader.text(basis_key), numbers)
     order = reader.text(order_key)
@@ -328,7 +197,7 @@ def _functions(
 
 
 def _orbitals(
-    reader: _Reader, n: int, functions: OrderedFunctions, numbers: NDArray[np.int64], n_electrons: int
+    reader: Reader, n: int, functions: OrderedFunctions, numbers: NDArray[np.int64], n_electrons: int
 ) -> Array:
     size = functions.basis.n_functions(numbers)
     orbitals = reader.raw("orbitals")
@@ -345,14 +214,14 @@ def _orbitals(
     return reader.numeric("orbitals", (n, size, n_electrons // 2))
 
 
-def _normalisation(reader: _Reader) -> str:
+def _normalisation(reader: Reader) -> str:
     name = reader.text("normalisation")
     if name not in NORMALISATIONS:
         raise DensnetError(f"{reader.path}: normalisation must be one of {NORMALISATIONS}, got {name!r}")
     return name
 
 
-def _atom_matrices(reader: _Reader, functions: OrderedFunctions, numbers: NDArray[np.int64]) -> dict[int, Array]:
+def _atom_matrices(reader: Reader, functions: OrderedFunctions, numbers: NDArray[np.int64]) -> dict[int, Array]:
     """Free atoms in canonical order; their shells come as the molecule has them on its first atom of the element."""
     matrices: dict[int, Array] = {}
     for name in reader.values:

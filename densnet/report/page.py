@@ -17,10 +17,11 @@ import xarray as xr
 from densnet import __version__
 from densnet.basis.basis import Basis
 from densnet.errors import DensnetError
+from densnet.molecule import formula
 from densnet.report.captions import ORDER
 from densnet.report.metrics import Metrics, describe
 from densnet.report.peer_table import LABELS, peer_cells
-from densnet.report.sources import formula, level_of_theory
+from densnet.report.sources import level_of_theory
 from densnet.report.style import Picture, read_picture
 from densnet.report.sweep_table import axes_of, mean_rows
 from densnet.report.table import metric_rows, region_rows

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from densnet.basis.basis import Basis
@@ -118,10 +117,3 @@ def _collect(layer: Mapping[str, Any], known: dict[str, Any]) -> None:
                 _collect(value, known)
         elif name in ("functional", "basis", "dispersion"):
             known[name] = value
-
-
-def formula(numbers: Array) -> str:
-    """Return the sum formula in Hill's order."""
-    from ase.formula import Formula
-
-    return str(Formula.from_list([chemical_symbols[int(z)] for z in numbers]).format("hill"))

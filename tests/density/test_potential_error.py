@@ -9,8 +9,9 @@ from scipy.special import erf
 
 from densnet.basis import integrals
 from densnet.basis.basis import Basis, Shell
+from densnet.density.electrostatics import nuclear_potential
 from densnet.density.fit import fit_density
-from densnet.density.potential_error import PotentialError, fitted_potential, kohn_sham_potential, nuclear_potential
+from densnet.density.potential_error import PotentialError, fitted_potential, kohn_sham_potential
 from densnet.density.surface import Surface
 
 POINTS = np.array([[0.3, 0.1, -0.2], [1.0, 2.0, 2.0], [0.0, -9.0, 0.0]])
@@ -87,4 +88,4 @@ def test_error_by_hand() -> None:
 
 def test_nuclear_potential_by_hand() -> None:
     positions = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 2.0]])
-    assert nuclear_potential([8, 1], positions, np.array([[0.0, 0.0, 4.0]])) == pytest.approx([2.5])
+    assert nuclear_potential(np.array([8.0, 1.0]), positions, np.array([[0.0, 0.0, 4.0]])) == pytest.approx([2.5])

@@ -145,7 +145,7 @@ def test_batches_reach_every_frame_once_an_epoch() -> None:
 def test_patience_ends_a_training_that_no_longer_gets_better(
     water_labels: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    # with a moving average that forgets nothing the validation error never changes after the first one
+    # so small a rate changes no weight of single precision, and the error stays as it is at first
     stubborn = replace(SHORT, steps=200, validate_every=10, patience=2, learning_rate=1e-12)
     train_density(water_labels, SMALL, stubborn, output=tmp_path / "d.pt", log=tmp_path / "d.csv")
     steps = [int(line.split(",")[0]) for line in (tmp_path / "d.csv").read_text().splitlines()[1:]]

@@ -14,11 +14,7 @@ from densnet.density.error import GRID_LEVEL, DensityGrid
 from densnet.density.frame_errors import PAIRS, SHELLS
 from densnet.io.netcdf import read_dataset, settings_of, write_dataset
 from densnet.models.checkpoint import join_models, load_model, save_model
-from densnet.models.density_model import DensityModelSettings
-from densnet.models.energy_model import EnergyModelSettings
 from densnet.training import evaluation
-from densnet.training.density import DensityTrainingSettings, train_density
-from densnet.training.energy import EnergyTrainingSettings, train_energy
 from densnet.training.evaluation import MEASURES, evaluate_model
 from densnet.training.frames import load_labels
 from densnet.units import BOHR_IN_ANGSTROM, E_ANGSTROM_IN_DEBYE
@@ -27,25 +23,8 @@ TRUE = [pair for pair in PAIRS if pair.endswith("true")]
 
 
 @pytest.fixture(scope="module")
-def model(water_labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    train_density(
-        water_labels,
-        DensityModelSettings(channels=8, edge_channels=4, cutoff=3.0),
-        DensityTrainingSettings(steps=20, batch_size=4),
-        output=folder / "density.pt",
-        log=folder / "density.csv",
-    )
-    train_energy(
-        water_labels,
-        folder / "density.pt",
-        EnergyModelSettings(channels=8, edge_channels=4, l_max=2, cutoff=3.0),
-        EnergyTrainingSettings(steps=2, batch_size=4),
-        output=folder / "energy.pt",
-        combined=folder / "model.pt",
-        log=folder / "energy.csv",
-    )
-    return folder / "model.pt"
+def model(water_run: Path) -> Path:
+    return water_run / "model.pt"
 
 
 @pytest.fixture(scope="module")
