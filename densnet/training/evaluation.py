@@ -26,6 +26,7 @@ from densnet.io.netcdf import variable, write_dataset
 from densnet.models.checkpoint import load_ensemble, read_descriptions
 from densnet.models.densnet_model import Prediction
 from densnet.models.ensemble import Ensemble, mean_of
+from densnet.oligomer import VARIABLES
 from densnet.training.frames import Labels, load_labels
 from densnet.training.spread import density_spread, density_spread_variables, prediction_spread
 from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE, EV_IN_MEV, HARTREE_IN_EV, HARTREE_IN_MILLIHARTREE
@@ -78,6 +79,7 @@ def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Data
         {
             "positions": data["positions"],
             "numbers": data["numbers"],
+            **{name: data[name] for name in VARIABLES if name in data},
             "distance_to_train": data["distance_to_train"],
             **_references(data),
             **_predicted(mean_of(members), coefficients.mean(axis=0)),
