@@ -60,8 +60,6 @@ def oligomer(repeat_unit: str, units: int, *, count: int, seed: int = 0) -> Olig
         DensnetError: units below 1; a repeat unit that RDKit refuses or that has not exactly two attachment points,
             each at a single bond; no conformer without clashes.
     """
-    if units < 1:
-        raise DensnetError(f"units: expected a whole number of at least 1, got {units}; say how long the chain is")
     chain = _chain(_parsed(repeat_unit), units)
     unit = np.array([atom.GetIntProp("unit") for atom in chain.GetAtoms()])
     torsions = _torsions(chain, unit)
@@ -76,6 +74,22 @@ def oligomer(repeat_unit: str, units: int, *, count: int, seed: int = 0) -> Olig
         charge = sum(atom.GetFormalCharge() for atom in chain.GetAtoms())
         found.append(Molecule(numbers, positions, charge=charge, name=f"{repeat_unit} x {units}"))
     return Oligomer(tuple(found), unit, torsions, _smiles(chain))
+
+
+def chain_numbers(repeat_unit: str, units: int, *, charge: int = 0, multiplicity: int = 1) -> list[int]:
+    """Return the atomic numbers of a chain, without building its geometry.
+
+    Raises:
+        DensnetError: as :func:`oligomer`; a charge that is not the chain's own; an open shell.
+    """
+    chain = _chain(_parsed(repeat_unit), units)
+    numbers = np.array([atom.GetAtomicNum() for atom in chain.GetAtoms()])
+    own = sum(atom.GetFormalCharge() for atom in chain.GetAtoms())
+    if charge != own:
+        raise DensnetError(f"charge: {charge} does not match the formal charge {own} of the chain; correct one of them")
+    anywhere = np.arange(3.0 * len(numbers)).reshape(-1, 3)
+    settled = Molecule(numbers, anywhere, charge=own, multiplicity=multiplicity, name=f"{repeat_unit} x {units}")
+    return [int(number) for number in settled.numbers]
 
 
 def torsion_angles(positions: Array, torsions: NDArray[np.int64]) -> Array:
@@ -118,6 +132,8 @@ def _chain(repeat: Any, units: int) -> Any:
     """Return the molecule with all hydrogens, its atoms ordered by unit and marked with it; dummies become H."""
     from rdkit import Chem
 
+    if units < 1:
+        raise DensnetError(f"units: expected a whole number of at least 1, got {units}; say how long the chain is")
     size = repeat.GetNumAtoms()
     head, tail = (atom.GetIdx() for atom in repeat.GetAtoms() if atom.GetAtomicNum() == 0)
     inner = [repeat.GetAtomWithIdx(end).GetNeighbors()[0].GetIdx() for end in (head, tail)]

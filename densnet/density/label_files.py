@@ -110,7 +110,7 @@ def read_labels(shards: Sequence[Path], geometries: Path, sizes: Mapping[str, in
         )
     temperature, distance = (sampled[name].copy() for name in ("temperature", "distance_to_train"))
     chain = {name: sampled[name] for name in VARIABLES if name in sampled}
-    whole = whole.assign(temperature=temperature, distance_to_train=distance, **chain)
+    whole = whole.assign(chain | {"temperature": temperature, "distance_to_train": distance})
     whole = whole.isel(frame=_taken(whole["split"].values, sizes or {}))
 
     attributes = whole.attrs

@@ -1,0 +1,1 @@
+METHOD_VERSION: int = 1
