@@ -43,7 +43,7 @@ class Oligomer:
     smiles: str
 
 
-def oligomer(repeat_unit: str, units: int, *, count: int, seed: int = 0) -> Oligomer:
+def oligomer(repeat_unit: str, units: int, *, count: int, seed: int = 0, relax: bool = True) -> Oligomer:
     """Build ``count`` conformers of a chain of ``units`` repeat units.
 
     Relaxed units are placed one after the other. Each torsion is anti (180 degrees) or syn (0), by a seeded toss, and
@@ -55,6 +55,7 @@ def oligomer(repeat_unit: str, units: int, *, count: int, seed: int = 0) -> Olig
         units: length of the chain.
         count: conformers, all anti for a single unit.
         seed: of the torsions.
+        relax: make that last relaxation, whose time grows as the square of the length.
 
     Raises:
         DensnetError: units below 1; a repeat unit that RDKit refuses or that has not exactly two attachment points,
@@ -69,7 +70,8 @@ def oligomer(repeat_unit: str, units: int, *, count: int, seed: int = 0) -> Olig
     found = []
     for conformer in range(count if units > 1 else 1):
         positions = _placed(chain, unit, monomer, capped, torsions, random, all_anti=conformer == 0)
-        positions = _relaxed(chain, positions, torsions)
+        if relax:
+            positions = _relaxed(chain, positions, torsions)
         numbers = np.array([atom.GetAtomicNum() for atom in chain.GetAtoms()])
         charge = sum(atom.GetFormalCharge() for atom in chain.GetAtoms())
         found.append(Molecule(numbers, positions, charge=charge, name=f"{repeat_unit} x {units}"))
