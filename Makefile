@@ -19,7 +19,7 @@ sweep: env ## only what sweep: of config.yaml asks for, to results/<run>/sweep.c
 
 test: python ## the whole test suite
 	@envs/setup.sh psi4 || { [ -z "$$CI" ] && echo "tests that need Psi4 are left out"; }
-	@python -m pytest -q $(PYTEST_ARGS)
+	@python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 env: ## .venv from the lock, and Psi4
 	@envs/setup.sh

@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from pytorch_optimizer import SOAP
 from torch import nn
 
 from densnet.errors import DensnetError
@@ -31,8 +32,10 @@ class LoopSettings:
     """Optimiser steps."""
     batch_size: int = 8
     """Frames a step."""
-    learning_rate: float = 5e-3
-    """Of Adam, at its highest."""
+    optimizer: Literal["soap", "adam"] = "soap"
+    """SOAP (Adam in the eigenbasis of Shampoo's preconditioner; Vyas et al., arXiv 2409.11321), or AdamW."""
+    learning_rate: float = 3e-3
+    """At its highest."""
     ema_decay: float = 0.99
     """Moving average over steps; it is what is kept."""
     gradient_clip: float = 10.0
@@ -97,14 +100,7 @@ class Training:
     ) -> None:
         self.model, self.settings, self.checkpoint, self.log = model, settings, checkpoint, log
         self.identity = digest(identity)
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(),
-            lr=settings.learning_rate,
-            betas=(0.9, 0.99),
-            weight_decay=1e-6,
-            fused=False,
-            foreach=True,
-        )
+        self.optimizer = _optimizer(settings, model)
         self.average = {name: value.detach().clone() for name, value in model.named_parameters()}
         self.best: dict[str, torch.Tensor] = {}
         self.best_error = float("inf")
@@ -207,7 +203,7 @@ class Training:
         left = (self.settings.steps - self.step) * seconds_a_step
         shown = "  ".join(f"{name.removeprefix('validation_')} {value:.4g}" for name, value in errors.items())
         print(
-            f"step {self.step}/{self.settings.steps}  loss {loss:.4g}  {shown}  "
+            f"step {self.step}/{self.settings.steps}  loss {loss:.4g}  validation: {shown}  "
             f"{1e3 * seconds_a_step:.0f} ms/step  {left:.0f} s left",
             file=sys.stderr,
             flush=True,
@@ -264,6 +260,13 @@ class Training:
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
         print(f"densnet: going on from step {self.step}", file=sys.stderr)
+
+
+def _optimizer(settings: LoopSettings, model: nn.Module) -> torch.optim.Optimizer:
+    parameters = list(model.parameters())
+    if settings.optimizer == "soap":
+        return SOAP(parameters, lr=settings.learning_rate, betas=(0.95, 0.95), weight_decay=0.0)
+    return torch.optim.AdamW(parameters, lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=1e-6, foreach=True)
 
 
 def _rate(progress: float) -> float:
