@@ -5,6 +5,7 @@ Of an ensemble, the errors of its mean, and beside them the spread of its member
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from dataclasses import fields
@@ -98,6 +99,8 @@ def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Data
             "fit_basis": labels.dataset.attrs["fit_basis"],
             "charge": labels.charge,
             "n_train": provenance["n_train"],
+            "units_trained": json.dumps([one["units"] for one in provenance.get("molecules", []) if one["units"]]),
+            "target": model.members[0].density.settings.target,
             "seed": provenance["seed"],
             "n_members": len(model),
             "density_ms_per_frame": ms_per_frame,
