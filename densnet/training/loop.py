@@ -34,7 +34,7 @@ class LoopSettings:
     batch_size: int = 8
     """Frames a step."""
     optimizer: str = "soap"
-    """soap (Adam in the eigenbasis of Shampoo's preconditioner; Vyas et al., arXiv 2409.11321), or adam, with decoupled decay of the weights."""
+    """soap (Adam in the eigenbasis of Shampoo's preconditioner; Vyas et al., arXiv 2409.11321), or adam (AdamW)."""
     learning_rate: float = 3e-3
     """At its highest."""
     ema_decay: float = 0.99
