@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from pytorch_optimizer import SOAP
@@ -22,6 +22,7 @@ from densnet.models.checkpoint import FORMAT_VERSION, load_content
 from densnet.training.event_log import EventLog
 
 CHECKPOINT_FORMAT = "densnet training checkpoint"
+OPTIMIZERS = ("soap", "adam")
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class LoopSettings:
     """Optimiser steps."""
     batch_size: int = 8
     """Frames a step."""
-    optimizer: Literal["soap", "adam"] = "soap"
-    """SOAP (Adam in the eigenbasis of Shampoo's preconditioner; Vyas et al., arXiv 2409.11321), or AdamW."""
+    optimizer: str = "soap"
+    """soap (Adam in the eigenbasis of Shampoo's preconditioner; Vyas et al., arXiv 2409.11321), or adam (AdamW)."""
     learning_rate: float = 3e-3
     """At its highest."""
     ema_decay: float = 0.99
@@ -65,6 +66,8 @@ class LoopSettings:
         for field in ("learning_rate", "gradient_clip"):
             if not getattr(self, field) > 0:
                 raise DensnetError(f"training {field}: expected a positive number, found {getattr(self, field)}")
+        if self.optimizer not in OPTIMIZERS:
+            raise DensnetError(f"training optimizer: expected one of {list(OPTIMIZERS)}, found {self.optimizer!r}")
         if not 0 <= self.ema_decay < 1:
             raise DensnetError(f"training ema_decay: expected a number in [0, 1), found {self.ema_decay}")
 

@@ -4,7 +4,14 @@ from pathlib import Path
 
 from families import frames_of
 from stages import FIT, GIVEN, LEVEL, one_of
-from sweeps import Places, system_of, table_rows, variants, write_plan
+from sweeps import (
+    Places,
+    rows_for_peers,
+    system_of,
+    table_rows,
+    variants,
+    write_plan,
+)
 
 verbs_on_path()
 
