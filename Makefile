@@ -27,8 +27,8 @@ env: ## .venv from the lock, and Psi4
 python: ## .venv alone
 	@envs/setup.sh python
 
-plan: python ## what 'make demo' would run
-	@snakemake --workflow-profile $(PROFILE) --configfile $(CONFIG) --dry-run
+plan: python ## what 'make demo' would run, and what its labels will cost
+	@python workflow/launch.py --workflow-profile $(PROFILE) --configfile $(CONFIG) --dry-run
 
 lint: python ## ruff, snakefmt and Snakemake's own linter
 	@ruff check .

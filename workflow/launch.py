@@ -20,6 +20,7 @@ from typing import Any
 
 import psutil
 from configuration import ConfigurationError, configuration
+from costs import costs
 from snakemake.common.configfile import load_configfile
 from snakemake_interface_common.exceptions import WorkflowError
 
@@ -61,6 +62,8 @@ def main(arguments: list[str]) -> int:
         if any(LOCKS.glob("*")) and not _snakemake_by_hand():
             _snakemake([*arguments, "--unlock", "--quiet"])
         status = _set_up(config, options.dry_run) or _snakemake(arguments)
+    if options.dry_run and not status:
+        print("\n".join(costs(config)))
     return status if status or options.dry_run else _summary(config)
 
 

@@ -52,7 +52,7 @@ def test_forces_by_jacobian_equal_forces_through_both_networks(
     labels = load_labels(water_labels)
     rows = labels.frames("test")
     assert model.energy is not None
-    targets = energy_targets(labels, model.density, model.energy, rows, device=torch.device("cpu"))
+    targets = energy_targets(labels, model.density, model.energy, rows, stored=True, device=torch.device("cpu"))
     positions = targets.positions.requires_grad_(True)
     u = targets.u.requires_grad_(True)
     from densnet.models.graph import replicate
