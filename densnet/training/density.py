@@ -43,9 +43,9 @@ METHOD_VERSION: int = 4
 class DensityTrainingSettings(LoopSettings):
     """How the density model is trained."""
 
-    overlap_weight: float = 100.0
+    overlap_weight: float = 300.0
     """Bohr²: weight w of ∫ Δρ² beside the Coulomb self-energy, which hardly sees short waves of the density's error."""
-    dipole_weight: float = 20.0
+    dipole_weight: float = 60.0
     """Hartree per (e Angstrom)²: both metrics hardly see the dipole, so it has its own weight."""
     metric_memory_gib: float = 4.0
     """Most memory for the frames' metrics; above it they lie in a file beside the output."""

@@ -35,7 +35,7 @@ class LoopSettings:
     """Frames a step."""
     optimizer: str = "soap"
     """soap (Adam in the eigenbasis of Shampoo's preconditioner; Vyas et al., arXiv 2409.11321), or adam (AdamW)."""
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-2
     """At its highest."""
     ema_decay: float = 0.99
     """Moving average over steps; it is what is kept."""

@@ -57,7 +57,7 @@ def test_training_learns_and_keeps_the_charge(water_labels: Path, tmp_path: Path
     model = train_density(
         water_labels,
         replace(SMALL, target=target),
-        replace(SHORT, steps=300, learning_rate=1e-2),
+        replace(SHORT, steps=300),
         output=tmp_path / "density.pt",
         log=tmp_path / "density.csv",
     )
@@ -78,11 +78,13 @@ def test_training_learns_and_keeps_the_charge(water_labels: Path, tmp_path: Path
     assert np.mean(errors) < {"delta": 0.3, "direct": 0.5}[target] * np.mean(spread)
 
 
+@pytest.mark.parametrize("optimizer", loop.OPTIMIZERS)
 def test_resumed_training_equals_an_undisturbed_one(
-    water_labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    water_labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
 ) -> None:
     def run(folder: Path) -> dict[str, torch.Tensor]:
-        train_density(water_labels, SMALL, SHORT, output=folder / "density.pt", log=folder / "density.csv")
+        training = replace(SHORT, optimizer=optimizer)
+        train_density(water_labels, SMALL, training, output=folder / "density.pt", log=folder / "density.csv")
         return load_model(folder / "density.pt").density.state_dict()
 
     undisturbed = run(tmp_path / "a")
@@ -155,6 +157,12 @@ def test_patience_ends_a_training_that_no_longer_gets_better(
     assert "no better validation for 2; stopping" in capsys.readouterr().err
     with pytest.raises(DensnetError, match="patience: expected a positive whole number"):
         replace(SHORT, patience=0)
+
+
+def test_impossible_settings_are_refused() -> None:
+    for field, value in (("overlap_weight", -1.0), ("dipole_weight", float("nan")), ("optimizer", "sgd")):
+        with pytest.raises(DensnetError, match=f"training {field}: expected .* found '?{value}"):
+            replace(SHORT, **{field: value})
 
 
 def test_events_hold_what_the_csv_holds(water_labels: Path, tmp_path: Path) -> None:

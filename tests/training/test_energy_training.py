@@ -27,7 +27,7 @@ SMALL = EnergyModelSettings(channels=8, edge_channels=4, l_max=2, cutoff=3.0)
 def density(water_labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("density")
     settings = DensityModelSettings(channels=8, edge_channels=4, cutoff=3.0)
-    training = DensityTrainingSettings(steps=100, batch_size=4, learning_rate=1e-2)
+    training = DensityTrainingSettings(steps=100, batch_size=4)
     train_density(water_labels, settings, training, output=folder / "density.pt", log=folder / "density.csv")
     return folder / "density.pt"
 
