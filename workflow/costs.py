@@ -44,7 +44,7 @@ def costs(config: Mapping[str, Any]) -> list[str]:
             continue
         frames, seconds = frames_of(config, system), seconds_of_a_label(n)
         total += frames * seconds
-        lines.append(f"  {name}: {frames} labels of {n} functions, {seconds:.3g} s each: {hours(frames * seconds)}")
+        lines.append(f"  {name}: {frames} labels of {n} functions, {seconds:.0f} s each: {hours(frames * seconds)}")
     if not lines:
         return []
     level = "an estimate from PBE/def2-SVP; hybrids, diffuse functions and old machines take longer"

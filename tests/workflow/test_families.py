@@ -8,11 +8,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import xarray as xr
 import yaml
 from configuration import CHECKED, ConfigurationError, configuration
 from costs import costs, seconds_of_a_label
+from given_labels import labels_in
 from sweeps import Places, variants
+
+from densnet.io.netcdf import variable, write_dataset
+from densnet.oligomer import chain_numbers
 
 ROOT = Path(__file__).parents[2]
 FAMILY: dict[str, Any] = {
@@ -142,21 +148,78 @@ def test_costs_follow_the_measured_times() -> None:
     assert "together 1.3 h" in lines[-1]
 
 
-@pytest.mark.slow
-def test_jobs_of_a_family(tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config(sweep={"density_model.target": ["direct"]})))
+def test_the_study_of_polythiophene_is_good_and_says_its_costs() -> None:
+    study = configuration(yaml.safe_load((ROOT / "studies" / "polythiophene.yaml").read_text()))
+    assert study["families"]["polythiophene"]["unseen"] == [8, 10, 12]
+    assert "together 13 h" in costs(study)[-1]
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    """What the configuration looks at of labels of chains of 1, 2, 4 and 6 units; the last has test frames alone."""
+    labels_in.cache_clear()
+    level = {"functional": "PBE", "basis": "def2-SVP", "dispersion": "none", "charge": 0, "multiplicity": 1}
+    for n, split in ((1, "tttvs"), (2, "ttvs"), (4, "ttvs"), (6, "ss")):
+        names = [{"t": "train", "v": "validation", "s": "test"}[letter] for letter in split]
+        numbers = variable(("atom",), chain_numbers("thiophene", n), "1", "numbers")
+        files = {
+            "geometries.nc": ("sample", {"split": variable(("frame",), names, "1", "split"), "numbers": numbers}),
+            "orbitals.nc": ("label", {"orbitals": variable(("frame",), np.zeros(len(split)), "1", "orbitals")}),
+            "atoms.nc": ("atoms", {}),
+        }
+        for name, (stage, data) in files.items():
+            coords = {"frame": range(len(split))} if stage == "label" else {}
+            dataset = xr.Dataset(data, coords=coords, attrs=level)
+            write_dataset(dataset, tmp_path / "data" / str(n) / name, stage=stage, method_version=1, settings={})
+    return tmp_path / "data"
+
+
+def given(labels: Path, n_train: int = 2) -> dict[str, Any]:
+    budget = {"n_train": n_train, "n_validation": 1, "n_test": 1}
+    return config({"labels": str(labels), "sizes": {1: budget, 2: budget, 4: budget}})
+
+
+def test_a_budget_beyond_the_given_labels_is_one_line(labels: Path) -> None:
+    assert configuration(given(labels))["systems"]["pt/6"]["frames"] == {"n_test": 2}
+    with pytest.raises(ConfigurationError) as caught:
+        configuration(given(labels, n_train=3))
+    lines = str(caught.value).splitlines()
+    assert [line.split(":")[0] for line in lines] == [f"systems.pt.sizes.{n}.n_train" for n in (2, 4)]
+    assert "expected at most 2, as many as" in lines[0]
+    assert lines[0].endswith("(systems.pt.labels), found 3")
+
+
+def planned(folder: Path, what: dict[str, Any]) -> tuple[dict[str, int], list[str]]:
+    """Return the jobs of each rule that Snakemake plans, and the lines that it prints."""
+    (folder / "config.yaml").write_text(yaml.safe_dump(what))
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow" / "Snakefile"), "--dry-run"]
     command += ["--workflow-profile", str(ROOT / "profiles" / "local"), "--printshellcmds"]
-    planned = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert planned.returncode == 0, planned.stdout + planned.stderr
-    text = planned.stdout.split("Job stats")[1]
+    found = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+    text = found.stdout.split("Job stats")[1]
     counts = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE)}
-    once = ("atoms", "fit_basis", "frames", "lengths")
-    assert [counts[rule] for rule in once] == [1] * 4
+    return counts, found.stdout.splitlines()
+
+
+@pytest.mark.slow
+def test_jobs_of_a_family(tmp_path: Path) -> None:
+    counts, lines = planned(tmp_path, config(sweep={"density_model.target": ["direct"]}))
+    assert [counts[rule] for rule in ("atoms", "fit_basis", "frames", "lengths")] == [1] * 4
     assert (counts["geometries"], counts["labels"], counts["trajectory"]) == (4, 4, 4)
     assert counts["label_shard"] == 8 + 8 + 8 + 2
     assert (counts["density_model"], counts["energy_model"], counts["evaluation"]) == (2, 2, 8)
-    training = [line for line in planned.stdout.splitlines() if "train density" in line]
+    training = [line for line in lines if "train density" in line]
+    assert len(training) == 2
     assert all("pt/1/labels.nc results/f/pt/2/labels.nc results/f/pt/4/labels.nc" in line for line in training)
-    fits = [line for line in planned.stdout.splitlines() if "densnet fit " in line]
+    fits = [line for line in lines if "densnet fit " in line]
     assert sum("--fit-basis results/f/pt/fit_basis.json" in line for line in fits) == 3
+
+
+@pytest.mark.slow
+def test_jobs_of_a_family_whose_labels_are_given(labels: Path, tmp_path: Path) -> None:
+    counts, lines = planned(tmp_path, given(labels))
+    # of the unseen length only what its dynamics start from is sampled
+    assert counts["geometries"] == 1
+    assert not {"label_shard", "atoms", "frames"} & set(counts)
+    (fit,) = (line for line in lines if "densnet fit " in line and "data/6" in line)
+    assert f"--shards {labels}/6/orbitals.nc --geometries {labels}/6/geometries.nc" in fit
