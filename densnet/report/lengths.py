@@ -166,7 +166,7 @@ def _force_errors(evaluation: xr.Dataset) -> Array:
 
 
 def _unit_errors(evaluation: xr.Dataset) -> tuple[Array, Array, Array, Array]:
-    """Return sums of density [e] and force errors [meV/Å], (frame, unit); electrons and atoms of units (unit,)."""
+    """Return sums of density errors [e], force errors [meV/Å], (frame, unit); electrons and atoms of units (unit,)."""
     unit, numbers = evaluation["unit"].values, evaluation["numbers"].values
     member = (unit[:, None] == np.arange(_units(evaluation))).astype(float)
     n_electrons = numbers.sum() - float(evaluation.attrs["charge"])

@@ -99,11 +99,11 @@ def train_density(
     files = load_label_files(paths, max_units=training.max_units, n_train=training.n_train)
     whitened = WhitenedBasis(files[0].basis, files[0].elements)
     memory_gib = training.metric_memory_gib / len(files)
-    frames = [_frames(one, whitened, model, training, output.parent, memory_gib) for one in files]
+    frames = [density_frames(one, whitened, model.target, training, output.parent, memory_gib) for one in files]
     network = initial_model(files, model, whitened, [one.train for one in frames], training.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device)
-    frames = [_on_device(one, device) for one in frames]
+    frames = [on_device(one, device) for one in frames]
     identity = {
         "labels": [fingerprint(path) for path in paths],
         "model": asdict(model),
@@ -115,12 +115,12 @@ def train_density(
 
     def loss_of(batch: torch.Tensor) -> torch.Tensor:
         parts = [(frames[number], frames[number].train, rows) for number, rows in by_file(batch, n_train)]
-        return _loss(network, parts, training.dipole_weight)[0]
+        return density_loss(network, parts, training.dipole_weight)[0]
 
     def validate() -> dict[str, float]:
         parts = [(one, one.validation, torch.arange(len(one.validation.x))) for one in frames]
         with torch.no_grad():
-            loss, predicted, dipole = _loss(network, parts, training.dipole_weight)
+            loss, predicted, dipole = density_loss(network, parts, training.dipole_weight)
             energies = [
                 replace(targets, metric=one.coulomb).error_energy(rows, x)
                 for (one, targets, rows), x in zip(parts, predicted, strict=True)
@@ -138,21 +138,24 @@ def train_density(
     return result
 
 
-def _frames(
+def density_frames(
     labels: Labels,
     whitened: WhitenedBasis,
-    model: DensityModelSettings,
+    target: str,
     training: DensityTrainingSettings,
     folder: Path,
     memory_gib: float,
 ) -> Frames:
+    """Return the training and validation frames of a molecule, with what the loss needs; arguments as in
+    :func:`densnet.training.frames.density_targets`.
+    """
     rows = {"train": labels.frames("train", training.n_train), "validation": labels.frames("validation")}
     targets = {
         split: density_targets(
             labels,
             whitened,
             r,
-            model.target,
+            target,
             overlap_weight=training.overlap_weight,
             folder=folder,
             memory_gib=memory_gib,
@@ -167,12 +170,13 @@ def _frames(
     )
 
 
-def _on_device(frames: Frames, device: torch.device) -> Frames:
+def on_device(frames: Frames, device: torch.device) -> Frames:
+    """Move everything but the metrics to a device."""
     moved = {name: getattr(frames, name).to(device) for name in ("element", "index", "train", "validation")}
     return replace(frames, **moved)
 
 
-def _loss(
+def density_loss(
     network: DensityModel, parts: Sequence[tuple[Frames, DensityTargets, torch.Tensor]], dipole_weight: float
 ) -> tuple[torch.Tensor, list[torch.Tensor], torch.Tensor]:
     """Return the loss of rows of each molecule's targets, its predictions x (T, k), and all dipole errors (T, 3)."""

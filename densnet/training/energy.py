@@ -18,6 +18,7 @@ from densnet.models.energy_model import EnergyModel, EnergyModelSettings
 from densnet.models.graph import joined, replicate
 from densnet.training.density import mean_neighbours
 from densnet.training.density_response import ThroughDensity, density_jacobian, read_density
+from densnet.training.fine_tuning import fine_tune
 from densnet.training.frames import Labels
 from densnet.training.label_files import LabelPaths, by_file, described, load_label_files, paths_of
 from densnet.training.loop import LoopSettings, Training
@@ -34,8 +35,25 @@ class EnergyTrainingSettings(LoopSettings):
     """Weight of the squared error of the energy per atom over (the root mean square force times 1 Angstrom)."""
     force_weight: float = 1.0
     """Weight of the mean squared error of a force component over the root mean square force."""
+    fine_tune_steps: int = 0
+    """Steps in which, at the end, both networks are trained together; none: the density model stays as it is."""
+    fine_tune_rate: float = 1e-3
+    """Learning rate of these steps, at its highest."""
+    density_weight: float = 0.1
+    """Weight of the density model's own loss in these steps."""
     jacobian_memory_gib: float = 1.0
     """Most memory for the frames' Jacobians of the density; above it each step differentiates the density model."""
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values."""
+        super().__post_init__()
+        for field in ("energy_weight", "force_weight", "fine_tune_steps", "density_weight", "jacobian_memory_gib"):
+            if not getattr(self, field) >= 0:
+                raise DensnetError(
+                    f"training {field}: expected zero or a positive number, found {getattr(self, field)}"
+                )
+        if not self.fine_tune_rate > 0:
+            raise DensnetError(f"training fine_tune_rate: expected a positive number, found {self.fine_tune_rate}")
 
 
 @dataclass(frozen=True)
@@ -130,12 +148,15 @@ def train_energy(
     run = Training(network, training, identity=identity, checkpoint=checkpoint, log=log)
     n_train = [len(targets.energy) for targets in train]
 
-    def loss_of(batch: torch.Tensor) -> torch.Tensor:
-        parts = [(train[number], r) for number, r in by_file(batch, n_train)]
-        energy, force, atoms = _errors(network, density, parts, differentiable=True)
+    def energy_loss(errors: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        energy, force, atoms = errors
         per_atom = energy / (atoms * scale).float()
         loss = training.energy_weight * per_atom.square().mean()
         return loss + training.force_weight * (force / scale).square().mean()
+
+    def loss_of(batch: torch.Tensor) -> torch.Tensor:
+        parts = [(train[number], r) for number, r in by_file(batch, n_train)]
+        return energy_loss(_errors(network, density, parts, differentiable=True))
 
     def validate() -> dict[str, float]:
         parts = [(targets, torch.arange(len(targets.energy))) for targets in validation]
@@ -146,9 +167,24 @@ def train_energy(
         }
 
     run.run(sum(n_train), loss_of, validate, "validation_force_mae_mev_per_angstrom")
-    result = DenSNet(density.cpu(), network.cpu().eval(), trained.free_atoms)
+    history = read_description(density_path)["provenance"]
+    if training.fine_tune_steps:
+        fine_tune(
+            network,
+            density,
+            files,
+            train,
+            validation,
+            training,
+            energy_loss=energy_loss,
+            of_density=history["training"],
+            identity=identity,
+            checkpoint=output.with_name(output.name + ".fine_tuning.checkpoint"),
+            log=log.with_name(f"{log.stem}_fine_tuning{log.suffix}"),
+        )
+    result = DenSNet(density.cpu().eval(), network.cpu().eval(), trained.free_atoms)
     record = {
-        **read_description(density_path)["provenance"],
+        **history,
         "energy_training": asdict(training),
         "energy_molecules": described(files, n_train),
         "energy_method_version": METHOD_VERSION,

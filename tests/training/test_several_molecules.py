@@ -71,7 +71,7 @@ def test_a_batch_s_loss_is_that_of_its_molecules_one_by_one(
     alkane_labels: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Watch what training asks of the loss: over unequal molecules it is the mean of what each has alone."""
-    whole, seen = density_training._loss, []
+    whole, seen = density_training.density_loss, []
 
     def watched(network: Any, parts: Any, weight: float) -> Any:
         found = whole(network, parts, weight)
@@ -79,7 +79,7 @@ def test_a_batch_s_loss_is_that_of_its_molecules_one_by_one(
         seen.append((len(parts), float(found[0].detach()), float(torch.stack(alone).detach().mean())))
         return found
 
-    monkeypatch.setattr(density_training, "_loss", watched)
+    monkeypatch.setattr(density_training, "density_loss", watched)
     density(alkane_labels[:2], tmp_path, steps=3)
     assert max(parts for parts, *_ in seen) == 2
     for _, together, one_by_one in seen:
