@@ -110,6 +110,8 @@ def main() -> None:
             f"{row['processor'] / units:9.2f}  {row['megabytes']:5.0f}",
             flush=True,
         )
+    if not {12, 48} <= set(options.units):
+        return
     for name, words in (("wall", "wall time"), ("processor", "processor time"), ("megabytes", "memory")):
         print(f"slope of the logarithms, 12 to 48 units, {words}: {slope(options.units, [r[name] for r in rows]):.3f}")
 
