@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 from configuration import ConfigurationError, configuration
-from costs import costs
+from label_costs import label_costs
 from snakemake.common.configfile import load_configfile
 from snakemake_interface_common.exceptions import WorkflowError
 
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
             _snakemake([*arguments, "--unlock", "--quiet"])
         status = _set_up(config, options.dry_run) or _snakemake(arguments)
     if options.dry_run and not status:
-        print("\n".join(costs(config)))
+        print("\n".join(label_costs(config)))
     return status if status or options.dry_run else _summary(config)
 
 

@@ -13,8 +13,8 @@ import pytest
 import xarray as xr
 import yaml
 from configuration import CHECKED, ConfigurationError, configuration
-from costs import costs, seconds_of_a_label
 from given_labels import labels_in
+from label_costs import label_costs, seconds_of_a_label
 from sweeps import Places, variants
 
 from densnet.io.netcdf import variable, write_dataset
@@ -136,7 +136,7 @@ def test_costs_follow_the_measured_times() -> None:
     assert seconds_of_a_label(178) == pytest.approx(20)
     # the last two measurements say n^2.64
     assert seconds_of_a_label(1364) == pytest.approx(570 * 2**2.64, rel=0.01)
-    lines = costs(configuration(config()))
+    lines = label_costs(configuration(config()))
     assert [line.split(":")[0].strip() for line in lines[:-1]] == [
         "labels, in core-hours",
         "pt/1",
@@ -151,7 +151,7 @@ def test_costs_follow_the_measured_times() -> None:
 def test_the_study_of_polythiophene_is_good_and_says_its_costs() -> None:
     study = configuration(yaml.safe_load((ROOT / "studies" / "polythiophene.yaml").read_text()))
     assert study["families"]["polythiophene"]["unseen"] == [8, 10, 12]
-    assert "together 13 h" in costs(study)[-1]
+    assert "together 13 h" in label_costs(study)[-1]
 
 
 @pytest.fixture

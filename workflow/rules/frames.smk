@@ -1,7 +1,8 @@
-# Frames of a length that is not trained on, from dynamics with the model, to be labelled and judged by.
+# Frames of a length that is not trained on, from dynamics with the model, to be labelled and judged by. Once taken they
+# stay, so that another training does not ask for new labels: delete them for new ones.
 rule frames:
     input:
-        trajectory=of("trajectory", rules.trajectory.output.trajectory),
+        trajectory=ancient(of("trajectory", rules.trajectory.output.trajectory)),
         geometries=of("geometries", rules.geometries.output.geometries),
     output:
         frames=f"{SYSTEM}/frames.nc",

@@ -24,7 +24,7 @@ def seconds_of_a_label(n_functions: int) -> float:
     return float(np.exp(beyond if at > x[-1] else np.interp(at, x, y)))
 
 
-def costs(config: Mapping[str, Any]) -> list[str]:
+def label_costs(config: Mapping[str, Any]) -> list[str]:
     """Return a line for each system whose labels are made here, and one for their sum; none if all are given.
 
     A molecule that cannot be looked at has no line: the checks of the configuration have said why.
