@@ -17,7 +17,7 @@ from densnet.io.netcdf import variable
 from densnet.oligomer import torsion_angles
 from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV
 
-METHOD_VERSION: int = 1
+METHOD_VERSION: int = 2
 
 Array = NDArray[np.float64]
 
@@ -28,8 +28,13 @@ ERRORS: dict[str, tuple[str, str]] = {
     "dipole_mae_debye": ("D", "mean length of the dipole's error vector"),
     "energy_mae_mev_per_atom": ("meV/atom", "mean absolute error of the energy"),
     "force_mae_mev_per_angstrom": ("meV/angstrom", "mean absolute error of a force component"),
+    "energy_correlation": ("1", "Pearson's correlation of predicted and reference energies over the frames"),
+    "dipole_fluctuation_missed_percent": (
+        "%",
+        "variance of the dipole's error over that of the dipole, over the frames",
+    ),
 }
-"""Units and meaning of the columns of the table."""
+"""Units and meaning of the columns of the table; the last two are NaN for fewer than three frames."""
 
 
 def model_of(evaluation: xr.Dataset) -> str:
@@ -125,6 +130,8 @@ def as_rows(table: xr.Dataset) -> tuple[list[str], list[list[str]]]:
         "dipole [D]",
         "[meV/atom]",
         "[meV/Å]",
+        "r(energy)",
+        "dipole missed [%]",
     ]
     rows = []
     for row in range(table.sizes["row"]):
@@ -156,6 +163,20 @@ def _errors(evaluation: xr.Dataset) -> dict[str, float]:
         "dipole_mae_debye": E_ANGSTROM_IN_DEBYE * mean(np.linalg.norm(dipole.values, axis=1)),
         "energy_mae_mev_per_atom": EV_IN_MEV * mean(np.abs(energy)) / evaluation.sizes["atom"],
         "force_mae_mev_per_angstrom": mean(_force_errors(evaluation)),
+        **_along_trajectory(evaluation),
+    }
+
+
+def _along_trajectory(evaluation: xr.Dataset) -> dict[str, float]:
+    """Return how well energy and dipole follow the reference from frame to frame, whatever their means are."""
+    if evaluation.sizes["frame"] < 3:
+        return {"energy_correlation": float("nan"), "dipole_fluctuation_missed_percent": float("nan")}
+    reference = evaluation["dipole_reference"].values
+    error = evaluation["dipole_predicted"].values - reference
+    correlation = np.corrcoef(evaluation["energy_predicted"].values, evaluation["energy_reference"].values)[0, 1]
+    return {
+        "energy_correlation": float(correlation),
+        "dipole_fluctuation_missed_percent": 100 * float(error.var(axis=0).sum() / reference.var(axis=0).sum()),
     }
 
 

@@ -17,6 +17,27 @@ from densnet.report.style import read_picture
 from densnet.units import E_ANGSTROM_IN_DEBYE
 
 
+def moving(frames: int) -> xr.Dataset:
+    """Return an evaluation whose energies and dipoles change from frame to frame, the predictions half as much."""
+    one = evaluation(2)
+    found = one.isel(frame=np.zeros(frames, dtype=int)).copy(deep=True)
+    steps = np.arange(float(frames))
+    found["energy_reference"].values[:] = steps
+    found["energy_predicted"].values[:] = 100.0 + 0.5 * steps
+    found["dipole_reference"].values[:] = steps[:, None] * [1.0, 0.0, -1.0]
+    found["dipole_predicted"].values[:] = 7.0 + 0.5 * steps[:, None] * [1.0, 0.0, -1.0]
+    return found
+
+
+def test_what_changes_from_frame_to_frame_is_judged_apart_from_means() -> None:
+    table = lengths_table([moving(5)])
+    assert float(table["energy_correlation"][0]) == pytest.approx(1.0)
+    # half of the amplitude is missed, a quarter of the variance
+    assert float(table["dipole_fluctuation_missed_percent"][0]) == pytest.approx(25.0)
+    few = lengths_table([moving(2)])
+    assert np.isnan(few["energy_correlation"][0])
+
+
 def evaluation(units: int, *, target: str = "delta", trained: str = "[1, 2]", error: float = 1.0) -> xr.Dataset:
     """Return two test frames of ethylene chains, whose errors all follow from one number."""
     chain = oligomer("*CC*", units, count=1)
