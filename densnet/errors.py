@@ -14,7 +14,7 @@ class DensnetError(Exception):
 
 
 class Stopped(BaseException):
-    """TERM or USR1 came, as schedulers send before a job's time is over; like KeyboardInterrupt, no ``except`` takes it.
+    """TERM or USR1 came, as schedulers send before a job's time is over; no ``except Exception`` takes it.
 
     The command line prints the message and exits with the status that shells give a process killed by this signal.
 
