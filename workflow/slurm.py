@@ -99,8 +99,8 @@ def _refusal(job: PlannedJob, request: Sequence[str]) -> str:
     if answer.returncode == 0 or "node configuration" in answer.stderr:
         return ""
     return (
-        f"{job.rule}: the scheduler refuses {shlex.join(request)} ({' '.join(answer.stderr.split())}); set slurm_account "
-        f"and slurm_partition, in {BLOCK}, to names of this site (sinfo; sacctmgr show associations)"
+        f"{job.rule}: the scheduler refuses {shlex.join(request)} ({' '.join(answer.stderr.split())}); set "
+        f"slurm_account and slurm_partition, in {BLOCK}, to names of this site (sinfo; sacctmgr show associations)"
     )
 
 
@@ -123,16 +123,16 @@ def _too_much(job: PlannedJob, nodes: Sequence[Sequence[str]]) -> str:
         )
     if job.threads > cores:
         return (
-            f"{job.rule}: threads: expected at most {cores}, the largest node of partition {name}, found {job.threads}; "
-            "set fewer in the profile (set-threads)"
+            f"{job.rule}: threads: expected at most {cores}, the largest node of partition {name}, found {job.threads}"
+            "; set fewer in the profile (set-threads)"
         )
     wanted = _gpus(asked)
     if wanted and not any(_has(node[2], *wanted) for node in nodes):
         there = ", ".join(sorted({node[2] for node in nodes})).replace("(null)", "none")
-        model, number = wanted
+        named = f"{wanted[1]} {wanted[0] or 'of any type'}"
         return (
-            f"{job.rule}: gpu: expected GPUs that partition {name} has ({there}), found {number} {model or 'of any type'};"
-            f" set slurm_partition, gpu and gpu_model, {where}, or delete the rule's line to compute on CPUs"
+            f"{job.rule}: gpu: expected GPUs that partition {name} has ({there}), found {named}; "
+            f"set slurm_partition, gpu and gpu_model, {where}, or delete the rule's line to compute on CPUs"
         )
     limit = max(_minutes(node[3]) for node in nodes)
     if asked["runtime"] > limit:

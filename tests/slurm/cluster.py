@@ -54,7 +54,7 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=2
 MinJobAge=3600
 KillWait=20
 ReturnToService=2
-SlurmdTimeout=30
+SlurmdTimeout=10
 GresTypes=gpu
 SlurmdParameters=config_overrides
 NodeName={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=64000 Gres=gpu:fake:2 State=UNKNOWN
