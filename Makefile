@@ -7,7 +7,7 @@ CONFIG ?= config.yaml
 PROFILE ?= profiles/local
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo run sweep test env python lint format types imports plan clean lock help
+.PHONY: demo run sweep test test-slurm env python lint format types imports plan clean lock help
 
 demo: run ## from config.yaml to results/<run>/report.html and the closing table
 
@@ -19,7 +19,12 @@ sweep: env ## only what sweep: of config.yaml asks for, to results/<run>/sweep.c
 
 test: python ## the whole test suite
 	@envs/setup.sh psi4 || { [ -z "$$CI" ] && echo "tests that need Psi4 are left out"; }
-	@python -m pytest -q $(PYTEST_ARGS)
+	@python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/slurm $(PYTEST_ARGS)
+	@echo "tests on a Slurm cluster were left out: make test-slurm"
+
+test-slurm: python ## the pipeline on a Slurm cluster that is brought up for it; needs root
+	@envs/setup.sh slurm psi4
+	@python -m pytest -q tests/slurm $(PYTEST_ARGS)
 
 env: ## .venv from the lock, and Psi4
 	@envs/setup.sh
@@ -54,4 +59,4 @@ clean: ## remove results and Snakemake's own records (not .venv)
 	rm -rf results .snakemake
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12

@@ -1,4 +1,4 @@
-"""CPU time of a label against the number of basis functions, for the table in workflow/costs.py.
+"""CPU time of a label against the number of basis functions, for workflow/costs.csv.
 
 Run as ``python benchmarks/label_cost.py FOLDER``; about a minute of one core a molecule. Each molecule's geometries are
 labelled once alone and once in a shard of three: the difference is two labels, the rest is what a job costs to start.
@@ -7,6 +7,7 @@ labelled once alone and once in a shard of three: the difference is two labels, 
 from __future__ import annotations
 
 import resource
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -17,9 +18,10 @@ from densnet.basis.basis import Basis
 from densnet.io.netcdf import read_dataset
 
 MOLECULES = {"water": "O", "methanethiol": "CS", "ethanol": "CCO", "ethanethiol": "CCS", "thiophene": "c1ccsc1"}
-SAMPLING = "--n-train 4 --n-validation 1 --n-test 1 --temperatures 300 --n-conformers 1 --n-trajectories 1".split()
-SAMPLING += "--n-test-trajectories 1 --candidates-per-frame 1 --equilibration-fs 50 --interval-fs 20".split()
-SAMPLING += ["--test-interval-fs", "20"]
+SAMPLING = shlex.split(
+    "--n-train 4 --n-validation 1 --n-test 1 --temperatures 300 --n-conformers 1 --n-trajectories 1 "
+    "--n-test-trajectories 1 --candidates-per-frame 1 --equilibration-fs 50 --interval-fs 20 --test-interval-fs 20"
+)
 
 
 def cpu_seconds(*words: str | Path) -> float:

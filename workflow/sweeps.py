@@ -189,6 +189,15 @@ def table_rows(config: Mapping[str, Any], run: str, files: Mapping[str, str], me
     return rows
 
 
+def rows_for_peers(config: Mapping[str, Any], rows: Iterable[Values]) -> list[Values]:
+    """Return the first row of each system and number of training frames: a peer knows nothing of our other keys."""
+    key = "energy_model.training.n_train"
+    first: dict[tuple[str, Any], Values] = {}
+    for row in rows:
+        first.setdefault((row["system"], row["settings"].get(key, lookup(config, key))), row)
+    return list(first.values())
+
+
 def write_plan(path: str, notes: Iterable[str], *, places: Places, rows: list[Values]) -> None:
     """Write what was swept and where each variant is; and beside each variant, in the order of places, what it is."""
     listed = [{"name": axis.name, "keys": axis.keys} for axis in axes(places.config)]

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_text
 from densnet.peers.mace_stage import MaceSettings, train_mace
-from densnet.report.peer_table import our_row, peer_row, read_training_seconds, table_csv
+from densnet.report.peer_table import our_rows, peer_rows, read_training_seconds, table_csv
 from densnet.report.table import plain_table
 
 _MANY = Parameter(consume_multiple=True)
@@ -79,8 +79,8 @@ def table(
             for path in peer[here["peer"]]
         ]
         own = read_dataset(evaluation[number], stage="evaluate", variables=("energy_predicted", "forces_predicted"))
-        rows.append(our_row(name, own, peers, read_training_seconds(training_log[here["training_log"]])))
-        rows += [peer_row(name, one) for one in peers]
+        rows += our_rows(name, own, peers, read_training_seconds(training_log[here["training_log"]]))
+        rows += [row for one in peers for row in peer_rows(name, one)]
     text = table_csv(rows)
     write_text(output, text)
     shown = [line.split(",") for line in text.splitlines()]

@@ -33,7 +33,7 @@ class EnergyModelSettings:
     """Highest degree of the features that neighbours send in later rounds."""
     layers: int = 2
     """Rounds of message passing."""
-    body_order: int = 3
+    body_order: int = 4
     """Atoms coupled in one round: 2, 3 or 4."""
     cutoff: float = 5.0
     """Angstrom."""

@@ -206,6 +206,7 @@ def _assemble(frames: LabelledFrames, predicted: Mapping[str, np.ndarray]) -> xr
     return xr.Dataset(
         {
             "numbers": variable(("atom",), frames.numbers, "1", "atomic numbers"),
+            **({"temperature": data["temperature"]} if "temperature" in data else {}),
             "energy_reference": variable(("frame",), data["energy"].values, "eV", "energy of the label"),
             "forces_reference": variable(xyz, data["forces"].values, "eV/angstrom", "forces of the label"),
             "energy_predicted": variable(("frame",), predicted["energy"], "eV", "energy of the peer"),

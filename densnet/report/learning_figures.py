@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 
 _LABELS: dict[str, str] = {
     "train_loss": "training loss",
+    "validation_loss": "validation: loss",
     "validation_coulomb_error_mha": "validation: Coulomb error [mHa]",
     "validation_dipole_mae_debye": "validation: dipole error [D]",
     "validation_force_mae_mev_per_angstrom": "validation: force error [meV/Å]",

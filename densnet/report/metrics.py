@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,10 @@ from ase.data import chemical_symbols
 
 from densnet.errors import DensnetError
 from densnet.report.calibration import calibrations, has_spread
+from densnet.report.temperatures import frames_by_temperature
 from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV
 
-METHOD_VERSION: int = 2
+METHOD_VERSION: int = 3
 
 Metrics = dict[str, float | int | None]
 """None is what cannot be known: labels without orbitals have no Kohn-Sham density to compare with."""
@@ -133,8 +135,23 @@ EXPLANATIONS: dict[str, Explanation] = {
 }
 
 
+AT_TEMPERATURE = {
+    "density_nmae_percent": "density_nmae_at_{T}k_percent",
+    "dipole_mae_debye": "dipole_mae_at_{T}k_debye",
+    "energy_mae_mev_per_atom": "energy_mae_at_{T}k_mev_per_atom",
+    "force_mae_mev_per_angstrom": "force_mae_at_{T}k_mev_per_angstrom",
+}
+"""Errors that are also given for the test frames of each temperature T in K, where there are several."""
+
+
 def explanation(key: str) -> Explanation:
-    """Return how ``key`` is shown; spectrum scores carry their reference in the key, parts of the error an element."""
+    """Return how ``key`` is shown; keys may carry a spectrum's reference, an element or a temperature."""
+    at = re.search(r"_at_(\d+)k", key)
+    if at:
+        whole = EXPLANATIONS[key.replace(at.group(), "")]
+        return Explanation(
+            f"{whole.label}, {at.group(1)} K", whole.unit, f"{whole.meaning} Test frames of one temperature."
+        )
     element = key.removeprefix("density_nmae_of_").removesuffix("_percent")
     if f"density_nmae_of_{element}_percent" == key:
         meaning = f"Part of the density error in the cells (Becke) of all {element} atoms; the parts sum to the whole."
@@ -195,17 +212,37 @@ def evaluation_metrics(evaluation: xr.Dataset) -> Metrics:
 
 
 def _errors(evaluation: xr.Dataset) -> Metrics:
+    scores = _scores(evaluation)
+    return {
+        **_density_metrics(evaluation),
+        "dipole_mae_debye": scores["dipole_mae_debye"],
+        **_potential_metrics(evaluation),
+        "charge_max_error_e": float(np.max(np.abs(np.asarray(evaluation["charge_error"], dtype=float)))),
+        "energy_mae_mev_per_atom": scores["energy_mae_mev_per_atom"],
+        "force_mae_mev_per_angstrom": scores["force_mae_mev_per_angstrom"],
+        **_at_temperatures(evaluation),
+        **(_spread_metrics(evaluation) if has_spread(evaluation) else {}),
+    }
+
+
+def _scores(evaluation: xr.Dataset) -> Metrics:
+    """Return the four errors of :data:`AT_TEMPERATURE`."""
     energy_error = evaluation["energy_predicted"] - evaluation["energy_reference"]
     force_error = evaluation["forces_predicted"] - evaluation["forces_reference"]
     dipole_error = evaluation["dipole_predicted"] - evaluation["dipole_reference"]
     return {
-        **_density_metrics(evaluation),
+        "density_nmae_percent": _mean(evaluation["nmae"]),
         "dipole_mae_debye": E_ANGSTROM_IN_DEBYE * _mean(np.sqrt((dipole_error**2).sum("x", skipna=False))),
-        **_potential_metrics(evaluation),
-        "charge_max_error_e": float(np.max(np.abs(np.asarray(evaluation["charge_error"], dtype=float)))),
         "energy_mae_mev_per_atom": EV_IN_MEV * _mean(np.abs(energy_error)) / evaluation.sizes["atom"],
         "force_mae_mev_per_angstrom": EV_IN_MEV * _mean(np.abs(force_error)),
-        **(_spread_metrics(evaluation) if has_spread(evaluation) else {}),
+    }
+
+
+def _at_temperatures(evaluation: xr.Dataset) -> Metrics:
+    return {
+        AT_TEMPERATURE[key].format(T=T): value
+        for T, frames in frames_by_temperature(evaluation).items()
+        for key, value in _scores(frames).items()
     }
 
 

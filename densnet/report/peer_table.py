@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from densnet.errors import DensnetError
+from densnet.report.temperatures import frames_by_temperature
 from densnet.units import EV_IN_MEV
 
-METHOD_VERSION: int = 1
+METHOD_VERSION: int = 2
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class PeerRow:
     """One model; None is what was not measured. Times are of energy and forces, ours with the dipole and the density.
 
     Attributes:
+        temperature_kelvin: of the test frames that errors are given for; None for all of them.
         ms_per_evaluation: of one molecule.
         ms_per_replica: of one molecule in a batch.
         train_seconds: wall time of the training, ours of both models.
@@ -30,6 +32,7 @@ class PeerRow:
     system: str
     model: str
     n_train: int
+    temperature_kelvin: int | None
     n_test: int
     energy_mae_mev: float
     energy_mae_mev_per_atom: float
@@ -44,6 +47,7 @@ class PeerRow:
 LABELS = {
     "model": "",
     "n_train": "training frames",
+    "temperature_kelvin": "at [K]",
     "n_test": "test frames",
     "energy_mae_mev": "energy MAE [meV]",
     "energy_mae_mev_per_atom": "energy MAE [meV/atom]",
@@ -68,10 +72,10 @@ def _errors(dataset: xr.Dataset) -> dict[str, float | int]:
     }
 
 
-def peer_row(system: str, peer: xr.Dataset) -> PeerRow:
-    """Return the row of a peer from the outcome of "peer"."""
+def peer_rows(system: str, peer: xr.Dataset) -> list[PeerRow]:
+    """Return the rows of a peer from the outcome of "peer": of all test frames, then of each temperature's."""
     recorded = peer.attrs
-    return PeerRow(
+    whole = PeerRow(
         system=system,
         model=f"{recorded['peer']} {recorded['size']} ({recorded['hidden_irreps']})",
         n_train=int(recorded["n_train"]),
@@ -80,12 +84,23 @@ def peer_row(system: str, peer: xr.Dataset) -> PeerRow:
         train_seconds=float(recorded["train_seconds"]),
         parameters=int(recorded["n_parameters"]),
         threads=int(recorded["threads"]),
+        temperature_kelvin=None,
         **_errors(peer),  # type: ignore[arg-type]
     )
+    return [whole, *_at_temperatures(whole, peer)]
 
 
-def our_row(system: str, evaluation: xr.Dataset, peers: Sequence[xr.Dataset], train_seconds: float | None) -> PeerRow:
-    """Return our own row: errors from the outcome of "evaluate", times from where a peer was timed beside it.
+def _at_temperatures(whole: PeerRow, dataset: xr.Dataset) -> list[PeerRow]:
+    return [
+        replace(whole, temperature_kelvin=T, **_errors(frames))  # type: ignore[arg-type]
+        for T, frames in frames_by_temperature(dataset).items()
+    ]
+
+
+def our_rows(
+    system: str, evaluation: xr.Dataset, peers: Sequence[xr.Dataset], train_seconds: float | None
+) -> list[PeerRow]:
+    """Return our own rows: errors from the outcome of "evaluate", times from where a peer was timed beside it.
 
     Raises:
         DensnetError: the peers were judged by other frames or references than our model.
@@ -97,7 +112,7 @@ def our_row(system: str, evaluation: xr.Dataset, peers: Sequence[xr.Dataset], tr
         if not same:
             raise DensnetError(f"{system}: evaluation and peer have different test frames; run both on the same labels")
     timed = [peer.attrs for peer in peers if "model_ms_per_evaluation" in peer.attrs]
-    return PeerRow(
+    whole = PeerRow(
         system=system,
         model="densnet",
         n_train=int(evaluation.attrs["n_train"]),
@@ -106,8 +121,10 @@ def our_row(system: str, evaluation: xr.Dataset, peers: Sequence[xr.Dataset], tr
         train_seconds=train_seconds,
         parameters=int(timed[0]["model_n_parameters"]) if timed else None,
         threads=int(peers[0].attrs["threads"]) if peers else 1,
+        temperature_kelvin=None,
         **_errors(evaluation),  # type: ignore[arg-type]
     )
+    return [whole, *_at_temperatures(whole, evaluation)]
 
 
 def _least(recorded: Sequence[Mapping[str, float]], name: str) -> float | None:

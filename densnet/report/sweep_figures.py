@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -37,11 +37,12 @@ PANELS_A_ROW = 3
 Array = NDArray[np.float64]
 
 
-def sweep_figures(table: xr.Dataset) -> Iterator[Picture]:
-    """Yield one figure a system, named ``sweep_<system>``."""
+def sweep_figures(table: xr.Dataset, peers: Sequence[Mapping[str, str]] = ()) -> Iterator[Picture]:
+    """Yield one figure a system, named ``sweep_<system>``; rows of the table of peers are drawn beside ours."""
     for system in dict.fromkeys(table["system"].values.tolist()):
         with style():
-            yield sweep_figure(table.isel(variant=table["system"].values == system), str(system))
+            own = [row for row in peers if row["system"] == system and not row["temperature_kelvin"]]
+            yield sweep_figure(table.isel(variant=table["system"].values == system), str(system), own)
 
 
 def abscissa(axes: tuple[Axis, ...]) -> Axis:
@@ -51,8 +52,8 @@ def abscissa(axes: tuple[Axis, ...]) -> Axis:
     return (frames or others or list(axes))[0]
 
 
-def sweep_figure(table: xr.Dataset, system: str) -> Picture:
-    """Draw every error, and the training time, of one system's variants.
+def sweep_figure(table: xr.Dataset, system: str, peers: Sequence[Mapping[str, str]] = ()) -> Picture:
+    """Draw every error, and the training time, of one system's variants; learning curves of its peers with them.
 
     Raises:
         DensnetError: nothing of that system in the table.
@@ -74,13 +75,16 @@ def sweep_figure(table: xr.Dataset, system: str) -> Picture:
         spare.set_visible(False)
     for number, (panel, name) in enumerate(zip(grid, panels, strict=False)):
         _draw(panel, table, name, _series(table, series), places, connected=numeric)
+        if learning:
+            draw_peers(panel, name, peers)
         panel_letter(panel, "abcdefghijkl"[number])
         panel.set_title(_label(name), fontsize=8.5, loc="right")
         panel.set_xlabel("training frames" if learning else across.title)
         _scales(panel, ticks, numeric=numeric, learning=learning)
         _heights(panel, logarithmic=learning and name in SHOWN, from_zero=name not in extra)
-    if series:
-        handles, labels = grid[0].get_legend_handles_labels()
+    legend = {label: handle for panel in grid for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)}
+    if legend:
+        handles, labels = list(legend.values()), list(legend)
         figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 5))
     title = "Learning curves" if learning else f"Errors against {across.title}"
     return picture(figure, f"sweep_{system}", title, _caption(table, system, across, series))
@@ -142,6 +146,18 @@ def _draw(
         if name in FLOORS and FLOORS[name] in table:
             x, floor, _ = _averaged(places[rows], table[FLOORS[name]].values[rows])
             panel.plot(x + shift, floor, color=FLOOR, ls=":" if connected else "", marker="_", lw=1.0, zorder=1)
+
+
+def draw_peers(panel: Axes, name: str, peers: Sequence[Mapping[str, str]]) -> None:
+    """Draw the errors and the cost of peers against their numbers of training frames, a dashed line each."""
+    column, factor = ("train_seconds", 1 / 60) if name == COST else (name, 1.0)
+    models = dict.fromkeys(row["model"] for row in peers if row["model"] != "densnet")
+    for number, model in enumerate(models):
+        known = sorted((int(r["n_train"]), float(r[column])) for r in peers if r["model"] == model and r.get(column))
+        if known:
+            frames, values = zip(*known, strict=True)
+            grey = ("#555555", "#999999")[number % 2]
+            panel.plot(frames, [factor * v for v in values], "--", color=grey, marker="x", ms=4, lw=1.1, label=model)
 
 
 def _averaged(places: Array, values: Array) -> tuple[Array, Array, Array]:

@@ -23,7 +23,7 @@ from densnet.training.frames import Labels, load_labels
 from densnet.training.loop import LoopSettings, Training
 from densnet.units import EV_IN_MEV
 
-METHOD_VERSION: int = 2
+METHOD_VERSION: int = 3
 
 JACOBIAN_BATCH = 16
 """Frames whose Jacobians are taken at once."""

@@ -30,7 +30,7 @@ from densnet.training.frames import Labels, load_labels
 from densnet.training.spread import density_spread, density_spread_variables, prediction_spread
 from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE, EV_IN_MEV, HARTREE_IN_EV, HARTREE_IN_MILLIHARTREE
 
-METHOD_VERSION: int = 2
+METHOD_VERSION: int = 3
 
 BLOCK = 32
 """Frames that the networks take at once: their memory grows with it."""
@@ -79,6 +79,7 @@ def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Data
             "positions": data["positions"],
             "numbers": data["numbers"],
             "distance_to_train": data["distance_to_train"],
+            **({"temperature": data["temperature"]} if "temperature" in data else {}),
             **_references(data),
             **_predicted(mean_of(members), coefficients.mean(axis=0)),
             **(prediction_spread(members) | _density_spread(data, labels, coefficients) if others else {}),

@@ -14,7 +14,7 @@ import torch
 import xarray as xr
 
 from densnet.basis.basis import Basis
-from densnet.basis.integrals import coulomb
+from densnet.basis.integrals import coulomb, overlap
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, settings_of
 from densnet.models.whitened_basis import WhitenedBasis
@@ -109,8 +109,8 @@ class DensityTargets:
     Attributes:
         positions: Angstrom, (T, a, 3), float32.
         x: whitened target coefficients, (T, k), float64.
-        metric: L⁻¹ J L⁻ᵀ of each frame, (T, k, k) float32, so that xᵀ metric x is a Coulomb self-energy in Hartree; it
-            stays in the host's memory, or in a file mapped into it, whatever the device.
+        metric: of each frame, as :func:`metrics` gives it; it stays in the host's memory, or in a file mapped into it,
+            whatever the device.
         dipole: electronic dipole Σ x_k ∫ r χ_k of the target, e Angstrom, (T, 3).
     """
 
@@ -124,23 +124,31 @@ class DensityTargets:
         return DensityTargets(**{name: v if name == "metric" else v.to(device) for name, v in vars(self).items()})
 
     def error_energy(self, rows: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """Return (Δρ|Δρ) of predictions x (T, k) for some rows, (T,), in Hartree."""
+        """Return Δxᵀ metric Δx of predictions x (T, k) for some rows, (T,), in Hartree."""
         difference = x - self.x[rows].to(x.dtype)
         metric = self.metric[rows.to(self.metric.device)].to(x.device)
         return torch.einsum("tk,tkl,tl->t", difference, metric, difference)
 
 
 def density_targets(
-    labels: Labels, whitened: WhitenedBasis, rows: np.ndarray, target: str, *, folder: Path, memory_gib: float
+    labels: Labels,
+    whitened: WhitenedBasis,
+    rows: np.ndarray,
+    target: str,
+    *,
+    overlap_weight: float,
+    folder: Path,
+    memory_gib: float,
 ) -> DensityTargets:
-    """Whiten the coefficients and Coulomb matrices of some frames.
+    """Whiten the coefficients and metrics of some frames.
 
     Args:
         labels: the label file.
         whitened: its fitting basis, float64.
         rows: frames to take.
         target: ``"delta"`` (prior subtracted) or ``"direct"``.
-        folder: where Coulomb matrices go that need more memory than allowed.
+        overlap_weight: bohr², of the overlap beside the Coulomb matrix.
+        folder: where metrics go that need more memory than allowed.
         memory_gib: most memory for them.
     """
     data = labels.dataset.isel(frame=rows)
@@ -154,18 +162,41 @@ def density_targets(
     blocks[:, index] = c
     shape = (n_frames * n_atoms, (whitened.l_max + 1) ** 2, whitened.n_max)
     x = whitened.whiten(blocks.reshape(shape), element.repeat(n_frames)).reshape(n_frames, -1)[:, index]
-    transform = _flat_unwhitening(whitened, element, index)
-    metric = _room((n_frames, len(index), len(index)), folder, memory_gib)
-    for frame, positions in enumerate(data["positions"].values):
-        J = torch.as_tensor(coulomb(labels.basis, labels.numbers, positions / BOHR_IN_ANGSTROM))
-        metric[frame] = (transform.T @ J @ transform).float()
     nuclear = np.einsum("i,tix->tx", labels.numbers, data["positions"].values) if target == "direct" else 0.0
     return DensityTargets(
         positions=torch.as_tensor(data["positions"].values, dtype=torch.float32),
         x=x,
-        metric=metric,
+        metric=metrics(labels, whitened, rows, overlap_weight, folder=folder, memory_gib=memory_gib),
         dipole=torch.as_tensor(nuclear - data["dipole"].values, dtype=torch.float32),
     )
+
+
+def metrics(
+    labels: Labels,
+    whitened: WhitenedBasis,
+    rows: np.ndarray,
+    overlap_weight: float,
+    *,
+    folder: Path,
+    memory_gib: float,
+) -> torch.Tensor:
+    """Return L⁻¹ (J + w S) L⁻ᵀ of some frames, (T, k, k) float32, w = ``overlap_weight`` in bohr².
+
+    xᵀ metric x is (Δρ|Δρ) + w ∫Δρ² in Hartree, of a density Δρ with whitened coefficients x.
+
+    Raises:
+        DensnetError: they fit neither in the memory allowed nor on the disk.
+    """
+    element = torch.tensor([whitened.elements.index(int(z)) for z in labels.numbers])
+    index = whitened.flat_index(labels.numbers)
+    transform = _flat_unwhitening(whitened, element, index)
+    metric = _room((len(rows), len(index), len(index)), folder, memory_gib)
+    for frame, positions in enumerate(labels.dataset["positions"].values[rows] / BOHR_IN_ANGSTROM):
+        M = coulomb(labels.basis, labels.numbers, positions)
+        if overlap_weight > 0:
+            M = M + overlap_weight * overlap(labels.basis, labels.numbers, positions)
+        metric[frame] = (transform.T @ torch.as_tensor(M) @ transform).float()
+    return metric
 
 
 def _room(shape: tuple[int, int, int], folder: Path, memory_gib: float) -> torch.Tensor:
@@ -175,13 +206,13 @@ def _room(shape: tuple[int, int, int], folder: Path, memory_gib: float) -> torch
         return torch.empty(shape, dtype=torch.float32)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".coulomb-") as file:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".metric-") as file:
             os.posix_fallocate(file.fileno(), 0, 4 * size)
             return torch.from_file(file.name, shared=True, size=size, dtype=torch.float32).reshape(shape)
     except OSError as error:
         raise DensnetError(
-            f"Coulomb matrices: {4 * size / 2**30:.1f} GiB do not fit on the disk of {folder} ({error.strerror}); "
-            "free space, raise memory_gib or train on fewer frames"
+            f"metric_memory_gib: the frames' metrics, {4 * size / 2**30:.1f} GiB, do not fit on the disk of {folder} "
+            f"({error.strerror}); free space, raise it or train on fewer frames"
         ) from error
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pytorch_optimizer import SOAP
 from torch import nn
 
 from densnet.errors import DensnetError, Stopped
@@ -24,6 +25,7 @@ from densnet.models.checkpoint import FORMAT_VERSION, load_content
 from densnet.training.event_log import EventLog
 
 CHECKPOINT_FORMAT = "densnet training checkpoint"
+OPTIMIZERS = ("soap", "adam")
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,10 @@ class LoopSettings:
     """Optimiser steps."""
     batch_size: int = 8
     """Frames a step."""
-    learning_rate: float = 5e-3
-    """Of Adam, at its highest."""
+    optimizer: str = "soap"
+    """soap (Adam in the eigenbasis of Shampoo's preconditioner; Vyas et al., arXiv 2409.11321), or adam (AdamW)."""
+    learning_rate: float = 1e-2
+    """At its highest."""
     ema_decay: float = 0.99
     """Moving average over steps; it is what is kept."""
     gradient_clip: float = 10.0
@@ -63,6 +67,8 @@ class LoopSettings:
         for field in ("learning_rate", "gradient_clip"):
             if not getattr(self, field) > 0:
                 raise DensnetError(f"training {field}: expected a positive number, found {getattr(self, field)}")
+        if self.optimizer not in OPTIMIZERS:
+            raise DensnetError(f"training optimizer: expected one of {list(OPTIMIZERS)}, found {self.optimizer!r}")
         if not 0 <= self.ema_decay < 1:
             raise DensnetError(f"training ema_decay: expected a number in [0, 1), found {self.ema_decay}")
 
@@ -98,14 +104,7 @@ class Training:
     ) -> None:
         self.model, self.settings, self.checkpoint, self.log = model, settings, checkpoint, log
         self.identity = digest(identity)
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(),
-            lr=settings.learning_rate,
-            betas=(0.9, 0.99),
-            weight_decay=1e-6,
-            fused=False,
-            foreach=True,
-        )
+        self.optimizer = _optimizer(settings, model)
         self.average = {name: value.detach().clone() for name, value in model.named_parameters()}
         self.best: dict[str, torch.Tensor] = {}
         self.best_error = float("inf")
@@ -211,7 +210,7 @@ class Training:
         left = (self.settings.steps - self.step) * seconds_a_step
         shown = "  ".join(f"{name.removeprefix('validation_')} {value:.4g}" for name, value in errors.items())
         print(
-            f"step {self.step}/{self.settings.steps}  loss {loss:.4g}  {shown}  "
+            f"step {self.step}/{self.settings.steps}  loss {loss:.4g}  validation: {shown}  "
             f"{1e3 * seconds_a_step:.0f} ms/step  {left:.0f} s left",
             file=sys.stderr,
             flush=True,
@@ -288,6 +287,13 @@ def _signals_collected() -> Iterator[list[int]]:
     finally:
         for signum, handler in zip(watched, earlier, strict=True):
             signal.signal(signum, handler)
+
+
+def _optimizer(settings: LoopSettings, model: nn.Module) -> torch.optim.Optimizer:
+    parameters = list(model.parameters())
+    if settings.optimizer == "soap":
+        return SOAP(parameters, lr=settings.learning_rate, betas=(0.95, 0.95), weight_decay=0.0)
+    return torch.optim.AdamW(parameters, lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=1e-6, foreach=True)
 
 
 def _rate(progress: float) -> float:

@@ -201,7 +201,9 @@ def write_run(folder: Path) -> dict[str, Path]:
         comparison=folder / "comparison.nc",
         output=folder / "metrics.json",
     )
-    write_log(folder / "density.csv", ["validation_coulomb_error_mha", "validation_dipole_mae_debye"])
+    write_log(
+        folder / "density.csv", ["validation_loss", "validation_coulomb_error_mha", "validation_dipole_mae_debye"]
+    )
     write_log(folder / "energy.csv", ["validation_force_mae_mev_per_angstrom", "validation_energy_mae_mev_per_atom"])
     write_benchmarks(folder / "benchmarks")
     (folder / "config.json").write_text(json.dumps({"seed": 11}))

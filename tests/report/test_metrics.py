@@ -11,7 +11,14 @@ import xarray as xr
 
 from densnet.density.frame_errors import PAIRS
 from densnet.errors import DensnetError
-from densnet.report.metrics import EXPLANATIONS, collect_metrics, describe, read_metrics
+from densnet.report.metrics import (
+    EXPLANATIONS,
+    collect_metrics,
+    describe,
+    evaluation_metrics,
+    explanation,
+    read_metrics,
+)
 from densnet.report.table import line_texts, plain_table, region_rows, summary_text
 from densnet.units import E_ANGSTROM_IN_DEBYE
 
@@ -70,6 +77,18 @@ def comparison() -> xr.Dataset:
             "spearman": (("reference",), [0.9, 0.7]),
         }
     )
+
+
+def test_errors_at_each_temperature() -> None:
+    hot_and_cold = evaluation().assign(temperature=("frame", [500.0, 300.0]))
+    metrics, cold = evaluation_metrics(hot_and_cold), evaluation_metrics(evaluation().isel(frame=[1]))
+    assert metrics["density_nmae_at_300k_percent"] == cold["density_nmae_percent"]
+    assert metrics["force_mae_at_300k_mev_per_angstrom"] == cold["force_mae_mev_per_angstrom"]
+    mean = (metrics["dipole_mae_at_300k_debye"] + metrics["dipole_mae_at_500k_debye"]) / 2
+    assert mean == pytest.approx(metrics["dipole_mae_debye"])
+    assert explanation("dipole_mae_at_500k_debye").label == "Dipole error, 500 K"
+    same = evaluation_metrics(evaluation().assign(temperature=("frame", [500.0, 500.0])))
+    assert not [key for key in same if "_at_" in key], "one temperature is what the errors are of anyway"
 
 
 def test_values_by_hand() -> None:

@@ -16,9 +16,11 @@ from densnet.report.peer_table import LABELS, PeerRow, read_table, table_csv
 
 def test_peers_stand_beside_ours_under_their_system_alone(tmp_path: Path) -> None:
     run = write_run(tmp_path)
-    ours = PeerRow("water", "densnet", 100, 20, 7.25, 0.8061, 33.64, None, None, 318.0, 190_000, 1)
-    peer = PeerRow("water", "MACE small (32x0e + 32x1o)", 100, 20, 12.5, 1.389, 27.4, 35.0, 17.0, 480.0, 84_304, 1)
-    other = PeerRow("benzene", "MACE large (64x0e + 64x1o)", 100, 20, 99.9, 8.3, 77.7, 1.0, 1.0, 1.0, 1, 1)
+    ours = PeerRow("water", "densnet", 100, None, 20, 7.25, 0.8061, 33.64, None, None, 318.0, 190_000, 1)
+    peer = PeerRow(
+        "water", "MACE small (32x0e + 32x1o)", 100, None, 20, 12.5, 1.389, 27.4, 35.0, 17.0, 480.0, 84_304, 1
+    )
+    other = PeerRow("benzene", "MACE large (64x0e + 64x1o)", 100, None, 20, 99.9, 8.3, 77.7, 1.0, 1.0, 1.0, 1, 1)
     (tmp_path / "peers.csv").write_text(table_csv([ours, peer, other]))
     system = SystemReport(
         "water",

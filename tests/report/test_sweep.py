@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from report_examples import write_labels_and_evaluation, write_log, write_run
 
 from densnet.cli.figures import figures
@@ -16,8 +18,9 @@ from densnet.cli.report import report
 from densnet.cli.sweep import sweep
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_dataset
+from densnet.report.peer_table import PeerRow
 from densnet.report.style import read_picture
-from densnet.report.sweep_figures import abscissa, sweep_figures
+from densnet.report.sweep_figures import abscissa, draw_peers, sweep_figures
 from densnet.report.sweep_table import Axis, mean_rows, read_plan, sweep_table
 
 N_TRAIN, TARGETS, SEEDS = (25, 50, 100), ("delta", "direct"), (1, 2, 3)
@@ -60,6 +63,26 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     (folder / "sweep.json").write_text(json.dumps({"axes": axes, "rows": rows}))
     return folder / "sweep.json"
+
+
+def test_peers_are_drawn_against_their_numbers_of_frames(plan: Path) -> None:
+    table = sweep_table(read_plan(plan))
+    blank = dict.fromkeys((field.name for field in fields(PeerRow)), "")
+    rows = [
+        blank | {"system": "water", "model": model, "n_train": str(n), "force_mae_mev_per_angstrom": str(3000 / n)}
+        for model in ("densnet", "MACE small")
+        for n in N_TRAIN
+    ]
+    hot = rows[-1] | {"temperature_kelvin": "500", "force_mae_mev_per_angstrom": "1e9"}
+    panel = Figure().subplots()
+    draw_peers(panel, "force_mae_mev_per_angstrom", rows)
+    (line,) = panel.get_lines()
+    assert line.get_label() == "MACE small"
+    assert line.get_xydata().tolist() == [[n, 3000 / n] for n in N_TRAIN]
+    draw_peers(panel, "density_nmae_percent", rows)
+    assert len(panel.get_lines()) == 1, "a peer has no density"
+    shown = [next(sweep_figures(table, peers)).png for peers in ([], rows, [*rows, hot])]
+    assert shown[0] != shown[1] and shown[1] == shown[2]
 
 
 def test_every_variant_is_a_row_with_its_keys_errors_and_cost(plan: Path) -> None:

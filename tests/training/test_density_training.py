@@ -17,7 +17,7 @@ import xarray as xr
 from tensorboardX.proto import event_pb2
 
 from densnet.basis.integrals import charges
-from densnet.density.error import coulomb_self_energy
+from densnet.density.error import DensityGrid, coulomb_self_energy
 from densnet.errors import DensnetError, Stopped
 from densnet.io.netcdf import read_dataset, settings_of, write_dataset
 from densnet.models.checkpoint import load_model
@@ -38,18 +38,20 @@ def relabelled(labels: Path, path: Path, change: dict[str, object]) -> Path:
     return path
 
 
-def test_loss_is_the_coulomb_self_energy_of_the_density_error(water_labels: Path, tmp_path: Path) -> None:
+def test_loss_is_the_self_energy_and_the_square_of_the_density_error(water_labels: Path, tmp_path: Path) -> None:
     labels = load_labels(water_labels)
     whitened = WhitenedBasis(labels.basis, labels.elements)
     rows = np.array([0, 3])
-    targets = density_targets(labels, whitened, rows, "delta", folder=tmp_path, memory_gib=1.0)
+    targets = density_targets(labels, whitened, rows, "delta", overlap_weight=7.0, folder=tmp_path, memory_gib=1.0)
     data = labels.dataset.isel(frame=rows)
     for index in range(2):
         delta_c = data["coefficients"].values[index] - data["prior"].values
         bohr = data["positions"].values[index] / BOHR_IN_ANGSTROM
         expected = coulomb_self_energy(labels.basis, labels.numbers, bohr, delta_c)
+        grid = DensityGrid.around(labels.numbers, bohr, level=3)
+        expected += 7.0 * grid.weights @ grid.fitted(labels.basis, delta_c) ** 2
         x = targets.x[index]
-        assert float(x @ targets.metric[index].double() @ x) == pytest.approx(expected, rel=1e-5)
+        assert float(x @ targets.metric[index].double() @ x) == pytest.approx(expected, rel=1e-4)
         assert float(charges(labels.basis, labels.numbers) @ delta_c) == pytest.approx(0, abs=1e-8)
 
 
@@ -76,14 +78,16 @@ def test_training_learns_and_keeps_the_charge(water_labels: Path, tmp_path: Path
     # ten frames are few, but most of what the geometry does to the density must be learned: the mean coefficients of
     # the training set put on the unseen molecules' atoms are what a model blind to the geometry would say. Those that
     # must learn the atoms too get less far in as many steps
-    assert np.mean(errors) < {"delta": 0.5, "direct": 0.9}[target] * np.mean(spread)
+    assert np.mean(errors) < {"delta": 0.3, "direct": 0.5}[target] * np.mean(spread)
 
 
+@pytest.mark.parametrize("optimizer", loop.OPTIMIZERS)
 def test_resumed_training_equals_an_undisturbed_one(
-    water_labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    water_labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
 ) -> None:
     def run(folder: Path) -> dict[str, torch.Tensor]:
-        train_density(water_labels, SMALL, SHORT, output=folder / "density.pt", log=folder / "density.csv")
+        training = replace(SHORT, optimizer=optimizer)
+        train_density(water_labels, SMALL, training, output=folder / "density.pt", log=folder / "density.csv")
         return load_model(folder / "density.pt").density.state_dict()
 
     undisturbed = run(tmp_path / "a")
@@ -222,6 +226,12 @@ def test_patience_ends_a_training_that_no_longer_gets_better(
         replace(SHORT, patience=0)
 
 
+def test_impossible_settings_are_refused() -> None:
+    for field, value in (("overlap_weight", -1.0), ("dipole_weight", float("nan")), ("optimizer", "sgd")):
+        with pytest.raises(DensnetError, match=f"training {field}: expected .* found '?{value}"):
+            replace(SHORT, **{field: value})
+
+
 def test_events_hold_what_the_csv_holds(water_labels: Path, tmp_path: Path) -> None:
     train_density(water_labels, SMALL, SHORT, output=tmp_path / "d.pt", log=tmp_path / "d.csv")
     (file,) = (tmp_path / "tensorboard" / "d").iterdir()
@@ -243,7 +253,8 @@ def test_coulomb_matrices_in_a_file_are_those_in_memory(water_labels: Path, tmp_
     whitened = WhitenedBasis(labels.basis, labels.elements)
     rows = labels.frames("validation")
     inside, outside = (
-        density_targets(labels, whitened, rows, "delta", folder=tmp_path, memory_gib=gib) for gib in (1.0, 0.0)
+        density_targets(labels, whitened, rows, "delta", overlap_weight=0.0, folder=tmp_path, memory_gib=gib)
+        for gib in (1.0, 0.0)
     )
     assert torch.equal(inside.metric, outside.metric)
     assert not list(tmp_path.iterdir()), "the file has no name"
@@ -251,4 +262,4 @@ def test_coulomb_matrices_in_a_file_are_those_in_memory(water_labels: Path, tmp_
     energies = inside.error_energy(torch.tensor([2, 0]), nothing[[2, 0]])
     assert energies.tolist() == outside.error_energy(torch.tensor([2, 0]), nothing[[2, 0]]).tolist()
     with pytest.raises(DensnetError, match="do not fit on the disk"):
-        density_targets(labels, whitened, rows, "delta", folder=Path("/proc"), memory_gib=0.0)
+        density_targets(labels, whitened, rows, "delta", overlap_weight=0.0, folder=Path("/proc"), memory_gib=0.0)

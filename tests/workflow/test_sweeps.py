@@ -189,6 +189,11 @@ def test_learning_curves_label_once(tmp_path: Path) -> None:
     assert table == once | often | {"label_shard": 2, "total": 61}
 
 
+def test_mace_is_trained_once_for_each_number_of_frames(tmp_path: Path) -> None:
+    table = jobs(tmp_path, GOOD | {"sweep": CURVES, "peers": {"mace": ["small"]}}, "sweep")
+    assert (table["mace"], table["sweep_peers"]) == (len(CURVES["training.n_train"]), 1)
+
+
 def test_bases_are_fitted_to_the_same_labels_and_the_run_itself_is_one_of_them(tmp_path: Path) -> None:
     sweep = {"reference.fit_basis": ["natural", "def2-SVP-JKFIT"], "energy_model.training.force_weight": [1.0, 2.0]}
     table = jobs(tmp_path, GOOD | {"sweep": sweep, "md": {"peer": False}})

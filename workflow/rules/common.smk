@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stages import FIT, GIVEN, LEVEL
-from sweeps import Places, table_rows, variants, write_plan
+from sweeps import Places, rows_for_peers, table_rows, variants, write_plan
 
 verbs_on_path()
 

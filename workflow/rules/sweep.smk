@@ -32,9 +32,39 @@ rule sweep_plan:
         write_plan(output.plan, output.notes, places=PLACES, rows=params.rows)
 
 
+if MACE:
+
+    PEER_ROWS = rows_for_peers(config, SWEEP_ROWS)
+
+    # One after another, each timed beside our model of as many frames.
+    use rule peers as sweep_peers with:
+        input:
+            evaluation=[row["evaluation"] for row in PEER_ROWS],
+            peers=[
+                f"{Path(row['evaluation']).parent}/mace_{size}.nc"
+                for row in PEER_ROWS
+                for size in MACE
+            ],
+            learning=[
+                log
+                for row in PEER_ROWS
+                for log in row["density_logs"] + row["energy_logs"]
+            ],
+        output:
+            table=f"{RUN}/sweep_peers.csv",
+        log:
+            f"{RUN}/logs/sweep_peers.log",
+        benchmark:
+            f"{RUN}/benchmarks/sweep_peers.tsv"
+        params:
+            systems=[row["system"] for row in PEER_ROWS],
+            method_version=method_version("densnet.report.peer_table"),
+
+
 rule sweep:
     input:
         plan=rules.sweep_plan.output.plan,
+        peers=rules.sweep_peers.output.table if MACE else [],
         evaluations=[row["evaluation"] for row in SWEEP_ROWS],
         logs=[
             log
@@ -58,9 +88,10 @@ rule sweep:
         runtime=30,
     params:
         folder=lambda wildcards, output: Path(output.figures[0]).parent,
+        peers=lambda wildcards, input: f"--peers {input.peers} " if MACE else "",
         method_version=method_version("densnet.report.sweep_table"),
     message:
         "{config[run]}: table and figures of the sweep"
     shell:
-        "densnet sweep --plan {input.plan} --output {output.sweep} --csv {output.csv} --figures {params.folder} "
-        "2>&1 | tee -i {log} >&2"
+        "densnet sweep --plan {input.plan} {params.peers}--output {output.sweep} --csv {output.csv} "
+        "--figures {params.folder} 2>&1 | tee -i {log} >&2"
