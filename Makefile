@@ -32,8 +32,8 @@ env: ## .venv from the lock, and Psi4
 python: ## .venv alone
 	@envs/setup.sh python
 
-plan: python ## what 'make demo' would run
-	@snakemake --workflow-profile $(PROFILE) --configfile $(CONFIG) --dry-run
+plan: python ## jobs, core-hours and GPU-hours of what 'make demo' would run
+	@python workflow/plan.py --workflow-profile $(PROFILE) --configfile $(CONFIG)
 
 lint: python ## ruff, snakefmt and Snakemake's own linter
 	@ruff check .

@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from configuration import ConfigurationError
-from snakemake.cli import args_to_api, parse_args
-from snakemake_interface_logger_plugins.common import LogEvent
 
 MANY = 4096
 
@@ -55,7 +53,7 @@ class _Collector(logging.Handler):
         self.jobs: dict[int, PlannedJob] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        if getattr(record, "event", None) is not LogEvent.JOB_INFO:
+        if getattr(record, "event", None) != "job_info":
             return
         seen = vars(record)
         resources = {name: value for name, value in seen["resources"].items() if isinstance(value, int | float | str)}
@@ -65,6 +63,9 @@ class _Collector(logging.Handler):
 
 
 def _main(path: str, *arguments: str) -> int:
+    # here alone: it takes a second, and the executor looks for its scheduler
+    from snakemake.cli import args_to_api, parse_args
+
     collector = _Collector()
     # Snakemake clears the handlers of its own logger, not those of the one above
     logging.getLogger("snakemake").addHandler(collector)

@@ -60,6 +60,28 @@ SlurmdParameters=config_overrides
 NodeName={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=64000 Gres=gpu:fake:2 State=UNKNOWN
 PartitionName=cpu Nodes={host} Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes={host} MaxTime=INFINITE State=UP
+# What may be refused: time, GPUs (and a node that is down), an account that is not named.
+PartitionName=short Nodes={host} MaxTime=5 State=UP
+NodeName=bare NodeAddr=127.0.0.2 CPUs=4 RealMemory=8000 State=DOWN
+PartitionName=bare Nodes=bare MaxTime=INFINITE State=UP
+PartitionName=billed Nodes={host} MaxTime=INFINITE State=UP
+JobSubmitPlugins=lua
+"""
+
+JOB_SUBMIT = """\
+function slurm_job_submit(job, partitions, user)
+    if job.partition == "billed" and job.account == nil then
+        slurm.log_user("this partition is billed: name an account")
+        return slurm.ERROR
+    end
+    return slurm.SUCCESS
+end
+
+function slurm_job_modify(job, record, partitions, user)
+    return slurm.SUCCESS
+end
+
+return slurm.SUCCESS
 """
 
 # Devices that exist everywhere, so that Slurm hands out CUDA_VISIBLE_DEVICES; nothing computes on them.
@@ -126,6 +148,7 @@ class Cluster:
         values = {"host": self.host, "folder": self.folder, "ports": _free_ports(2)}
         (self.folder / "slurm.conf").write_text(SLURM_CONF.format(**values))
         (self.folder / "gres.conf").write_text(GRES_CONF.format(**values))
+        (self.folder / "job_submit.lua").write_text(JOB_SUBMIT)
         for name, script, program in (("srun", SRUN, "srun"), ("sacct", SACCT, "squeue")):
             path = self.folder / "bin" / name
             path.write_text(script.format(folder=self.folder, **{program: shutil.which(program)}))

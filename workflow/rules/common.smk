@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from costs import memory_mb, minutes, work
 from stages import FIT, GIVEN, LEVEL
 from sweeps import Places, rows_for_peers, table_rows, variants, write_plan
 
@@ -52,6 +53,21 @@ def of(stage, paths):
 def name_of(wildcards):
     """Return the name of the system, whatever the variant."""
     return wildcards.system.split("/")[0]
+
+
+def needed(rule, resource):
+    """Return a resources function: how much a job does, on what size, and the memory and minutes that follow."""
+
+    def value(wildcards, threads, attempt):
+        job = work(rule, PLACES.config_at(wildcards.system), name_of(wildcards))
+        return {
+            "amount": lambda: job.amount,
+            "size": lambda: job.size,
+            "mem_mb": lambda: attempt * memory_mb(rule, job),
+            "runtime": lambda: minutes(rule, job, threads, attempt),
+        }[resource]()
+
+    return value
 
 
 def section(name, only=None, without=()):
