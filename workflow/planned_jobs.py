@@ -41,7 +41,8 @@ def planned_jobs(arguments: Sequence[str]) -> list[PlannedJob]:
         path = Path(folder) / "jobs.json"
         done = subprocess.run([sys.executable, __file__, path, *arguments], capture_output=True, text=True)
         if done.returncode or not path.exists():
-            raise ConfigurationError((done.stderr or done.stdout).strip() or "Snakemake refuses to plan")
+            said = [line for line in done.stderr.splitlines() if line and not line.startswith("Using ")]
+            raise ConfigurationError("\n".join(said) or "Snakemake refuses to plan")
         return [PlannedJob(**job) for job in json.loads(path.read_text())]
 
 

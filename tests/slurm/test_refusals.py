@@ -63,7 +63,7 @@ def test_gpus_memory_and_time_that_no_node_has(tmp_path: Path, on: Cluster) -> N
         "label_shard": {"mem_mb": 900000},
         "trajectory": {"slurm_partition": "'short'", "runtime": 600},
         # such a node could take it, but is down: no reason to refuse
-        "spectrum": {"slurm_partition": "'bare'", "mem_mb": 1000, "runtime": 10},
+        "report": {"slurm_partition": "'bare'", "mem_mb": 1000, "runtime": 10},
     }
     said = launch(tmp_path, on, {"set-resources": asked})
     lines = [line.removeprefix("densnet: error: slurm: ") for line in said.splitlines() if "densnet: error:" in line]
