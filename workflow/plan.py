@@ -14,7 +14,7 @@ from costs import Law, Measurement, Work, earlier, laws
 from planned_jobs import PlannedJob, planned_jobs
 from sweeps import system_of
 
-UNKNOWN = Law(0.0, 0.0, math.nan)
+UNKNOWN = Law((), math.nan)
 """Of a rule that was never measured: what it costs to start."""
 
 
