@@ -7,7 +7,7 @@ CONFIG ?= config.yaml
 PROFILE ?= profiles/local
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo run sweep polythiophene test env python lint format types imports plan clean lock help
+.PHONY: demo run sweep polythiophene test test-slurm env python lint format types imports plan clean lock help
 
 demo: run ## from config.yaml to results/<run>/report.html and the closing table
 
@@ -22,7 +22,12 @@ polythiophene: ## one model for many lengths: studies/polythiophene.yaml, hours 
 
 test: python ## the whole test suite
 	@envs/setup.sh psi4 || { [ -z "$$CI" ] && echo "tests that need Psi4 are left out"; }
-	@python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	@python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/slurm $(PYTEST_ARGS)
+	@echo "tests on a Slurm cluster were left out: make test-slurm"
+
+test-slurm: python ## the pipeline on a Slurm cluster that is brought up for it; needs root
+	@envs/setup.sh slurm psi4
+	@python -m pytest -q tests/slurm $(PYTEST_ARGS)
 
 env: ## .venv from the lock, and Psi4
 	@envs/setup.sh
@@ -30,8 +35,8 @@ env: ## .venv from the lock, and Psi4
 python: ## .venv alone
 	@envs/setup.sh python
 
-plan: python ## what 'make demo' would run, and what its labels will cost
-	@python workflow/launch.py --workflow-profile $(PROFILE) --configfile $(CONFIG) --dry-run
+plan: python ## jobs, core-hours and GPU-hours of what 'make demo' would run
+	@python workflow/plan.py --workflow-profile $(PROFILE) --configfile $(CONFIG)
 
 lint: python ## ruff, snakefmt and Snakemake's own linter
 	@ruff check .
@@ -57,4 +62,4 @@ clean: ## remove results and Snakemake's own records (not .venv)
 	rm -rf results .snakemake
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12

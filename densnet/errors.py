@@ -1,6 +1,8 @@
-"""The one exception that a user may cause: a clear line that says what to do."""
+"""What ends a verb before its work is done: a user's mistake, or a request to stop."""
 
 from __future__ import annotations
+
+import signal
 
 
 class DensnetError(Exception):
@@ -9,3 +11,19 @@ class DensnetError(Exception):
     The message is one line: the name of the field or file, what was expected, what came and
     what to do. The command line prints it without a traceback and exits with status 1.
     """
+
+
+class Stopped(BaseException):
+    """TERM or USR1 came, as schedulers send before a job's time is over; no ``except Exception`` takes it.
+
+    The command line prints the message and exits with the status that shells give a process killed by this signal.
+
+    Args:
+        signum: the signal.
+        done: how far the work is and where that is kept.
+    """
+
+    def __init__(self, signum: int, done: str = "") -> None:
+        self.signum = signum
+        where = f"{done}; " if done else ""
+        super().__init__(f"stopped by {signal.Signals(signum).name}; {where}the same command goes on from here")

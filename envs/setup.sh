@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Make .venv from envs/requirements.lock and see to it that Psi4 can be found.
 #
-#   envs/setup.sh [python] [psi4] [mace]      default: python psi4
+#   envs/setup.sh [python] [psi4] [mace] [slurm]      default: python psi4
 #
+# slurm installs what tests/slurm brings up.
 # mace makes .venv-mace from envs/mace.lock, for the peer that is trained beside our models.
 #
 # Idempotent: a finished set-up is recognised by a stamp and costs no time. An interrupted one leaves no
@@ -98,6 +99,13 @@ find_psi4() {
         fail "no psi4 command: run 'conda env create -f envs/psi4.yaml' and set DENSNET_PSI4 to its bin/psi4 (see README.md, Psi4)"
 }
 
+find_slurm() {
+    [ "$(id -u)" = 0 ] || fail "tests on a Slurm cluster start one, as root; you are $(id -un)"
+    command -v slurmctld >/dev/null && command -v munged >/dev/null && return
+    debian_install slurm-wlm munge && command -v slurmctld >/dev/null ||
+        fail "no slurmctld or munged; install them (Debian: apt-get install slurm-wlm munge)"
+}
+
 # One set-up at a time: a second one waits for the first.
 if command -v flock >/dev/null; then
     exec 9<envs/setup.sh
@@ -111,6 +119,7 @@ for part in "${parts[@]}"; do
         python) python_environment .venv "$main_lock" ;;
         psi4) find_psi4 ;;
         mace) python_environment .venv-mace envs/mace.lock ;;
-        *) fail "unknown part '$part'; allowed: python, psi4, mace" ;;
+        slurm) find_slurm ;;
+        *) fail "unknown part '$part'; allowed: python, psi4, mace, slurm" ;;
     esac
 done

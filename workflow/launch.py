@@ -1,7 +1,8 @@
 """Run Snakemake with the given arguments; go on after a kill, and close with the table of results.
 
 A killed Snakemake leaves its lock and its running jobs behind. Both are cleared first, but only what an earlier
-launch in this folder and on this machine left: a run that is still alive is never disturbed.
+launch in this folder and on this machine left: a run that is still alive is never disturbed. On Slurm the jobs lie in
+its queue, and what it would refuse is found before anything is submitted.
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import slurm
+import yaml
 from configuration import ConfigurationError, configuration
-from label_costs import label_costs
+from planned_jobs import planned_jobs
 from snakemake.common.configfile import load_configfile
 from snakemake_interface_common.exceptions import WorkflowError
 
 MARK = "DENSNET_LAUNCHED_FROM"
 OWNER = Path(".snakemake/densnet-launch")
 LOCKS = Path(".snakemake/locks")
+PROFILES = Path(__file__).parents[1] / "profiles"
 GRACE_SECONDS = 10.0
 PR_SET_PDEATHSIG = 1
 
@@ -43,6 +47,9 @@ def main(arguments: list[str]) -> int:
     config = _configuration(options.configfile[-1])
     if "sweep" in arguments and not config["sweep"]:
         raise ConfigurationError(f"{options.configfile[-1]}: sweep: missing; say which values are to be compared")
+    on_slurm = _executor(options) == "slurm" and not options.dry_run
+    if on_slurm:
+        slurm.check_present()
     OWNER.parent.mkdir(exist_ok=True)
     with OWNER.open("a+") as owner:
         owner.seek(0)
@@ -59,11 +66,14 @@ def main(arguments: list[str]) -> int:
         owner.flush()
 
         _end_what_a_killed_run_left()
-        if any(LOCKS.glob("*")) and not _snakemake_by_hand():
+        by_hand = _snakemake_by_hand()
+        if on_slurm and not by_hand:
+            slurm.end_what_a_killed_run_left()
+        if any(LOCKS.glob("*")) and not by_hand:
             _snakemake([*arguments, "--unlock", "--quiet"])
+        if on_slurm and (refused := slurm.refusals(planned_jobs(arguments))):
+            raise ConfigurationError("\n".join(refused))
         status = _set_up(config, options.dry_run) or _snakemake(arguments)
-    if options.dry_run and not status:
-        print("\n".join(label_costs(config)))
     return status if status or options.dry_run else _summary(config)
 
 
@@ -78,8 +88,28 @@ def _own_options(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--configfile", nargs="+", default=["config.yaml"])
     parser.add_argument("--dry-run", "-n", action="store_true")
     parser.add_argument("--end-with-parent", action="store_true")
+    parser.add_argument("--executor", "-e")
+    parser.add_argument("--profile", action="append", default=[])
+    parser.add_argument("--workflow-profile")
     options = parser.parse_known_args(arguments)[0]
     return options, [argument for argument in arguments if argument != "--end-with-parent"]
+
+
+def _executor(options: argparse.Namespace) -> str:
+    """Return what runs the jobs, as the command line or else the profiles say.
+
+    Raises:
+        ConfigurationError: there is no such profile; Snakemake would go on without it.
+    """
+    executors = [options.executor]
+    for profile in (options.workflow_profile, *reversed(options.profile)):
+        folders = (Path(profile), Path("profiles", profile)) if profile else ()
+        files = [path for folder in folders for path in folder.glob("config*.yaml")]
+        if profile and profile == options.workflow_profile and not files and not Path(profile).is_file():
+            there = sorted(str(path.parent.relative_to(PROFILES.parent)) for path in PROFILES.glob("*/config.yaml"))
+            raise ConfigurationError(f"profile: expected one of {', '.join(there)}, found {profile!r}; set PROFILE")
+        executors += [(yaml.safe_load(path.read_text()) or {}).get("executor") for path in files[:1]]
+    return next((executor for executor in executors if executor), "local")
 
 
 def _end_with_parent() -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -34,14 +31,8 @@ def label(
         shards: into how many shards the frames are dealt.
         level: level of theory.
     """
-    signal.signal(signal.SIGTERM, _leave)
     sampled = read_dataset(geometries, stage="sample", variables=("positions", "numbers", "split"))
     dataset, parts = label_shard(sampled, level, shard=shard, shards=shards, output=output)
     settings = {**level.decisive(), "shard": shard, "shards": shards}
     write_dataset(dataset, output, stage="label", method_version=METHOD_VERSION, settings=settings)
     parts.remove()
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    """Leave through the ``finally`` clauses, which end Psi4 and delete its scratch."""
-    sys.exit(128 + number)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
 
 from cyclopts import App
 
 from densnet import __version__
-from densnet.errors import DensnetError
+from densnet.errors import DensnetError, Stopped
 
 app = App(
     name="densnet",
@@ -49,13 +51,25 @@ app.command("densnet.cli.summary:summary", name="summary")
 
 
 def main() -> None:
-    """Run the command line; a :class:`DensnetError` becomes one line and exit status 1."""
+    """Run the command line; a :class:`DensnetError` becomes one line and exit status 1.
+
+    TERM and USR1 end any verb through its ``finally`` clauses, even where the shell that started it ignores them.
+    """
+    for signum in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(signum, _stop)
     try:
         app()
     except DensnetError as error:
         sys.exit(f"densnet: error: {error}")
     except KeyboardInterrupt:
         sys.exit("densnet: interrupted; the same command goes on from here")
+    except Stopped as stop:
+        print(f"densnet: {stop}", file=sys.stderr)
+        sys.exit(128 + stop.signum)
+
+
+def _stop(signum: int, frame: FrameType | None) -> None:
+    raise Stopped(signum)
 
 
 if __name__ == "__main__":

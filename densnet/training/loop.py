@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ import torch
 from pytorch_optimizer import SOAP
 from torch import nn
 
-from densnet.errors import DensnetError
+from densnet.errors import DensnetError, Stopped
 from densnet.io.netcdf import write_atomically
 from densnet.models.checkpoint import FORMAT_VERSION, load_content
 from densnet.training.event_log import EventLog
@@ -110,6 +113,8 @@ class Training:
         self.validations_since_best = 0
         self.step, self.seconds = 0, 0.0
         self.rows: list[dict[str, float]] = []
+        # of the steps since the last validation
+        self.loss_sum, self.loss_count = 0.0, 0
 
     def run(
         self,
@@ -128,25 +133,26 @@ class Training:
 
         Raises:
             DensnetError: the loss is not finite; the last checkpoint stays on disk.
+            Stopped: TERM or USR1 came; everything up to the last step is in the checkpoint.
         """
         self._resume()
         events = EventLog(self.log, self.rows)
         started = saved = time.monotonic()
-        begin, before, loss_sum, loss_count = self.step, self.seconds, 0.0, 0
-        while self.step < self.settings.steps and not self._patience_is_over():
-            loss_sum += self._one_step(n_frames, loss_of)
-            loss_count += 1
-            self.seconds = before + time.monotonic() - started
-            if self.step % self.settings.validate_every == 0 or self.step == self.settings.steps:
-                self._validate(
-                    validate, selection, loss_sum / loss_count, (self.seconds - before) / (self.step - begin)
-                )
-                events.add(self.rows[-1])
-                loss_sum, loss_count = 0.0, 0
-                # only here, where no running sum is open, does a restart equal an undisturbed run to the last digit
-                if time.monotonic() - saved > self.settings.checkpoint_seconds and self.step < self.settings.steps:
+        begin, before = self.step, self.seconds
+        with _signals_collected() as came:
+            while self.step < self.settings.steps and not self._patience_is_over():
+                if came:
                     self._save()
-                    saved = time.monotonic()
+                    raise Stopped(came[0], f"step {self.step}/{self.settings.steps} is kept in {self.checkpoint}")
+                self.loss_sum += self._one_step(n_frames, loss_of)
+                self.loss_count += 1
+                self.seconds = before + time.monotonic() - started
+                if self.step % self.settings.validate_every == 0 or self.step == self.settings.steps:
+                    self._validate(validate, selection, (self.seconds - before) / (self.step - begin))
+                    events.add(self.rows[-1])
+                    if time.monotonic() - saved > self.settings.checkpoint_seconds and self.step < self.settings.steps:
+                        self._save()
+                        saved = time.monotonic()
         events.close()
         self._load_parameters(self.best)
 
@@ -185,14 +191,14 @@ class Training:
             torch._foreach_lerp_(list(self.average.values()), [parameters[n] for n in self.average], 1 - decay)
         return value
 
-    def _validate(
-        self, validate: Callable[[], dict[str, float]], selection: str, loss: float, seconds_a_step: float
-    ) -> None:
+    def _validate(self, validate: Callable[[], dict[str, float]], selection: str, seconds_a_step: float) -> None:
         current = {name: value.detach().clone() for name, value in self.model.named_parameters()}
         self._load_parameters(self.average)
         self.model.eval()
         errors = validate()
         self._load_parameters(current)
+        loss = self.loss_sum / self.loss_count
+        self.loss_sum, self.loss_count = 0.0, 0
         self.validations_since_best += 1
         if errors[selection] < self.best_error:
             self.validations_since_best = 0
@@ -234,6 +240,8 @@ class Training:
             "step": self.step,
             "seconds": self.seconds,
             "rows": json.dumps(self.rows),
+            "loss_sum": self.loss_sum,
+            "loss_count": self.loss_count,
             "best_error": self.best_error,
             "validations_since_best": self.validations_since_best,
             "best": self.best,
@@ -256,6 +264,8 @@ class Training:
             return
         self.step, self.seconds, self.rows = content["step"], content["seconds"], json.loads(content["rows"])
         device = next(self.model.parameters()).device
+        # absent in checkpoints of earlier versions, which were written at validations only
+        self.loss_sum, self.loss_count = content.get("loss_sum", 0.0), content.get("loss_count", 0)
         self.best_error = content["best_error"]
         self.validations_since_best = content["validations_since_best"]
         self.best = {name: value.to(device) for name, value in content["best"].items()}
@@ -263,6 +273,22 @@ class Training:
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
         print(f"densnet: going on from step {self.step}", file=sys.stderr)
+
+
+@contextmanager
+def _signals_collected() -> Iterator[list[int]]:
+    """Collect TERM and USR1 in a list, to be acted on between two steps; Python handles signals in its main thread."""
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+    watched = (signal.SIGTERM, signal.SIGUSR1)
+    earlier = [signal.signal(signum, lambda number, _: came.append(number)) for signum in watched]
+    try:
+        yield came
+    finally:
+        for signum, handler in zip(watched, earlier, strict=True):
+            signal.signal(signum, handler)
 
 
 def _optimizer(settings: LoopSettings, model: nn.Module) -> torch.optim.Optimizer:

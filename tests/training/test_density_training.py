@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import signal
 import struct
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from tensorboardX.proto import event_pb2
 
 from densnet.basis.integrals import charges
 from densnet.density.error import DensityGrid, coulomb_self_energy
-from densnet.errors import DensnetError
+from densnet.errors import DensnetError, Stopped
 from densnet.io.netcdf import read_dataset, settings_of, write_dataset
 from densnet.models.checkpoint import load_model
 from densnet.models.density_model import DensityModelSettings
@@ -130,6 +133,70 @@ def test_bad_labels_are_refused(water_labels: Path, tmp_path: Path) -> None:
     xr.Dataset({"a": ("x", [1.0])}).to_netcdf(foreign)
     with pytest.raises(DensnetError, match="expected the output of 'densnet fit'"):
         load_labels(foreign)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_training_that_is_asked_to_stop_keeps_every_step(
+    water_labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signum: signal.Signals
+) -> None:
+    def run(folder: Path) -> tuple[dict[str, torch.Tensor], list[list[str]]]:
+        # without checkpoints of its own accord
+        settings = replace(SHORT, checkpoint_seconds=1e6)
+        train_density(water_labels, SMALL, settings, output=folder / "density.pt", log=folder / "density.csv")
+        rows = [line.split(",") for line in (folder / "density.csv").read_text().splitlines()]
+        return load_model(folder / "density.pt").density.state_dict(), [[row[0], *row[2:]] for row in rows]
+
+    undisturbed, rows = run(tmp_path / "a")
+    step, calls = loop.Training._one_step, []
+
+    def warned(self: loop.Training, *args: object) -> float:
+        calls.append(self.step)
+        if len(calls) == 48:
+            signal.raise_signal(signum)
+        return step(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop.Training, "_one_step", warned)
+    before = signal.getsignal(signum)
+    with pytest.raises(Stopped, match=rf"stopped by {signum.name}; step 48/60 is kept in .*density.pt.checkpoint; the"):
+        run(tmp_path / "b")
+    assert signal.getsignal(signum) is before
+    resumed, rows_of_two = run(tmp_path / "b")
+    assert calls[48] == 48
+    assert all(torch.equal(undisturbed[name], resumed[name]) for name in undisturbed)
+    # the mean loss too, which had been summed over eight steps when the signal came
+    assert rows_of_two == rows
+
+
+def test_the_command_ends_with_one_line_and_the_status_of_its_signal(water_labels: Path, tmp_path: Path) -> None:
+    words = ["train", "density", "--labels", str(water_labels), "--output", str(tmp_path / "density.pt")]
+    words += [
+        "--log",
+        str(tmp_path / "density.csv"),
+        "--steps",
+        "1000000",
+        "--batch-size",
+        "4",
+        "--validate-every",
+        "5",
+    ]
+    words += ["--channels", "8", "--edge-channels", "4", "--cutoff", "3"]
+    # as in a job: the shell ignores the warning and so, until it says otherwise, does what it starts
+    command = ["bash", "-c", "trap '' TERM USR1; exec \"$@\"", "bash", sys.executable, "-m", "densnet.cli.main", *words]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        if process.stderr is None:
+            raise RuntimeError("no pipe")
+        while not process.stderr.readline().startswith("step 5/"):
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        rest, status = process.communicate(timeout=120)[1], process.returncode
+    finally:
+        process.kill()
+    assert status == 128 + signal.SIGTERM
+    line = rest.splitlines()[-1]
+    assert line.startswith("densnet: stopped by SIGTERM; step ")
+    assert line.endswith("the same command goes on from here")
+    assert (tmp_path / "density.pt.checkpoint").exists()
 
 
 def test_divergence_is_named_and_keeps_the_checkpoint(water_labels: Path, tmp_path: Path) -> None:

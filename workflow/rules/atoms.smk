@@ -12,8 +12,10 @@ rule atoms:
         "../../envs/psi4.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=240,
+        amount=needed("atoms", "amount"),
+        size=needed("atoms", "size"),
+        mem_mb=needed("atoms", "mem_mb"),
+        runtime=needed("atoms", "runtime"),
     params:
         level=section("reference", only=LEVEL),
         method_version=method_version("densnet.reference.atoms"),

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from costs import memory_mb, minutes, work
 from families import frames_of
 from stages import FIT, GIVEN, LEVEL, one_of
 from sweeps import (
@@ -146,6 +147,21 @@ def shards(wildcards):
 def shards_of(name):
     frames = frames_of(config, config["systems"][name])
     return min(config["reference"]["shards"], frames)
+
+
+def needed(rule, resource):
+    """Return a resources function: how much a job does, on what size, and the memory and minutes that follow."""
+
+    def value(wildcards, threads, attempt):
+        job = work(rule, PLACES.config_at(wildcards.system), name_of(wildcards))
+        return {
+            "amount": lambda: job.amount,
+            "size": lambda: job.size,
+            "mem_mb": lambda: attempt * memory_mb(rule, job),
+            "runtime": lambda: minutes(rule, job, threads, attempt),
+        }[resource]()
+
+    return value
 
 
 def section(name, only=None, without=()):

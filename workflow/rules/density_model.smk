@@ -13,8 +13,10 @@ rule density_model:
         "../../envs/densnet.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=1440,
+        amount=needed("density_model", "amount"),
+        size=needed("density_model", "size"),
+        mem_mb=needed("density_model", "mem_mb"),
+        runtime=needed("density_model", "runtime"),
     params:
         settings=model("density_model"),
         method_version=method_version("densnet.training.density"),

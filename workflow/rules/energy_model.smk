@@ -15,8 +15,10 @@ rule energy_model:
         "../../envs/densnet.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=1440,
+        amount=needed("energy_model", "amount"),
+        size=needed("energy_model", "size"),
+        mem_mb=needed("energy_model", "mem_mb"),
+        runtime=needed("energy_model", "runtime"),
     params:
         settings=model("energy_model"),
         method_version=method_version("densnet.training.energy"),

@@ -13,8 +13,10 @@ rule evaluation:
         "../../envs/densnet.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=240,
+        amount=needed("evaluation", "amount"),
+        size=needed("evaluation", "size"),
+        mem_mb=needed("evaluation", "mem_mb"),
+        runtime=needed("evaluation", "runtime"),
     params:
         method_version=method_version("densnet.training.evaluation"),
     message:

@@ -12,8 +12,10 @@ rule geometries:
         "../../envs/densnet.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=240,
+        amount=needed("geometries", "amount"),
+        size=needed("geometries", "size"),
+        mem_mb=needed("geometries", "mem_mb"),
+        runtime=needed("geometries", "runtime"),
     params:
         molecule=molecule,
         settings=section("sampling"),

@@ -14,8 +14,10 @@ rule label_shard:
     # Psi4 is fastest as one process a core.
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=1440,
+        amount=needed("label_shard", "amount"),
+        size=needed("label_shard", "size"),
+        mem_mb=needed("label_shard", "mem_mb"),
+        runtime=needed("label_shard", "runtime"),
     params:
         shards=shards,
         level=section("reference", only=LEVEL),

@@ -15,8 +15,10 @@ rule labels:
         "../../envs/densnet.yaml"
     threads: 4
     resources:
-        mem_mb=4000,
-        runtime=480,
+        amount=needed("labels", "amount"),
+        size=needed("labels", "size"),
+        mem_mb=needed("labels", "mem_mb"),
+        runtime=needed("labels", "runtime"),
     params:
         settings=fit_settings,
         method_version=method_version("densnet.density.fitting_stage"),

@@ -13,8 +13,10 @@ rule trajectory:
         "../../envs/densnet.yaml"
     threads: 4
     resources:
-        mem_mb=8000,
-        runtime=1440,
+        amount=needed("trajectory", "amount"),
+        size=needed("trajectory", "size"),
+        mem_mb=needed("trajectory", "mem_mb"),
+        runtime=needed("trajectory", "runtime"),
     params:
         settings=section("md", without=["peer"]),
         method_version=method_version("densnet.dynamics.simulation"),
@@ -42,8 +44,10 @@ rule peer_trajectory:
         "../../envs/densnet.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=1440,
+        amount=needed("peer_trajectory", "amount"),
+        size=needed("peer_trajectory", "size"),
+        mem_mb=needed("peer_trajectory", "mem_mb"),
+        runtime=needed("peer_trajectory", "runtime"),
     params:
         settings=section("md", without=["peer"]),
         method_version=method_version("densnet.dynamics.simulation"),

@@ -30,6 +30,10 @@ def die_with_parent(parent: int) -> None:
     """End when the parent process ends, however it does: by the kernel's signal on Linux, by end of input elsewhere."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+    # A scheduler signals every process of a job: when this one ends is for the parent to say, which would otherwise
+    # take it for a crash.
+    for signum in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(signum, signal.SIG_IGN)
     if os.getppid() != parent:
         os._exit(3)
 

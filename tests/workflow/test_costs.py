@@ -1,0 +1,102 @@
+"""What jobs cost: laws fitted to measurements, refitted by benchmark files, and the table of a plan."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import costs
+import plan
+import pytest
+import yaml
+from configuration import configuration
+from costs import START_SECONDS, Law, Measurement, Work
+from planned_jobs import PlannedJob
+
+ROOT = Path(__file__).parents[2]
+MOLECULES = {"water": "O", "ethanol": "CCO", "ethanethiol": "CCS", "thiophene": "c1ccsc1"}
+
+
+def shard(molecule: str, basis: str = "def2-SVP") -> Work:
+    """Return the work of a shard of a hundred frames."""
+    systems = {molecule: {"smiles": MOLECULES[molecule]}}
+    sampling = {"n_train": 80, "n_validation": 10, "n_test": 10}
+    config = {"run": "x", "systems": systems, "sampling": sampling, "reference": {"shards": 1, "basis": basis}}
+    return costs.work("label_shard", configuration(config), molecule)
+
+
+def test_labels_of_two_molecules_predict_those_of_others_within_30_percent() -> None:
+    measured = {m.work.size: m for m in costs.shipped() if m.rule == "label_shard"}
+    known = [measured[shard(name).size] for name in ("water", "ethanol")]
+    law = costs.fit(known)
+    for name in ("ethanethiol", "thiophene"):
+        found = measured[shard(name).size]
+        assert law.factor * found.work.size**law.exponent == pytest.approx(found.rate, rel=0.3)
+
+
+def test_work_counts_functions_and_frames() -> None:
+    assert shard("water") == Work(amount=100, size=24)
+    assert shard("ethanol", basis="STO-3G") == Work(amount=100, size=21)
+
+
+def test_a_power_law_is_found_and_its_error_is_nothing() -> None:
+    exact = [Measurement("x", Work(10, size), START_SECONDS + 10 * 0.5 * size**1.7) for size in (3, 9, 20)]
+    law = costs.fit(exact)
+    assert (law.factor, law.exponent, law.error) == pytest.approx((0.5, 1.7, 1.0))
+    assert law.core_seconds(Work(4, 5)) == pytest.approx(START_SECONDS + 4 * 0.5 * 5**1.7)
+
+
+def test_what_ran_here_decides_how_fast_the_machine_is() -> None:
+    shipped = [Measurement("x", Work(1, size), START_SECONDS + size**2) for size in (3, 9)]
+    twice_as_slow = [Measurement("x", Work(1, 9), START_SECONDS + 2 * 81)]
+    ours, theirs = costs.fit(shipped, twice_as_slow), costs.fit(shipped)
+    assert ours.factor * 9**ours.exponent == pytest.approx(2 * theirs.factor * 9**theirs.exponent)
+
+
+def test_benchmark_files_are_read_and_those_that_say_nothing_left(tmp_path: Path) -> None:
+    folder = tmp_path / "run" / "water" / "benchmarks"
+    folder.mkdir(parents=True)
+    head = "s\tcpu_time\trule_name\tresources\n"
+    (folder / "one.tsv").write_text(f"{head}9.0\t7.5\tlabels\t{{'amount': 10, 'size': 24}}\n")
+    (folder / "gpu.tsv").write_text(f"{head}9.0\t7.5\tdensity_model\t{{'amount': 10, 'size': 3, 'gpu': 1}}\n")
+    (folder / "short.tsv").write_text(f"{head}0.1\tNA\tlabels\t{{'amount': 10, 'size': 24}}\n")
+    (folder / "old.tsv").write_text("s\n3.0\n")
+    found = list(costs.earlier(tmp_path))
+    assert found == [
+        Measurement("density_model", Work(10, 3), 9.0, gpu=True),
+        Measurement("labels", Work(10, 24), 7.5),
+    ]
+
+
+def test_every_rule_of_the_workflow_has_a_law() -> None:
+    known = costs.laws()
+    never_measured = {"common", "mace", "sweep", "ensemble", "fit_basis", "frames", "lengths"}
+    rules = {path.stem for path in (ROOT / "workflow" / "rules").glob("*.smk")} - never_measured
+    assert rules <= {rule for rule, _ in known}
+    assert all(law.factor > 0 and 0 <= law.exponent < 4 for law in known.values())
+
+
+def test_the_table_of_a_plan_counts_gpus_by_the_hour() -> None:
+    jobs = [PlannedJob("labels", {"system": "water"}, 1, {"amount": 3600, "size": 1})] * 2
+    jobs += [PlannedJob("density_model", {"system": "water"}, 1, {"amount": 7200, "size": 1, "gpu": 2})]
+    law = Law(1.0, 0.0, 1.1)
+    table = plan.rows(jobs, {("labels", False): law, ("density_model", False): law})
+    assert (table["labels", "water"].jobs, table["labels", "water"].gpu_hours) == (2, 0)
+    assert table["labels", "water"].core_hours == pytest.approx(2, rel=1e-2)
+    assert table["density_model", "water"].gpu_hours == pytest.approx(4, rel=1e-2)
+
+
+def test_make_plan_prints_every_rule_and_submits_nothing(tmp_path: Path) -> None:
+    config = yaml.safe_load((ROOT / "tests" / "workflow" / "toy.yaml").read_text())
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    command = [sys.executable, ROOT / "workflow" / "plan.py", "--snakefile", ROOT / "workflow" / "Snakefile"]
+    command += ["--profile", ROOT / "profiles" / "slurm", "--workflow-profile", ROOT / "profiles" / "slurm-ci"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line.strip()}
+    assert lines["label_shard"][:3] == ["label_shard", "water", "2"]
+    assert len(lines["density_model"]) == 6, "with GPU-hours"
+    assert len(lines["labels"]) == 5, "without"
+    assert lines["together"][1] == "16"
+    assert not (tmp_path / "results").exists()
