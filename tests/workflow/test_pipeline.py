@@ -44,7 +44,7 @@ METRICS = {
     "n_test",
     "seed",
 }
-PATIENCE_SECONDS = 300.0
+PATIENCE_SECONDS = 500.0
 
 
 class Run:
