@@ -7,7 +7,7 @@ CONFIG ?= config.yaml
 PROFILE ?= profiles/local
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo run sweep test test-slurm env python lint format types imports plan clean lock help
+.PHONY: demo run sweep polythiophene test test-slurm env python lint format types imports plan clean lock help
 
 demo: run ## from config.yaml to results/<run>/report.html and the closing table
 
@@ -16,6 +16,9 @@ run: env
 
 sweep: env ## only what sweep: of config.yaml asks for, to results/<run>/sweep.csv and figures
 	@python workflow/launch.py sweep --end-with-parent --workflow-profile $(PROFILE) --configfile $(CONFIG)
+
+polythiophene: ## one model for many lengths: studies/polythiophene.yaml, hours to days (docs/polythiophene.md)
+	@$(MAKE) run CONFIG=studies/polythiophene.yaml
 
 test: python ## the whole test suite
 	@envs/setup.sh psi4 || { [ -z "$$CI" ] && echo "tests that need Psi4 are left out"; }

@@ -20,6 +20,7 @@ from densnet.density.prior import fit_free_atom, superposition
 from densnet.io.netcdf import variable, write_dataset
 from densnet.models.density_model import DensityModelSettings
 from densnet.models.energy_model import EnergyModelSettings
+from densnet.oligomer import oligomer
 from densnet.training.density import DensityTrainingSettings, train_density
 from densnet.training.energy import EnergyTrainingSettings, train_energy
 from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV, HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM
@@ -35,61 +36,61 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def canonical_orbitals(orbital_basis: Basis, orbitals: np.ndarray) -> np.ndarray:
-    order, sign = to_canonical("pyscf", integrals.shells_of(orbital_basis, NUMBERS))
+def canonical_orbitals(orbital_basis: Basis, numbers: np.ndarray, orbitals: np.ndarray) -> np.ndarray:
+    order, sign = to_canonical("pyscf", integrals.shells_of(orbital_basis, numbers))
     return orbitals[order] * sign[:, None]
 
 
-def free_atoms(basis: Basis, orbital_basis: Basis) -> tuple[dict[int, np.ndarray], list[float]]:
+def free_atoms(basis: Basis, orbital_basis: Basis, elements: list[int]) -> tuple[dict[int, np.ndarray], list[float]]:
     coefficients, energies = {}, []
-    for number in (1, 8):
+    for number in elements:
         mole = integrals.pyscf_mole(orbital_basis, [number], np.zeros((1, 3)))
         energy, _, orbitals, occupations = next(iter(atom_hf.get_atm_nrhf(mole).values()))
-        order, sign = to_canonical("pyscf", integrals.shells_of(orbital_basis, [number]))
-        scaled = (orbitals * np.sqrt(occupations))[order] * sign[:, None]
+        scaled = canonical_orbitals(orbital_basis, np.array([number]), orbitals * np.sqrt(occupations))
         coefficients[number] = fit_free_atom(basis, orbital_basis, number, scaled @ scaled.T)
         energies.append(energy * HARTREE_IN_EV)
     return coefficients, energies
 
 
-@pytest.fixture(scope="session")
-def water_labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A schema-true ``labels.nc`` of 16 displaced water molecules."""
-    generator = np.random.default_rng(7)
-    basis = Basis.from_name("def2-SVP-JKFIT", NUMBERS)
-    orbital_basis = Basis.from_name("STO-3G", NUMBERS)
+def write_labels(
+    path: Path, numbers: np.ndarray, geometries: list[np.ndarray], split: list[str], **more: object
+) -> None:
+    """Write a schema-true ``labels.nc``, RHF/STO-3G by PySCF, fitted in def2-SVP-JKFIT; ``more`` are variables."""
+    basis = Basis.from_name("def2-SVP-JKFIT", numbers)
+    orbital_basis = Basis.from_name("STO-3G", numbers)
     rows: dict[str, list] = {name: [] for name in ("positions", "energy", "forces", "dipole", "orbitals", "c")}
-    for _ in SPLIT:
-        positions = WATER + 0.03 * generator.standard_normal((3, 3))
-        mole = gto.M(atom=[(int(z), r) for z, r in zip(NUMBERS, positions, strict=True)], basis="STO-3G", verbose=0)
+    for positions in geometries:
+        mole = gto.M(atom=[(int(z), r) for z, r in zip(numbers, positions, strict=True)], basis="STO-3G", verbose=0)
         field = scf.RHF(mole).run(conv_tol=1e-11)
-        orbitals = canonical_orbitals(orbital_basis, field.mo_coeff[:, field.mo_occ > 0])
+        orbitals = canonical_orbitals(orbital_basis, numbers, field.mo_coeff[:, field.mo_occ > 0])
         rows["positions"].append(positions)
         rows["energy"].append(field.e_tot * HARTREE_IN_EV)
         rows["forces"].append(-field.nuc_grad_method().kernel() * HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM)
         rows["dipole"].append(field.dip_moment(unit="AU", verbose=0) * BOHR_IN_ANGSTROM)
         rows["orbitals"].append(orbitals)
         density_matrix = 2 * orbitals @ orbitals.T
-        fit = fit_density(basis, orbital_basis, NUMBERS, positions / BOHR_IN_ANGSTROM, density_matrix)
+        fit = fit_density(basis, orbital_basis, numbers, positions / BOHR_IN_ANGSTROM, density_matrix)
         rows["c"].append(fit.coefficients)
-    atoms, energies = free_atoms(basis, orbital_basis)
+    elements = sorted({int(number) for number in numbers})
+    atoms, energies = free_atoms(basis, orbital_basis, elements)
     frame = ("frame",)
     dataset = xr.Dataset(
         {
             "positions": variable(("frame", "atom", "x"), np.array(rows["positions"]), "angstrom", "positions"),
-            "numbers": variable(("atom",), NUMBERS, "1", "atomic numbers"),
-            "split": variable(frame, np.array(SPLIT), "1", "split"),
-            "distance_to_train": variable(frame, np.full(len(SPLIT), 0.05), "angstrom", "distance"),
+            "numbers": variable(("atom",), numbers, "1", "atomic numbers"),
+            "split": variable(frame, np.array(split), "1", "split"),
+            "distance_to_train": variable(frame, np.full(len(split), 0.05), "angstrom", "distance"),
             "energy": variable(frame, np.array(rows["energy"]), "eV", "energy"),
             "forces": variable(("frame", "atom", "x"), np.array(rows["forces"]), "eV/angstrom", "forces"),
             "dipole": variable(("frame", "x"), np.array(rows["dipole"]), "e angstrom", "dipole"),
             "orbitals": variable(("frame", "ao", "occupied"), np.array(rows["orbitals"]), "bohr^-3/2", "orbitals"),
             "coefficients": variable(("frame", "k"), np.array(rows["c"]), "1", "coefficients"),
-            "prior": variable(("k",), superposition(basis, NUMBERS, atoms), "1", "prior"),
-            "element": variable(("element",), np.array([1, 8]), "1", "elements"),
+            "prior": variable(("k",), superposition(basis, numbers, atoms), "1", "prior"),
+            "element": variable(("element",), np.array(elements), "1", "elements"),
             "atomic_energy": variable(("element",), np.array(energies), "eV", "energies of free atoms"),
+            **more,
         },
-        coords={"frame": np.arange(len(SPLIT))},
+        coords={"frame": np.arange(len(split))},
         attrs={
             "fit_basis": basis.to_json(),
             "orbital_basis": orbital_basis.to_json(),
@@ -98,9 +99,36 @@ def water_labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "coefficient_convention": "densnet",
         },
     )
-    path = tmp_path_factory.mktemp("labels") / "labels.nc"
     write_dataset(dataset, path, stage="fit", method_version=1, settings={"functional": "HF", "basis": "STO-3G"})
+
+
+@pytest.fixture(scope="session")
+def water_labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Labels of 16 displaced water molecules."""
+    generator = np.random.default_rng(7)
+    path = tmp_path_factory.mktemp("labels") / "labels.nc"
+    geometries = [WATER + 0.03 * generator.standard_normal((3, 3)) for _ in SPLIT]
+    write_labels(path, NUMBERS, geometries, SPLIT)
     return path
+
+
+@pytest.fixture(scope="session")
+def alkane_labels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Labels of methane, ethane and propane, chains of CH2: two files to learn from and one, unseen, to test."""
+    generator = np.random.default_rng(5)
+    folder = tmp_path_factory.mktemp("alkanes")
+    splits = {1: ["train"] * 6 + ["validation"] * 2 + ["test"] * 2, 2: ["train"] * 4 + ["validation"] + ["test"] * 2}
+    for units, split in (*splits.items(), (3, ["test"])):
+        chain = oligomer("*C*", units, count=2)
+        starts = [molecule.positions for molecule in chain.molecules]
+        geometries = [
+            starts[n % len(starts)] + 0.03 * generator.standard_normal(starts[0].shape) for n in range(len(split))
+        ]
+        unit = {"unit": variable(("atom",), chain.unit, "1", "unit")}
+        if units > 1:
+            unit["torsion"] = variable(("link", "corner"), chain.torsions, "1", "torsion")
+        write_labels(folder / f"{units}.nc", chain.molecules[0].numbers, geometries, split, **unit)
+    return [folder / f"{units}.nc" for units in (1, 2, 3)]
 
 
 @pytest.fixture(scope="session")

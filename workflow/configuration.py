@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from families import expanded, impossible_families, say_what_is_trained
 from impossible import impossible
 from jsonschema import Draft202012Validator
 from schema_lines import as_meant, line
@@ -46,7 +47,11 @@ def configuration(config: Mapping[str, Any]) -> dict[str, Any]:
     errors = [line(error) for error in Draft202012Validator(rules).iter_errors(given)]
     if errors:
         raise ConfigurationError("\n".join(sorted(errors)))
-    complete = _with_frames(with_defaults(given, rules), given)
+    complete = with_defaults(given, rules)
+    errors = list(impossible_families(complete))
+    if errors:
+        raise ConfigurationError("\n".join(errors))
+    named, complete = complete, _with_frames(expanded(complete), given)
     complete, errors = normalised(complete, rules)
     if errors:
         raise ConfigurationError("\n".join(errors))
@@ -55,15 +60,25 @@ def configuration(config: Mapping[str, Any]) -> dict[str, Any]:
         errors = list(impossible(complete)) or list(impossible_variants(complete))
         if errors:
             raise ConfigurationError("\n".join(errors))
+        say_what_is_trained(named)
         os.environ[CHECKED] = digest
     return complete
 
 
 def _with_frames(complete: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Note how many frames of given labels are taken: as many as ``sampling`` says, or all where it says nothing."""
+    """Note how many frames of given labels are taken: as many as ``sampling`` says, or all where it says nothing.
+
+    Of a family's length: its own budget, or so many as an unseen length is judged by.
+    """
     wanted = {size: value for size, value in given.get("sampling", {}).items() if size in SIZES}
+
+    def taken(system: Mapping[str, Any]) -> dict[str, Any]:
+        if "family" not in system:
+            return wanted
+        return {"n_test": system["unseen"]} if system["unseen"] else system["budget"]
+
     systems = {
-        name: system | {"frames": wanted} if "labels" in system else system
+        name: system | {"frames": taken(system)} if "labels" in system else system
         for name, system in complete["systems"].items()
     }
     return complete | {"systems": systems}

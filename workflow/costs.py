@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import json
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from families import frames_of
 from given_labels import labels_in
 from impossible import atomic_numbers
 
@@ -66,8 +68,8 @@ class Law:
 
 
 @cache
-def _numbers(key: str, value: str, charge: int, multiplicity: int) -> tuple[int, ...]:
-    return tuple(atomic_numbers({key: value, "charge": charge, "multiplicity": multiplicity}))
+def _numbers(system: str) -> tuple[int, ...]:
+    return tuple(atomic_numbers(json.loads(system)))
 
 
 @cache
@@ -82,28 +84,28 @@ def work(rule: str, config: Mapping[str, Any], system: str) -> Work:
 
     ``size`` counts orbital basis functions where quantum chemistry or integrals are made, atoms elsewhere.
     """
-    entry, sampling, md = config["systems"][system], config["sampling"], config["md"]
-    frames = {split: sampling[f"n_{split}"] for split in ("train", "validation", "test")}
+    entry, md = config["systems"][system], config["md"]
+    frames, test = frames_of(config, entry), config["sampling"]["n_test"]
     if "labels" in entry:
         held = labels_in(Path(entry["labels"]))
+        frames, test = sum(held.sizes.values()), held.sizes["test"]
         numbers = held.numbers
-        frames = {split: entry["frames"].get(f"n_{split}", n) for split, n in held.sizes.items()}
     else:
-        key = "smiles" if "smiles" in entry else "xyz"
-        numbers = _numbers(key, entry[key], entry["charge"], entry["multiplicity"])
+        named = ("smiles", "xyz", "oligomer", "units", "charge", "multiplicity")
+        numbers = _numbers(json.dumps({key: entry[key] for key in named if key in entry}))
     steps = round(1000 * (md["thermalise_ps"] + md["production_ps"]) / md["timestep_fs"]) * md["replicas"]
     amounts = {
-        "geometries": sum(frames.values()),
+        "geometries": frames,
         "atoms": len(set(numbers)),
-        "label_shard": math.ceil(sum(frames.values()) / config["reference"]["shards"]),
-        "labels": sum(frames.values()),
-        "evaluation": frames["test"],
+        "label_shard": math.ceil(frames / min(config["reference"]["shards"], frames)),
+        "labels": frames,
+        "evaluation": test,
         "trajectory": steps * config["ensemble"],
         "peer_trajectory": steps,
     }
     for model in ("density_model", "energy_model"):
         training = config[model]["training"]
-        amounts[model] = training["steps"] * min(training["batch_size"], frames["train"])
+        amounts[model] = training["steps"] * training["batch_size"]
     in_functions = rule in {"atoms", "label_shard", "labels", "evaluation"}
     size = _functions(config["reference"]["basis"], numbers) if in_functions else len(numbers)
     return Work(amounts.get(rule, 1), size)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from given_labels import impossible_labels, labels_in
-from stages import SIZES
+from stages import SIZES, one_of
 
 from densnet.errors import DensnetError
 
@@ -31,12 +31,25 @@ def _impossible_sizes(config: Mapping[str, Any]) -> Iterator[str]:
     sampling, reference = config["sampling"], config["reference"]
     frames = sum(sampling[size] for size in SIZES)
     given = [(name, system) for name, system in config["systems"].items() if "labels" in system]
-    if reference["shards"] > frames and len(given) < len(config["systems"]):
+    lone = [name for name, system in config["systems"].items() if not {"labels", "family"} & set(system)]
+    if reference["shards"] > frames and lone:
         yield (
             f"reference.shards: expected at most {frames}, as many as sampling has frames, found {reference['shards']}"
         )
-    if len(given) < len(config["systems"]):
+    if lone:
         yield from _too_many(config, sampling["n_train"], "sampling.n_train =")
+    for name, family in config["families"].items():
+        for model in ("density_model", "energy_model"):
+            training = config[model]["training"]
+            if "n_train" in training:
+                yield f"{model}.training.n_train: cannot be set for systems.{name}.sizes, which have their own n_train"
+            if training.get("max_units", family["sizes"][0]) < family["sizes"][0]:
+                yield (
+                    f"{model}.training.max_units: expected at least {family['sizes'][0]}, the shortest chain of "
+                    f"systems.{name}.sizes, found {training['max_units']}"
+                )
+        if config["peers"]["mace"]:
+            yield f"peers.mace: cannot be trained on systems.{name}, whose frames are of several lengths; leave it out"
     for name, system in given:
         yield from _impossible_frames(config, name, system)
     if reference["dispersion"] == "d4":
@@ -63,10 +76,12 @@ def _impossible_frames(config: Mapping[str, Any], name: str, system: Mapping[str
         available = held[size.removeprefix("n_")]
         if wanted > available:
             yield (
-                f"sampling.{size}: expected at most {available}, as many as {folder} holds (systems.{name}.labels), "
-                f"found {wanted}"
+                f"{system.get('key', 'sampling')}.{size}: expected at most {available}, as many as {folder} holds "
+                f"(systems.{system.get('family', name)}.labels), found {wanted}"
             )
             return
+    if "family" in system:
+        return
     taken = system["frames"].get("n_train", held["train"])
     yield from _too_many(config, taken, f"the training frames of {folder} (systems.{name}.labels) that are taken,")
 
@@ -106,7 +121,11 @@ def _impossible_system(name: str, system: Mapping[str, Any], config: Mapping[str
     from densnet.spectra.experiment import fundamentals
     from densnet.spectra.jcamp_dx import read_jcamp_dx
 
-    where = f"systems.{name}"
+    family = system.get("family")
+    if family and "labels" not in system and name != one_of(config, family):
+        # what is wrong with one length is wrong with all
+        return
+    where = f"systems.{family or name}"
     experiment = system["experiment"]
     if "fundamentals" in experiment:
         yield from refused(f"{where}.experiment", lambda: fundamentals(experiment["fundamentals"]))
@@ -115,7 +134,7 @@ def _impossible_system(name: str, system: Mapping[str, Any], config: Mapping[str
     if not experiment and not config["md"]["peer"]:
         yield f"{where}.experiment: expected fundamentals or jcamp, for md.peer is false and nothing is left to compare"
 
-    if ("smiles" in system and "xyz" in system) or not {"smiles", "xyz", "labels"} & set(system):
+    if ("smiles" in system and "xyz" in system) or not {"smiles", "xyz", "oligomer", "labels"} & set(system):
         yield f"{where}: expected either smiles or xyz, found {'both' if 'smiles' in system else 'neither'}"
         return
     if "labels" in system:
@@ -145,15 +164,16 @@ def _impossible_given(where: str, system: Mapping[str, Any], config: Mapping[str
         yield from contradictions
         return
     numbers = list(labels_in(folder).numbers)
-    if "smiles" in system or "xyz" in system:
+    if {"smiles", "xyz", "oligomer"} & set(system):
         named: list[int] = []
         yield from refused(where, lambda: named.extend(atomic_numbers(system)))
         if named and sorted(named) != sorted(numbers):
             from densnet.molecule import formula
 
-            key = "smiles" if "smiles" in system else "xyz"
+            units = f" x {system['units']}" if "units" in system else ""
+            key = next(key for key in ("smiles", "xyz", "oligomer") if key in system)
             yield (
-                f"{where}.{key}: {system[key]} is {formula(named)}, but the labels in {folder} are of "
+                f"{where}.{key}: {system[key]}{units} is {formula(named)}, but the labels in {folder} are of "
                 f"{formula(numbers)}; correct one of them, or leave {key} out"
             )
             return
@@ -179,8 +199,11 @@ def _fit_basis(config: Mapping[str, Any], numbers: list[int]) -> None:
 
 def atomic_numbers(system: Mapping[str, Any]) -> list[int]:
     from densnet.molecule import conformers, from_xyz
+    from densnet.oligomer import chain_numbers
 
     electrons = {"charge": system["charge"], "multiplicity": system["multiplicity"]}
+    if "oligomer" in system:
+        return chain_numbers(system["oligomer"], system["units"], **electrons)
     if "smiles" in system:
         molecule = conformers(system["smiles"], count=1, **electrons)[0]
     else:

@@ -51,7 +51,7 @@ def line(error: ValidationError, within: str = "") -> str:
         case "minProperties":
             return f"{where}: expected at least one entry, found none"
         case "pattern" if "propertyNames" in error.absolute_schema_path:
-            return f"{join(where, error.instance)}: expected a name of {rules['description']}, found {found}"
+            return f"{join(where, error.instance)}: expected {rules['description']}, found {found}"
         case "pattern":
             return f"{where}: expected {rules['description']}, found {found}"
         case "enum":

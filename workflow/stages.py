@@ -26,8 +26,15 @@ FIT = (
     "self_energy",
 )
 SIZES = ("n_train", "n_validation", "n_test")
-GIVEN = {"geometries": "geometries.nc", "label_shard": "orbitals.nc", "atoms": "atoms.nc"}
+GIVEN = {
+    "geometries": "geometries.nc",
+    "frames": "geometries.nc",
+    "label_shard": "orbitals.nc",
+    "atoms": "atoms.nc",
+}
 """Stages whose results a folder of labels holds, and the file of each."""
+SHARED = ("atoms", "fit_basis", "density_model", "energy_model", "lengths")
+"""Stages that a family has once, for all its lengths."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +47,13 @@ class Stage:
 
 STAGES: dict[str, Stage] = {
     "geometries": Stage((), ("sampling",)),
-    "label_shard": Stage(("geometries",), tuple(f"reference.{key}" for key in LEVEL)),
+    # Of a length that is not trained on: taken from dynamics with the run's own model, whatever the variant, so that a
+    # sweep of models labels nothing again.
+    "frames": Stage(("geometries",)),
+    "label_shard": Stage(("frames",), tuple(f"reference.{key}" for key in LEVEL)),
     "atoms": Stage(("geometries",), tuple(f"reference.{key}" for key in LEVEL)),
-    "labels": Stage(("geometries", "label_shard", "atoms"), tuple(f"reference.{key}" for key in FIT)),
+    "labels": Stage(("frames", "label_shard", "atoms"), tuple(f"reference.{key}" for key in FIT)),
+    "fit_basis": Stage(("labels",)),
     "density_model": Stage(("labels",), ("density_model",)),
     "energy_model": Stage(("labels", "density_model"), ("energy_model",)),
     "evaluation": Stage(("labels", "energy_model")),
@@ -52,6 +63,7 @@ STAGES: dict[str, Stage] = {
     "peer_spectrum": Stage(("peer_trajectory",), ("spectrum",)),
     "comparison": Stage(("spectrum", "peer_spectrum"), ("comparison",)),
     "metrics": Stage(("evaluation", "trajectory", "comparison")),
+    "lengths": Stage(("evaluation",)),
 }
 
 
@@ -72,5 +84,11 @@ def depends(stage: str, key: str, *, labels_given: bool = False) -> bool:
 
 
 def labels_given(config: Mapping[str, Any], system: str) -> bool:
-    """Return whether a system's labels come from a folder."""
-    return "labels" in config["systems"][system]
+    """Return whether the labels of a system, or of a family, come from a folder."""
+    return "labels" in config["systems"][one_of(config, system)]
+
+
+def one_of(config: Mapping[str, Any], name: str) -> str:
+    """Return a family's length that its fit basis is made from; a system's own name."""
+    family = config.get("families", {}).get(name)
+    return f"{name}/{family['basis_from']}" if family else name

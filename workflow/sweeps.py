@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages import SIZES, STAGES, depends, labels_given
+from stages import SHARED, SIZES, STAGES, depends, labels_given, one_of
 
 MODELS = ("density_model", "energy_model")
 DYNAMICS = ("md", "spectrum", "comparison")
@@ -101,7 +101,7 @@ def changed(config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, A
         section[name] = value
         if sections == ["sampling"] and name in SIZES:
             for system in result["systems"].values():
-                if "labels" in system:
+                if "labels" in system and "family" not in system:
                     system["frames"] = system.get("frames", {}) | {name: value}
     return result
 
@@ -133,10 +133,17 @@ class Places:
     def of_values(self, stage: str, system: str, values: Mapping[str, Any]) -> str:
         """Return the place of a stage's files, such as ``ethanol`` or ``ethanol/variants/1a2b3c4d``."""
         decisive = self._decisive(stage, system, values)
+        home = self._home(stage, system)
         if not decisive:
-            return system
+            return home
         digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:8]
-        return f"{system}/{FOLDER}/{digest}"
+        return f"{home}/{FOLDER}/{digest}"
+
+    def _home(self, stage: str, system: str) -> str:
+        """Return where a stage's files are without a sweep: a family has some of them once, each length the others."""
+        if stage in SHARED:
+            return str(self.config["systems"].get(system, {}).get("family", system))
+        return one_of(self.config, system)
 
     def of_stage(self, stage: str, place: str) -> str:
         """Return where a stage that the files at ``place`` are made from has its own.
@@ -144,8 +151,17 @@ class Places:
         Raises:
             KeyError: no such place.
         """
-        system = place.split("/")[0]
-        return self.of_values(stage, system, {} if place == system else self.values[place])
+        return self.of_values(stage, system_of(place), self._values_at(place))
+
+    def of_training(self, stage: str, place: str) -> list[str]:
+        """Return where a stage has its files for all that the model at ``place`` learns from: a family's lengths."""
+        name = system_of(place)
+        family = self.config["families"].get(name)
+        systems = [f"{name}/{n}" for n in family["sizes"]] if family else [name]
+        return [self.of_values(stage, system, self._values_at(place)) for system in systems]
+
+    def _values_at(self, place: str) -> Values:
+        return self.values[place] if f"/{FOLDER}/" in place else {}
 
     def config_at(self, place: str) -> dict[str, Any]:
         """Return the configuration of the files at ``place``.
@@ -153,7 +169,14 @@ class Places:
         Raises:
             KeyError: no such place.
         """
-        return changed(self.config, self.values[place] if "/" in place else {})
+        found = changed(self.config, self._values_at(place))
+        own = found["systems"].get(system_of(place), {}).get("budget", {})
+        return found | {"sampling": found["sampling"] | own}
+
+
+def system_of(place: str) -> str:
+    """Return the system, or family, that a place belongs to, whatever the variant."""
+    return place.split(f"/{FOLDER}/")[0]
 
 
 def _with_ancestors(stage: str) -> set[str]:

@@ -157,6 +157,18 @@ def natural(
     print(describe_basis(made.basis, found.numbers))
 
 
+@basis.command
+def extract(*, labels: Path, output: Path) -> None:
+    """Write the fitting basis of some labels as a file, so that those of another molecule can be fitted in it.
+
+    Args:
+        labels: labels.nc of 'densnet fit'.
+        output: .json file to write, for --fit-basis.
+    """
+    _must_be_json(output)
+    write_text(output, str(read_dataset(labels, stage="fit", variables=("coefficients",)).attrs["fit_basis"]))
+
+
 def _must_be_json(output: Path) -> None:
     if output.suffix != ".json":
         raise DensnetError(f"output: expected a file name that ends in .json, got {output}")

@@ -17,7 +17,7 @@ from densnet.training.energy import EnergyTrainingSettings, train_energy
 
 def density(
     *,
-    labels: Path,
+    labels: Annotated[list[Path], Parameter(consume_multiple=True, negative="")],
     output: Path,
     log: Path,
     threads: int = 1,
@@ -29,7 +29,7 @@ def density(
     Parameters
     ----------
     labels
-        Output of 'densnet fit'.
+        Output of 'densnet fit'; several, of molecules of any sizes, for one model of all of them.
     output
         The model file to write.
     log
@@ -43,7 +43,7 @@ def density(
 
 def energy(
     *,
-    labels: Path,
+    labels: Annotated[list[Path], Parameter(consume_multiple=True, negative="")],
     density: Path,
     output: Path,
     model_output: Annotated[Path, Parameter(name="--model")],
@@ -57,7 +57,7 @@ def energy(
     Parameters
     ----------
     labels
-        Output of 'densnet fit'.
+        Output of 'densnet fit'; several, of molecules of any sizes, for one model of all of them.
     density
         Output of 'densnet train density' on the same labels.
     output

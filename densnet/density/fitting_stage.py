@@ -24,6 +24,7 @@ from densnet.density.process_pool import map_in_processes, report_progress
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
 from densnet.io.parts import Parts
+from densnet.oligomer import VARIABLES
 from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE, HARTREE_IN_MILLIHARTREE
 
 METHOD_VERSION: int = 2
@@ -300,7 +301,7 @@ def _dataset(
     rows = np.flatnonzero(np.isin(labels.dataset["frame"].values, list(good)))
     source = labels.dataset.isel(frame=rows)
     return label_content(
-        {name: source[name] for name in COPIED},
+        {name: source[name] for name in (*COPIED, *VARIABLES) if name in source},
         list(good.values()),
         frame=source["frame"],
         numbers=molecule.numbers,

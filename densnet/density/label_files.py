@@ -18,6 +18,7 @@ from densnet.basis.basis import Basis
 from densnet.basis.conventions import to_canonical
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
+from densnet.oligomer import VARIABLES
 from densnet.units import BOHR_IN_ANGSTROM
 
 Array = NDArray[np.float64]
@@ -108,7 +109,8 @@ def read_labels(shards: Sequence[Path], geometries: Path, sizes: Mapping[str, in
             f"{missing[0]}; name all shards"
         )
     temperature, distance = (sampled[name].copy() for name in ("temperature", "distance_to_train"))
-    whole = whole.assign(temperature=temperature, distance_to_train=distance)
+    chain = {name: sampled[name] for name in VARIABLES if name in sampled}
+    whole = whole.assign(chain | {"temperature": temperature, "distance_to_train": distance})
     whole = whole.isel(frame=_taken(whole["split"].values, sizes or {}))
 
     attributes = whole.attrs

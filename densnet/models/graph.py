@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from scipy.spatial import cKDTree
 from torch import nn
 from torch.autograd import forward_ad
 
 from densnet.errors import DensnetError
+
+SAME_PLACE = 1e-3
+"""Angstrom."""
+TREE_FROM = 150
+"""Atoms from which on a tree finds neighbours faster than all pairs do, on a CPU (benchmarks/chain_scaling.py)."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,28 @@ class Graph:
         return values.index_select(0, self.molecule)
 
 
+def joined(graphs: Sequence[Graph]) -> Graph:
+    """Return several graphs, of molecules of any sizes, as one; a lone one as it is."""
+    if len(graphs) == 1:
+        return graphs[0]
+    width = max(graph.sender.shape[1] for graph in graphs)
+    senders, molecules, atoms, count = [], [], 0, 0
+    for graph in graphs:
+        n, k = graph.sender.shape
+        own = torch.arange(n, device=graph.sender.device).unsqueeze(1)
+        senders.append(torch.cat([graph.sender, own.expand(-1, width - k)], dim=1) + atoms)
+        molecules.append(graph.molecule + count)
+        atoms, count = atoms + n, count + graph.n_molecules
+    return Graph(
+        element=torch.cat([graph.element for graph in graphs]),
+        positions=torch.cat([graph.positions for graph in graphs]),
+        molecule=torch.cat(molecules),
+        n_molecules=count,
+        sender=torch.cat(senders),
+        cutoff=graphs[0].cutoff,
+    )
+
+
 def replicate(element: torch.Tensor, positions: torch.Tensor, cutoff: float) -> Graph:
     """Return the graph of T geometries (T, a, 3) of one molecule with element indices (a,).
 
@@ -79,18 +109,9 @@ def replicate(element: torch.Tensor, positions: torch.Tensor, cutoff: float) -> 
     n_frames, n_atoms, _ = positions.shape
     # which pairs are near is no differentiable question, in either direction of differentiation
     fixed = forward_ad.unpack_dual(positions).primal.detach()
-    separation = torch.cdist(fixed, fixed, compute_mode="donot_use_mm_for_euclid_dist")
-    if not bool(torch.isfinite(separation).all()):
+    if not bool(torch.isfinite(fixed).all()):
         raise DensnetError("positions: expected finite numbers, found NaN or infinity; the geometry has blown up")
-    near = separation < cutoff
-    near.diagonal(dim1=1, dim2=2).fill_(False)
-    if bool((separation[near] < 1e-3).any()):
-        raise DensnetError("positions: two atoms stand at the same place; check the geometry")
-    most = max(int(near.sum(2).max()), 1)
-    # the nearest first; what is not near comes last and becomes padding
-    order = separation.masked_fill(~near, torch.inf).argsort(dim=2)[:, :, : min(most, n_atoms)]
-    own = torch.arange(n_atoms, device=positions.device).unsqueeze(1)
-    neighbour = torch.where(near.gather(2, order), order, own)
+    neighbour = (_of_all_pairs if n_atoms < TREE_FROM else _by_tree)(fixed, cutoff)
     first_atom = torch.arange(n_frames, device=positions.device).reshape(-1, 1, 1) * n_atoms
     return Graph(
         element=element.repeat(n_frames),
@@ -101,3 +122,45 @@ def replicate(element: torch.Tensor, positions: torch.Tensor, cutoff: float) -> 
         cutoff=cutoff,
         n_atoms=n_atoms,
     )
+
+
+def _of_all_pairs(positions: torch.Tensor, cutoff: float) -> torch.Tensor:
+    """Return the neighbours (T, a, k) of each atom, the nearest first, then itself as padding."""
+    n_atoms = positions.shape[1]
+    separation = torch.cdist(positions, positions, compute_mode="donot_use_mm_for_euclid_dist")
+    near = separation < cutoff
+    near.diagonal(dim1=1, dim2=2).fill_(False)
+    if bool((separation[near] < SAME_PLACE).any()):
+        raise _same_place()
+    most = max(int(near.sum(2).max()), 1)
+    # what is not near comes last and becomes padding
+    order = separation.masked_fill(~near, torch.inf).argsort(dim=2)[:, :, : min(most, n_atoms)]
+    own = torch.arange(n_atoms, device=positions.device).unsqueeze(1)
+    return torch.where(near.gather(2, order), order, own)
+
+
+def _by_tree(positions: torch.Tensor, cutoff: float) -> torch.Tensor:
+    """Return what :func:`_of_all_pairs` does, in a time that grows linearly with the molecule (k-d tree of SciPy)."""
+    n_frames, n_atoms, _ = positions.shape
+    tables = []
+    for frame in positions.double().cpu().numpy():
+        pairs = cKDTree(frame).query_pairs(cutoff, output_type="ndarray")
+        i, j = np.concatenate([pairs, pairs[:, ::-1]]).T
+        separation = np.linalg.norm(frame[i] - frame[j], axis=1)
+        if (separation < SAME_PLACE).any():
+            raise _same_place()
+        order = np.lexsort((separation, i))
+        count = np.bincount(i, minlength=n_atoms)
+        place = np.arange(len(i)) - np.repeat(np.cumsum(count) - count, count)
+        table = np.tile(np.arange(n_atoms)[:, None], (1, max(int(count.max()), 1)))
+        table[i[order], place] = j[order]
+        tables.append(table)
+    widest = max(table.shape[1] for table in tables)
+    own = np.tile(np.arange(n_atoms)[:, None], (n_frames, 1, widest))
+    for padded, table in zip(own, tables, strict=True):
+        padded[:, : table.shape[1]] = table
+    return torch.as_tensor(own, device=positions.device)
+
+
+def _same_place() -> DensnetError:
+    return DensnetError("positions: two atoms stand at the same place; check the geometry")

@@ -257,9 +257,15 @@ def _frames(evaluation: xr.Dataset) -> Metrics:
     return {
         "n_train": int(_recorded(evaluation, "n_train", "evaluation")),
         "n_test": int(evaluation.sizes["frame"]),
-        "test_distance_to_train_angstrom": float(np.median(evaluation["distance_to_train"].values)),
+        "test_distance_to_train_angstrom": _distance(evaluation),
         "seed": int(_recorded(evaluation, "seed", "evaluation")),
     }
+
+
+def _distance(evaluation: xr.Dataset) -> float | None:
+    """Return the median distance to the training frames; None for a molecule that is not trained on."""
+    distances = evaluation["distance_to_train"].values
+    return None if np.isnan(distances).all() else float(np.median(distances))
 
 
 def _finite(metrics: Metrics) -> Metrics:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import xarray as xr
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, variable
-from densnet.report.metrics import Metrics, evaluation_metrics, explanation, formatted, read_metrics
+from densnet.report.metrics import AT_TEMPERATURE, Metrics, evaluation_metrics, explanation, formatted, read_metrics
 from densnet.report.sources import read_log
 
 METHOD_VERSION: int = 1
@@ -183,7 +184,7 @@ def value_text(table: xr.Dataset, axis: Axis, row: int) -> str:
 def mean_rows(table: xr.Dataset) -> tuple[list[str], list[list[str]]]:
     """Return header and rows of the short table: errors and minutes of training, mean ± deviation over seeds."""
     axes = [axis for axis in axes_of(table) if not axis.is_seed] or list(axes_of(table))
-    keys = [key for key in SHOWN if key in table]
+    keys = [key for key in (*SHOWN, *_of_hottest(table)) if key in table]
     units = {key: explanation(key) for key in keys}
     labels = [f"{units[key].label} [{units[key].unit}]" for key in keys]
     header = ["system", *[axis.title for axis in axes], *labels, "training [min]"]
@@ -195,6 +196,12 @@ def mean_rows(table: xr.Dataset) -> tuple[list[str], list[list[str]]]:
             minutes = _spread("minutes", own["training_seconds"].values[members] / 60)
             rows.append([str(system), *values, *cells, minutes])
     return header, rows
+
+
+def _of_hottest(table: xr.Dataset) -> list[str]:
+    """Return the columns of errors at the highest temperature of the test frames, where there are several."""
+    found = {int(at.group(1)) for name in table.data_vars for at in [re.search(r"_at_(\d+)k_", str(name))] if at}
+    return [name.format(T=max(found)) for name in AT_TEMPERATURE.values()] if found else []
 
 
 def _spread(key: str, values: np.ndarray) -> str:

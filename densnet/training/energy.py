@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch.autograd import forward_ad
 
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
@@ -17,16 +15,16 @@ from densnet.models.checkpoint import load_model, read_description, save_model
 from densnet.models.density_model import DensityModel
 from densnet.models.densnet_model import DenSNet
 from densnet.models.energy_model import EnergyModel, EnergyModelSettings
-from densnet.models.graph import replicate
+from densnet.models.graph import joined, replicate
 from densnet.training.density import mean_neighbours
-from densnet.training.frames import Labels, load_labels
+from densnet.training.density_response import ThroughDensity, density_jacobian, read_density
+from densnet.training.fine_tuning import fine_tune
+from densnet.training.frames import Labels
+from densnet.training.label_files import LabelPaths, by_file, described, load_label_files, paths_of
 from densnet.training.loop import LoopSettings, Training
 from densnet.units import EV_IN_MEV
 
 METHOD_VERSION: int = 3
-
-JACOBIAN_BATCH = 16
-"""Frames whose Jacobians are taken at once."""
 
 
 @dataclass(frozen=True)
@@ -37,33 +35,55 @@ class EnergyTrainingSettings(LoopSettings):
     """Weight of the squared error of the energy per atom over (the root mean square force times 1 Angstrom)."""
     force_weight: float = 1.0
     """Weight of the mean squared error of a force component over the root mean square force."""
+    fine_tune_steps: int = 0
+    """Steps in which, at the end, both networks are trained together; none: the density model stays as it is."""
+    fine_tune_rate: float = 1e-3
+    """Learning rate of these steps, at its highest."""
+    density_weight: float = 0.1
+    """Weight of the density model's own loss in these steps."""
+    jacobian_memory_gib: float = 1.0
+    """Most memory for the frames' Jacobians of the density; above it each step differentiates the density model."""
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values."""
+        super().__post_init__()
+        for field in ("energy_weight", "force_weight", "fine_tune_steps", "density_weight", "jacobian_memory_gib"):
+            if not getattr(self, field) >= 0:
+                raise DensnetError(
+                    f"training {field}: expected zero or a positive number, found {getattr(self, field)}"
+                )
+        if not self.fine_tune_rate > 0:
+            raise DensnetError(f"training fine_tune_rate: expected a positive number, found {self.fine_tune_rate}")
 
 
 @dataclass(frozen=True)
 class EnergyTargets:
-    """What the energy model learns from, T frames of a atoms.
+    """What the energy model learns from, T frames of a atoms of one molecule.
 
     Attributes:
+        element: index into the model's elements, (a,).
         positions: Angstrom, (T, a, 3).
         u: unscaled predicted density coefficients in blocks, (T, a, lm, n).
-        jacobian: du/dR restricted to the degrees that the energy model reads, (T, a · lm · n, a · 3).
+        jacobian: du/dR restricted to the degrees that the energy model reads, (T, a · lm · n, a · 3); None if each
+            step differentiates the density model.
         energy: eV above the sum of reference energies, (T,).
         forces: eV/Angstrom, (T, a, 3).
     """
 
+    element: torch.Tensor
     positions: torch.Tensor
     u: torch.Tensor
-    jacobian: torch.Tensor
+    jacobian: torch.Tensor | None
     energy: torch.Tensor
     forces: torch.Tensor
 
     def to(self, device: torch.device) -> EnergyTargets:
         """Move everything to a device."""
-        return EnergyTargets(*(value.to(device) for value in vars(self).values()))
+        return replace(self, **{name: v.to(device) for name, v in vars(self).items() if v is not None})
 
 
 def train_energy(
-    labels_path: Path,
+    labels: LabelPaths,
     density_path: Path,
     model: EnergyModelSettings,
     training: EnergyTrainingSettings,
@@ -72,39 +92,53 @@ def train_energy(
     combined: Path,
     log: Path,
 ) -> DenSNet:
-    """Train an energy model on the ``train`` frames, with the density model frozen.
+    """Train an energy model on the ``train`` frames of label files, with the density model frozen.
 
     With the density model frozen, u(R) and du/dR are constants of a frame: computed once, the force of the whole
-    is F = -(∂E/∂R + ∂E/∂u · du/dR), and the energy model trains alone.
+    is F = -(∂E/∂R + ∂E/∂u · du/dR), and the energy model trains alone. Where the du/dR of all frames need more memory
+    than allowed, ∂E/∂u · du/dR is made anew in each step by one pass forth and back through the density model
+    (:class:`densnet.training.density_response.ThroughDensity`), at twice the time a step and the same result.
     The energy reads the density, so that an energy model is of use only with its density model: ``output`` and
     ``combined`` both hold the two of them.
+
+    With several files, errors of the energy are weighed an atom of a molecule (a long chain counts as much as a short
+    one), those of forces a component (every atom counts alike).
 
     Raises:
         DensnetError: labels or density model unusable, or not of the same basis; the loss diverges.
     """
-    labels = load_labels(labels_path)
+    paths = paths_of(labels)
+    files = load_label_files(paths, max_units=training.max_units, n_train=training.n_train)
     trained = load_model(density_path)
     density = trained.density
-    if density.whitened.basis != labels.basis or density.whitened.elements != labels.elements:
+    if density.whitened.basis != files[0].basis or density.whitened.elements != files[0].elements:
         raise DensnetError(
-            f"{density_path}: expected a model of the labels' fit basis {labels.basis.name!r} and elements "
-            f"{labels.elements}, found {density.whitened.basis.name!r} and {density.whitened.elements}; train it again"
+            f"{density_path}: expected a model of the labels' fit basis {files[0].basis.name!r} and elements "
+            f"{files[0].elements}, found {density.whitened.basis.name!r} and {density.whitened.elements}; train it "
+            "again"
         )
-    rows = {"train": labels.frames("train", training.n_train), "validation": labels.frames("validation")}
+    rows = [(one.frames("train", training.n_train), one.frames("validation")) for one in files]
+    learned = list(zip(files, (train for train, _ in rows), strict=True))
     torch.manual_seed(training.seed)
-    positions = torch.as_tensor(labels.dataset["positions"].values[rows["train"]], dtype=torch.float32)
+    positions = [torch.as_tensor(one.dataset["positions"].values[r], dtype=torch.float32) for one, r in learned]
     network = EnergyModel(model, density.whitened, mean_neighbours=mean_neighbours(positions, model.cutoff)).float()
-    reference = reference_energies(labels, rows["train"], density.whitened.elements)
-    forces = labels.dataset["forces"].values[rows["train"]]
-    scale = float(np.sqrt(np.mean(forces**2)))
-    network.set_scales(scale, reference)
+    squares = [one.dataset["forces"].values[r].ravel() ** 2 for one, r in learned]
+    scale = float(np.sqrt(np.mean(np.concatenate(squares))))
+    network.set_scales(scale, reference_energies(learned, density.whitened.elements))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    targets = {
-        split: energy_targets(labels, density.to(device), network, r, device=device) for split, r in rows.items()
-    }
+    density.to(device)
+    size = sum(len(r) * _jacobian_bytes(one, network) for one, both in zip(files, rows, strict=True) for r in both)
+    stored = size <= training.jacobian_memory_gib * 2**30
+    train, validation = (
+        [
+            energy_targets(one, density, network, both[split], stored=stored, device=device)
+            for one, both in zip(files, rows, strict=True)
+        ]
+        for split in (0, 1)
+    )
     network.to(device)
     identity = {
-        "labels": fingerprint(labels_path),
+        "labels": [fingerprint(path) for path in paths],
         "density": fingerprint(density_path),
         "model": asdict(model),
         "training": {**asdict(training), "checkpoint_seconds": None},
@@ -112,26 +146,47 @@ def train_energy(
     }
     checkpoint = output.with_name(output.name + ".checkpoint")
     run = Training(network, training, identity=identity, checkpoint=checkpoint, log=log)
-    error = _error_function(network, labels, density, device)
+    n_train = [len(targets.energy) for targets in train]
 
-    def loss_of(batch: torch.Tensor) -> torch.Tensor:
-        energy, force = error(targets["train"], batch, True)
-        per_atom = energy / (len(labels.numbers) * scale)
+    def energy_loss(errors: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        energy, force, atoms = errors
+        per_atom = energy / (atoms * scale).float()
         loss = training.energy_weight * per_atom.square().mean()
         return loss + training.force_weight * (force / scale).square().mean()
 
+    def loss_of(batch: torch.Tensor) -> torch.Tensor:
+        parts = [(train[number], r) for number, r in by_file(batch, n_train)]
+        return energy_loss(_errors(network, density, parts, differentiable=True))
+
     def validate() -> dict[str, float]:
-        energy, force = error(targets["validation"], torch.arange(len(rows["validation"])), False)
+        parts = [(targets, torch.arange(len(targets.energy))) for targets in validation]
+        energy, force, atoms = _errors(network, density, parts, differentiable=False)
         return {
             "validation_force_mae_mev_per_angstrom": float(force.detach().abs().mean()) * EV_IN_MEV,
-            "validation_energy_mae_mev_per_atom": float(energy.detach().abs().mean()) * EV_IN_MEV / len(labels.numbers),
+            "validation_energy_mae_mev_per_atom": float((energy.detach().abs() / atoms).mean()) * EV_IN_MEV,
         }
 
-    run.run(len(rows["train"]), loss_of, validate, "validation_force_mae_mev_per_angstrom")
-    result = DenSNet(density.cpu(), network.cpu().eval(), trained.free_atoms)
+    run.run(sum(n_train), loss_of, validate, "validation_force_mae_mev_per_angstrom")
+    history = read_description(density_path)["provenance"]
+    if training.fine_tune_steps:
+        fine_tune(
+            network,
+            density,
+            files,
+            train,
+            validation,
+            training,
+            energy_loss=energy_loss,
+            of_density=history["training"],
+            identity=identity,
+            checkpoint=output.with_name(output.name + ".fine_tuning.checkpoint"),
+            log=log.with_name(f"{log.stem}_fine_tuning{log.suffix}"),
+        )
+    result = DenSNet(density.cpu().eval(), network.cpu().eval(), trained.free_atoms)
     record = {
-        **read_description(density_path)["provenance"],
+        **history,
         "energy_training": asdict(training),
+        "energy_molecules": described(files, n_train),
         "energy_method_version": METHOD_VERSION,
     }
     save_model(result, output, provenance=record)
@@ -140,76 +195,101 @@ def train_energy(
     return result
 
 
-def reference_energies(labels: Labels, rows: np.ndarray, elements: tuple[int, ...]) -> torch.Tensor:
-    """Return E_Z (z,) in eV: free atoms' energies plus an equal share of the mean binding energy, float64."""
+def reference_energies(learned: Sequence[tuple[Labels, np.ndarray]], elements: tuple[int, ...]) -> torch.Tensor:
+    """Return E_Z (z,) in eV: free atoms' energies, an equal share of the mean binding energy, and of several molecules
+    what least squares over their compositions still gives each element; float64.
+
+    Args:
+        learned: label files and the rows of their training frames.
+        elements: atomic numbers.
+    """
+    first, _ = learned[0]
     table = dict(
-        zip(labels.dataset["element"].values.tolist(), labels.dataset["atomic_energy"].values.tolist(), strict=True)
+        zip(first.dataset["element"].values.tolist(), first.dataset["atomic_energy"].values.tolist(), strict=True)
     )
-    atoms = sum(table[int(z)] for z in labels.numbers)
-    share = (float(labels.dataset["energy"].values[rows].mean()) - atoms) / len(labels.numbers)
-    return torch.tensor([table[z] + share for z in elements], dtype=torch.float64)
+    binding = np.array(
+        [
+            float(one.dataset["energy"].values[rows].mean()) - sum(table[int(z)] for z in one.numbers)
+            for one, rows in learned
+        ]
+    )
+    atoms = np.array([len(one.numbers) for one, _ in learned])
+    share = float(binding.sum() / atoms.sum())
+    offsets = np.zeros(len(elements))
+    if len(learned) > 1:
+        composition = np.array([[np.count_nonzero(one.numbers == z) for z in elements] for one, _ in learned])
+        # each molecule by the square root of its frames over its atoms: an error an atom, as in the loss
+        weight = np.sqrt([len(rows) for _, rows in learned]) / atoms
+        left = binding - share * atoms
+        offsets = np.linalg.lstsq(composition * weight[:, None], left * weight, rcond=1e-10)[0]
+    return torch.tensor([table[z] + share + offset for z, offset in zip(elements, offsets, strict=True)]).double()
+
+
+def _jacobian_bytes(labels: Labels, network: EnergyModel) -> int:
+    """Return the memory of one frame's du/dR."""
+    n_atoms = len(labels.numbers)
+    return 4 * n_atoms * (network.l_density + 1) ** 2 * network.density.weight.shape[1] * n_atoms * 3
 
 
 def energy_targets(
-    labels: Labels, density: DensityModel, network: EnergyModel, rows: np.ndarray, *, device: torch.device
+    labels: Labels,
+    density: DensityModel,
+    network: EnergyModel,
+    rows: np.ndarray,
+    *,
+    stored: bool,
+    device: torch.device,
 ) -> EnergyTargets:
-    """Predict the densities of some frames and their Jacobians by forward differentiation, one coordinate at a time.
+    """Predict the densities of some frames, and their Jacobians if these are to be stored.
 
     Args:
         labels: the label file.
         density: frozen density model.
         network: its reference energies are subtracted and its l_density says which degrees are read.
         rows: frames to take.
+        stored: whether the Jacobians are.
         device: where to compute.
     """
     data = labels.dataset.isel(frame=rows)
     element = torch.tensor([density.whitened.elements.index(int(z)) for z in labels.numbers], device=device)
-    read = (network.l_density + 1) ** 2
     positions = torch.as_tensor(data["positions"].values, dtype=torch.float32)
-    us, jacobians = [], []
-    for start in range(0, len(rows), JACOBIAN_BATCH):
-        batch = positions[start : start + JACOBIAN_BATCH].to(device)
-        n_frames, n_atoms = batch.shape[:2]
-
-        def predict(moved: torch.Tensor) -> torch.Tensor:
-            _, u = density(replicate(element, moved, density.settings.cutoff))
-            return u[:, :read].reshape(len(moved), -1)
-
-        columns = []
-        for coordinate in range(n_atoms * 3):
-            tangent = torch.zeros(n_atoms * 3, device=device)
-            tangent[coordinate] = 1
-            direction = tangent.reshape(1, n_atoms, 3).expand(n_frames, -1, -1).contiguous()
-            with forward_ad.dual_level():
-                value, column = forward_ad.unpack_dual(predict(forward_ad.make_dual(batch, direction)))
-            columns.append(column.cpu())
-        us.append(value.reshape(n_frames, n_atoms, read, -1).cpu())
-        jacobians.append(torch.stack(columns, dim=2))
-        print(f"densnet: Jacobians {min(start + JACOBIAN_BATCH, len(rows))}/{len(rows)}", file=sys.stderr, flush=True)
+    u, jacobian = density_jacobian(density, element, positions, network.l_density, jacobian=stored)
     base = float(sum(network.atomic_energy[density.whitened.elements.index(int(z))] for z in labels.numbers))
     return EnergyTargets(
+        element=element,
         positions=positions,
-        u=torch.cat(us).detach(),
-        jacobian=torch.cat(jacobians).detach(),
+        u=u,
+        jacobian=jacobian,
         energy=torch.as_tensor(data["energy"].values - base, dtype=torch.float32),
         forces=torch.as_tensor(data["forces"].values, dtype=torch.float32),
     ).to(device)
 
 
-def _error_function(
-    network: EnergyModel, labels: Labels, density: DensityModel, device: torch.device
-) -> Callable[[EnergyTargets, torch.Tensor, bool], tuple[torch.Tensor, torch.Tensor]]:
-    """Return a function of (targets, rows, differentiable) giving errors of energy (T,) and forces (T, a, 3)."""
-    element = torch.tensor([density.whitened.elements.index(int(z)) for z in labels.numbers], device=device)
-
-    def error(targets: EnergyTargets, rows: torch.Tensor, differentiable: bool) -> tuple[torch.Tensor, torch.Tensor]:
-        positions = targets.positions[rows].requires_grad_(True)
-        u = targets.u[rows].requires_grad_(True)
-        graph = replicate(element, positions, network.settings.cutoff)
-        energy = network(graph, u.flatten(0, 1))
-        gradients = torch.autograd.grad(energy.sum(), (positions, u), create_graph=differentiable)
-        through_density = torch.einsum("tk,tkx->tx", gradients[1].flatten(1), targets.jacobian[rows])
-        forces = -(gradients[0] + through_density.reshape(positions.shape))
-        return energy - targets.energy[rows], forces - targets.forces[rows]
-
-    return error
+def _errors(
+    network: EnergyModel,
+    density: DensityModel,
+    parts: Sequence[tuple[EnergyTargets, torch.Tensor]],
+    *,
+    differentiable: bool,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return errors of energies (T,) and forces (atoms, 3) of some rows of each molecule, and atoms of each (T,)."""
+    positions = [targets.positions[rows].requires_grad_(True) for targets, rows in parts]
+    us = [targets.u[rows].requires_grad_(True) for targets, rows in parts]
+    cutoff = network.settings.cutoff
+    graph = joined([replicate(t.element, r, cutoff) for (t, _), r in zip(parts, positions, strict=True)])
+    energy = network(graph, torch.cat([u.flatten(0, 1) for u in us]))
+    gradients = torch.autograd.grad(energy.sum(), (*positions, *us), create_graph=differentiable)
+    errors = []
+    for (targets, rows), of_positions, of_u in zip(
+        parts, gradients[: len(parts)], gradients[len(parts) :], strict=True
+    ):
+        if targets.jacobian is None:
+            response = ThroughDensity.apply(
+                of_u, read_density(density, targets.element, network.l_density), targets.positions[rows]
+            )
+        else:
+            response = torch.einsum("tk,tkx->tx", of_u.flatten(1), targets.jacobian[rows]).reshape(of_positions.shape)
+        errors.append((-(of_positions + response) - targets.forces[rows]).flatten(0, 1))
+    reference = torch.cat([targets.energy[rows] for targets, rows in parts])
+    atoms = [torch.full((len(rows),), float(len(t.element)), dtype=torch.float64) for t, rows in parts]
+    return energy - reference, torch.cat(errors), torch.cat(atoms).to(energy.device)

@@ -5,6 +5,7 @@ Of an ensemble, the errors of its mean, and beside them the spread of its member
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from dataclasses import fields
@@ -26,6 +27,7 @@ from densnet.io.netcdf import variable, write_dataset
 from densnet.models.checkpoint import load_ensemble, read_descriptions
 from densnet.models.densnet_model import Prediction
 from densnet.models.ensemble import Ensemble, mean_of
+from densnet.oligomer import VARIABLES
 from densnet.training.frames import Labels, load_labels
 from densnet.training.spread import density_spread, density_spread_variables, prediction_spread
 from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE, EV_IN_MEV, HARTREE_IN_EV, HARTREE_IN_MILLIHARTREE
@@ -78,6 +80,7 @@ def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Data
         {
             "positions": data["positions"],
             "numbers": data["numbers"],
+            **{name: data[name] for name in VARIABLES if name in data},
             "distance_to_train": data["distance_to_train"],
             **({"temperature": data["temperature"]} if "temperature" in data else {}),
             **_references(data),
@@ -97,6 +100,8 @@ def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Data
             "fit_basis": labels.dataset.attrs["fit_basis"],
             "charge": labels.charge,
             "n_train": provenance["n_train"],
+            "units_trained": json.dumps([one["units"] for one in provenance.get("molecules", []) if one["units"]]),
+            "target": model.members[0].density.settings.target,
             "seed": provenance["seed"],
             "n_members": len(model),
             "density_ms_per_frame": ms_per_frame,

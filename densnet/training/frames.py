@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -227,19 +228,29 @@ def _flat_unwhitening(whitened: WhitenedBasis, element: torch.Tensor, index: tor
 
 
 def coefficient_scales(
-    whitened: WhitenedBasis, numbers: np.ndarray, x: torch.Tensor, target: str
+    whitened: WhitenedBasis, learned: Sequence[tuple[np.ndarray, torch.Tensor]], target: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the root mean square of x per element, degree and function (z, l, n), and its mean for l = 0 (z, n).
 
     For the delta target the mean of the s coefficients is taken off before their spread is measured. For the direct one
     it is zero: an element's mean density would be a prior in all but name, and the two targets would be one.
+
+    Args:
+        whitened: the fitting basis.
+        learned: of each molecule, atomic numbers (a,) and x of its frames (T, k).
+        target: ``"delta"`` or ``"direct"``.
     """
-    layout = whitened.basis.layout(numbers)
-    z = np.array([whitened.elements.index(int(number)) for number in numbers])[layout.atom]
+    gathered: dict[tuple[int, int, int], list[torch.Tensor]] = {}
+    for numbers, x in learned:
+        layout = whitened.basis.layout(numbers)
+        z = np.array([whitened.elements.index(int(number)) for number in numbers])[layout.atom]
+        for key in sorted({(int(a), int(b), int(c)) for a, b, c in zip(z, layout.l, layout.n, strict=True)}):
+            own = torch.as_tensor((z == key[0]) & (layout.l == key[1]) & (layout.n == key[2]))
+            gathered.setdefault(key, []).append(x[:, own])
     scale = torch.ones(len(whitened.elements), whitened.l_max + 1, whitened.n_max)
     shift = torch.zeros(len(whitened.elements), whitened.n_max)
-    for key in sorted({(int(a), int(b), int(c)) for a, b, c in zip(z, layout.l, layout.n, strict=True)}):
-        values = x[:, torch.as_tensor((z == key[0]) & (layout.l == key[1]) & (layout.n == key[2]))]
+    for key, columns in gathered.items():
+        values = columns[0] if len(columns) == 1 else torch.cat([own.flatten() for own in columns])
         if key[1] == 0 and target == "delta":
             shift[key[0], key[2]] = values.mean()
             values = values - values.mean()

@@ -46,6 +46,8 @@ class LoopSettings:
     """Longest gradient."""
     n_train: int | None = None
     """Training frames to use, the first so many; all if not given."""
+    max_units: int | None = None
+    """Of label files of several chains, use those of at most so many units; all if not given."""
     validate_every: int = 100
     """Steps between validations."""
     patience: int | None = None

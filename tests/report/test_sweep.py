@@ -65,6 +65,17 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "sweep.json"
 
 
+def test_errors_of_the_hottest_frames_have_their_columns(plan: Path) -> None:
+    table = sweep_table(read_plan(plan))
+    header, _ = mean_rows(table)
+    assert not [name for name in header if name.endswith(" K [%]")]
+    at = {f"density_nmae_at_{T}k_percent": table["density_nmae_percent"] * T for T in (300, 500)}
+    header, rows = mean_rows(table.assign(at))
+    (column,) = (number for number, name in enumerate(header) if "300 K" in name or "500 K" in name)
+    assert header[column] == "Density error (NMAE), 500 K [%]"
+    assert rows[0][column].startswith("200"), "0.4 % times 500"
+
+
 def test_peers_are_drawn_against_their_numbers_of_frames(plan: Path) -> None:
     table = sweep_table(read_plan(plan))
     blank = dict.fromkeys((field.name for field in fields(PeerRow)), "")

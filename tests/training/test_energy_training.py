@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +11,17 @@ import pytest
 import torch
 import xarray as xr
 
+from densnet.basis.integrals import charges
 from densnet.errors import DensnetError
 from densnet.models.checkpoint import load_model
 from densnet.models.density_model import DensityModelSettings
 from densnet.models.densnet_model import DenSNet
-from densnet.models.energy_model import EnergyModelSettings
+from densnet.models.energy_model import EnergyModel, EnergyModelSettings
 from densnet.training import loop
 from densnet.training.density import DensityTrainingSettings, train_density
 from densnet.training.energy import EnergyTrainingSettings, energy_targets, train_energy
 from densnet.training.evaluation import evaluate_model
+from densnet.training.fine_tuning import joint_errors
 from densnet.training.frames import load_labels
 
 SMALL = EnergyModelSettings(channels=8, edge_channels=4, l_max=2, cutoff=3.0)
@@ -52,7 +56,7 @@ def test_forces_by_jacobian_equal_forces_through_both_networks(
     labels = load_labels(water_labels)
     rows = labels.frames("test")
     assert model.energy is not None
-    targets = energy_targets(labels, model.density, model.energy, rows, device=torch.device("cpu"))
+    targets = energy_targets(labels, model.density, model.energy, rows, stored=True, device=torch.device("cpu"))
     positions = targets.positions.requires_grad_(True)
     u = targets.u.requires_grad_(True)
     from densnet.models.graph import replicate
@@ -104,6 +108,64 @@ def test_resumed_training_equals_an_undisturbed_one(
     assert calls[26] == 20
     before, after = undisturbed.state_dict(), resumed.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_forces_through_both_networks_are_the_gradient_of_the_energy(water_labels: Path, density: Path) -> None:
+    labels, trained = load_labels(water_labels), load_model(density)
+    torch.manual_seed(0)
+    network = EnergyModel(SMALL, trained.density.whitened, mean_neighbours=2.0).double()
+    model = trained.density.double()
+    targets = energy_targets(
+        labels, model.float(), network.float(), labels.frames("test"), stored=False, device=torch.device("cpu")
+    )
+    model, network = model.double(), network.double()
+    exact = replace(targets, **{n: getattr(targets, n).double() for n in ("positions", "energy", "forces")})
+    rows, h = torch.arange(2), 1e-4
+    _, forces, atoms = joint_errors(network, model, [(exact, rows)], differentiable=False)
+    assert atoms.tolist() == [3.0, 3.0]
+
+    def energies(step: float) -> torch.Tensor:
+        moved = exact.positions.clone()
+        moved[:, 1, 2] += step
+        return joint_errors(network, model, [(replace(exact, positions=moved), rows)], differentiable=False)[0]
+
+    by_differences = -(energies(h) - energies(-h)) / (2 * h)
+    found = forces.view(2, 3, 3)[:, 1, 2] + exact.forces[rows][:, 1, 2]
+    # central differences: an error of h² times third derivatives of some 10 eV/Angstrom³
+    torch.testing.assert_close(found, by_differences.detach(), rtol=0, atol=1e-6)
+
+
+def test_fine_tuning_improves_both_and_resumes_exactly(
+    water_labels: Path, density: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings: dict[str, float] = {"steps": 20, "validate_every": 5, "fine_tune_steps": 20}
+    tuned = train(water_labels, density, tmp_path / "a", **settings)
+    with (tmp_path / "a" / "energy_fine_tuning.csv").open() as log:
+        losses = [float(row["validation_loss"]) for row in csv.DictReader(log)]
+    assert len(losses) == 4 and losses[-1] < losses[0]
+    before, after = load_model(density).density.state_dict(), tuned.density.state_dict()
+    assert any(not torch.equal(before[name], after[name]) for name in before), "the density learns too"
+    numbers = load_labels(water_labels).numbers
+    positions = load_labels(water_labels).dataset["positions"].values[:2]
+    counted = tuned.coefficients(numbers, positions) @ charges(tuned.density.whitened.basis, numbers)
+    assert np.abs(counted - 10).max() < 1e-8
+    step, calls = loop.Training._one_step, []
+
+    def killed(self: loop.Training, *args: object) -> float:
+        calls.append(self.step)
+        if len(calls) == 33:
+            raise KeyboardInterrupt
+        return step(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop.Training, "_one_step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(water_labels, density, tmp_path / "b", **settings)
+    resumed = train(water_labels, density, tmp_path / "b", **settings)
+    assert 10 in calls[33:] and calls[33:].count(0) == 0, "both parts go on where they were"
+    assert all(torch.equal(tuned.state_dict()[name], resumed.state_dict()[name]) for name in tuned.state_dict())
+    assert not list((tmp_path / "b").glob("*.checkpoint"))
+    with pytest.raises(DensnetError, match="fine_tune_rate: expected a positive number"):
+        EnergyTrainingSettings(fine_tune_rate=0.0)
 
 
 def test_a_density_model_of_another_basis_is_refused(water_labels: Path, density: Path, tmp_path: Path) -> None:

@@ -3,12 +3,21 @@
 from pathlib import Path
 
 from costs import memory_mb, minutes, work
-from stages import FIT, GIVEN, LEVEL
-from sweeps import Places, rows_for_peers, table_rows, variants, write_plan
+from families import frames_of
+from stages import FIT, GIVEN, LEVEL, one_of
+from sweeps import (
+    Places,
+    rows_for_peers,
+    system_of,
+    table_rows,
+    variants,
+    write_plan,
+)
 
 verbs_on_path()
 
 # {system} is a system's name, or that and the folder of a variant of the configuration: ethanol/variants/1a2b3c4d.
+# A length of a family is a system of its own, polythiophene/3; what the family has once lies in polythiophene.
 PLACES = Places(config)
 SWEEP = variants(config)
 RUN = f"results/{config['run']}"
@@ -19,7 +28,7 @@ ENSEMBLE = len(MEMBERS) > 1
 MEMBER = f"{SYSTEM}/members/{{member}}" if ENSEMBLE else SYSTEM
 MEMBER_NOTE = ", member {wildcards.member}" if ENSEMBLE else ""
 MODEL = f"{SYSTEM}/model.pt"
-SHARDS = range(config["reference"]["shards"])
+FAMILIES = list(config["families"])
 CONFIG_FILE = (workflow.overwrite_configfiles or ["config.yaml"])[-1]
 PEER = config["md"]["peer"]
 MACE = list(dict.fromkeys(config["peers"]["mace"]))
@@ -41,8 +50,13 @@ def of(stage, paths):
     """Return an input function: the files of another stage that this job's are made from, given or made."""
 
     def found(wildcards):
-        folder = config["systems"][name_of(wildcards)].get("labels")
-        if folder and stage in GIVEN:
+        folder = system(wildcards).get("labels")
+        # the given geometries of an unseen length are those that are judged by, not those that dynamics starts from
+        if (
+            folder
+            and stage in GIVEN
+            and not (stage == "geometries" and unseen(wildcards))
+        ):
             return f"{folder}/{GIVEN[stage]}"
         place = PLACES.of_stage(stage, wildcards.system)
         return expand(paths, **{**dict(wildcards.items()), "system": place})
@@ -50,9 +64,89 @@ def of(stage, paths):
     return found
 
 
+def of_training(stage, paths):
+    """Return an input function: the files of a stage for all systems that a model learns from."""
+
+    def found(wildcards):
+        return expand(paths, system=PLACES.of_training(stage, wildcards.system))
+
+    return found
+
+
+def of_shards(paths):
+    """Return an input function: the files of all shards of the labels."""
+
+    def found(wildcards):
+        folder = system(wildcards).get("labels")
+        if folder:
+            return f"{folder}/{GIVEN['label_shard']}"
+        place = PLACES.of_stage("label_shard", wildcards.system)
+        return expand(paths, system=place, shard=range(shards(wildcards)))
+
+    return found
+
+
+def labelled_frames(wildcards):
+    """Return the geometries that are labelled: those sampled, or those that dynamics of an unseen length met."""
+    own = system(wildcards)
+    if own.get("labels"):
+        return f"{own['labels']}/{GIVEN['geometries']}"
+    stage = "frames" if unseen(wildcards) else "geometries"
+    return f"{RUN}/{PLACES.of_stage(stage, wildcards.system)}/{stage}.nc"
+
+
+def evaluations_of_lengths(path):
+    """Return an input function: the evaluations of all lengths of a family, of the run and of the sweep's variants."""
+
+    def found(wildcards):
+        names = [
+            name
+            for name, own in config["systems"].items()
+            if own.get("family") == wildcards.system
+        ]
+        own = [PLACES.of_stage("evaluation", name) for name in names]
+        swept = [
+            PLACES.of_values("evaluation", variant.system, variant.values)
+            for variant in SWEEP
+            if variant.system in names
+        ]
+        return expand(path, system=dict.fromkeys([*own, *swept]))
+
+    return found
+
+
+def size_of(wildcards):
+    """Return how long a length is among its family's, up to 1 for the longest; 0 for a lone molecule."""
+    own = system(wildcards)
+    if "family" not in own:
+        return 0.0
+    family = config["families"][own["family"]]
+    return own["units"] / max([*family["sizes"], *family["unseen"]])
+
+
 def name_of(wildcards):
-    """Return the name of the system, whatever the variant."""
-    return wildcards.system.split("/")[0]
+    """Return the name of the system, whatever the variant; of a family, that of the length its basis is made from."""
+    return one_of(config, system_of(wildcards.system))
+
+
+def system(wildcards):
+    """Return what the configuration says of the system."""
+    return config["systems"][name_of(wildcards)]
+
+
+def unseen(wildcards):
+    """Return how many frames an unseen length is judged by, 0 for all other systems."""
+    return system(wildcards).get("unseen", 0)
+
+
+def shards(wildcards):
+    """Return in how many shards a system is labelled: no more than it has frames."""
+    return shards_of(name_of(wildcards))
+
+
+def shards_of(name):
+    frames = frames_of(config, config["systems"][name])
+    return min(config["reference"]["shards"], frames)
 
 
 def needed(rule, resource):
@@ -110,40 +204,57 @@ def of_every_member(paths):
 
 def molecule(wildcards):
     """Return what names the molecule, as command line options."""
-    system = config["systems"][name_of(wildcards)]
-    return as_options(
-        {
-            key: system[key]
-            for key in ("smiles", "xyz", "charge", "multiplicity")
-            if key in system
-        }
-    )
+    own = system(wildcards)
+    keys = ("smiles", "xyz", "oligomer", "units", "charge", "multiplicity")
+    return as_options({key: own[key] for key in keys if key in own})
 
 
 def experiment(wildcards):
     """Return the experimental data of the molecule, as command line options."""
-    return as_options(config["systems"][name_of(wildcards)]["experiment"])
+    return as_options(system(wildcards)["experiment"])
 
 
 def user_files(wildcards, *keys):
     """Return those of a system's entries that are files, so that a changed file is noticed."""
-    system = config["systems"][name_of(wildcards)]
-    entries = [(system | system["experiment"]).get(key) for key in keys]
+    own = system(wildcards)
+    entries = [(own | own["experiment"]).get(key) for key in keys]
     return [entry for entry in entries if entry and Path(entry).is_file()]
 
 
 def basis_files(wildcards):
     """Return the fitting bases that are files, so that a changed file is noticed."""
-    reference = PLACES.config_at(wildcards.system)["reference"]
-    entries = [reference[key] for key in ("fit_basis", "natural_primitives")]
-    return [entry for entry in entries if Path(entry).is_file()]
+    return family_basis(wildcards) or [
+        entry
+        for entry in (
+            PLACES.config_at(wildcards.system)["reference"][key]
+            for key in ("fit_basis", "natural_primitives")
+        )
+        if Path(entry).is_file()
+    ]
+
+
+def family_basis(wildcards):
+    """Return the file of natural functions that another length of the family made, if this one takes it over."""
+    family = system(wildcards).get("family")
+    settings = PLACES.config_at(wildcards.system)["reference"]
+    if (
+        not family
+        or settings["fit_basis"] != "natural"
+        or name_of(wildcards) == one_of(config, family)
+    ):
+        return []
+    place = PLACES.of_stage("fit_basis", wildcards.system)
+    return [f"{RUN}/{place}/fit_basis.json"]
 
 
 def fit_settings(wildcards):
     """Return how densities are fitted, and how many frames of given labels, as command line options."""
-    place = PLACES.config_at(wildcards.system)
-    settings = {key: place["reference"].get(key) for key in FIT}
-    return as_options(settings | place["systems"][name_of(wildcards)].get("frames", {}))
+    settings = PLACES.config_at(wildcards.system)["reference"]
+    own = {"fit_basis": path for path in family_basis(wildcards)}
+    frames = PLACES.config_at(wildcards.system)["systems"][name_of(wildcards)]
+    return as_options(
+        {key: settings.get(key) for key in FIT} | own | frames.get("frames", {})
+    )
 
 
 def of_every_system(paths):
@@ -151,9 +262,44 @@ def of_every_system(paths):
     return expand(paths, system=config["systems"])
 
 
-def of_every_labelled_system(paths):
-    """Return the paths for each system whose labels are made here, not given."""
-    made = [
-        name for name, system in config["systems"].items() if "labels" not in system
+def of_every_home(stage, paths):
+    """Return the paths for each place that has a stage's files: a family has some of them once."""
+    return expand(paths, system=homes(stage, config["systems"]))
+
+
+def homes(stage, names):
+    return list(dict.fromkeys(PLACES.of_stage(stage, name) for name in names))
+
+
+def labelled_here():
+    """Return the names of the systems whose labels are made here, not given."""
+    return [name for name, own in config["systems"].items() if "labels" not in own]
+
+
+def labelled_unseen():
+    """Return the names of the lengths that are not trained on and whose labels are made here."""
+    return [name for name in labelled_here() if config["systems"][name].get("unseen")]
+
+
+def of_every_labelled_home(stage, paths):
+    """Return the paths for each place that has a stage's files for labels that are made here."""
+    return expand(paths, system=homes(stage, labelled_here()))
+
+
+def of_every_sampled_system(paths):
+    """Return the paths for each system whose geometries are sampled: those labelled here, and unseen lengths."""
+    sampled = [
+        name
+        for name, own in config["systems"].items()
+        if "labels" not in own or own.get("unseen")
     ]
-    return expand(paths, system=made)
+    return expand(paths, system=sampled)
+
+
+def of_every_shard(paths):
+    """Return the paths of every shard of the labels that are made here."""
+    return [
+        path
+        for name in labelled_here()
+        for path in expand(paths, system=name, shard=range(shards_of(name)))
+    ]

@@ -1,6 +1,6 @@
 rule density_model:
     input:
-        labels=of("labels", rules.labels.output.labels),
+        labels=of_training("labels", rules.labels.output.labels),
     output:
         density=f"{MEMBER}/density.pt",
         learning=f"{MEMBER}/density.csv",

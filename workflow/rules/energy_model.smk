@@ -1,6 +1,6 @@
 rule energy_model:
     input:
-        labels=of("labels", rules.labels.output.labels),
+        labels=of_training("labels", rules.labels.output.labels),
         density=of("density_model", rules.density_model.output.density),
     output:
         energy=f"{MEMBER}/energy.pt",

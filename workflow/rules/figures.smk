@@ -3,8 +3,12 @@ rule figures:
         metrics=rules.metrics.output.metrics,
         labels=rules.labels.output.labels,
         evaluation=rules.evaluation.output.evaluation,
-        density_learning=of_every_member(rules.density_model.output.learning)[0],
-        energy_learning=of_every_member(rules.energy_model.output.learning)[0],
+        density_learning=of(
+            "density_model", of_every_member(rules.density_model.output.learning)[0]
+        ),
+        energy_learning=of(
+            "energy_model", of_every_member(rules.energy_model.output.learning)[0]
+        ),
         trajectory=rules.trajectory.output.trajectory,
         spectrum=rules.spectrum.output.spectrum,
         peer_trajectory=rules.peer_trajectory.output.trajectory if PEER else [],

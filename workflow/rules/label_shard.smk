@@ -1,13 +1,14 @@
 rule label_shard:
     input:
-        geometries=of("geometries", rules.geometries.output.geometries),
+        geometries=labelled_frames,
     output:
         shard=f"{SYSTEM}/shards/{{shard}}.nc",
     log:
         f"{SYSTEM}/logs/label_shard/{{shard}}.log",
     benchmark:
         f"{SYSTEM}/benchmarks/label_shard/{{shard}}.tsv"
-    priority: 80
+    # The longest first, for nobody likes to wait for the last one alone.
+    priority: lambda wildcards: 80 + 9 * size_of(wildcards)
     conda:
         "../../envs/psi4.yaml"
     # Psi4 is fastest as one process a core.
@@ -18,7 +19,7 @@ rule label_shard:
         mem_mb=needed("label_shard", "mem_mb"),
         runtime=needed("label_shard", "runtime"),
     params:
-        shards=len(SHARDS),
+        shards=shards,
         level=section("reference", only=LEVEL),
         method_version=method_version("densnet.reference.labels"),
     message:

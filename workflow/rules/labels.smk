@@ -1,10 +1,7 @@
 rule labels:
     input:
-        shards=of(
-            "label_shard",
-            expand(rules.label_shard.output.shard, shard=SHARDS, allow_missing=True),
-        ),
-        geometries=of("geometries", rules.geometries.output.geometries),
+        shards=of_shards(rules.label_shard.output.shard),
+        geometries=labelled_frames,
         atoms=of("atoms", rules.atoms.output.atoms),
         basis_files=basis_files,
     output:

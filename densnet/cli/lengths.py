@@ -1,0 +1,42 @@
+"""``densnet lengths``: errors of one model, or several, against the length of a chain."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from densnet.io.netcdf import read_dataset, write_dataset, write_text
+from densnet.report.length_figures import length_figures
+from densnet.report.lengths import METHOD_VERSION, as_csv, as_rows, lengths_table
+from densnet.report.style import write_picture
+from densnet.report.table import plain_table
+
+
+def lengths(
+    *,
+    name: str,
+    evaluations: Annotated[list[Path], Parameter(consume_multiple=True, negative="")],
+    output: Path,
+    csv: Path,
+    figures: Path,
+) -> None:
+    """Gather evaluations of chains: a table and figures against length, along the chain and against torsions.
+
+    Args:
+        name: of the family, for captions.
+        evaluations: outputs of 'densnet evaluate', a file a length and model; models are told apart by their target
+            and by the lengths that they were trained on. The first file's model is the one that figures show in detail.
+        output: netCDF file of all numbers.
+        csv: the table as text.
+        figures: folder for lengths.png, chain_ends.png and torsions.png.
+    """
+    table = lengths_table([read_dataset(path, stage="evaluate", variables=("nmae_by_atom",)) for path in evaluations])
+    settings = {"evaluations": [str(path) for path in evaluations]}
+    write_dataset(table, output, stage="lengths", method_version=METHOD_VERSION, settings=settings)
+    write_text(csv, as_csv(table))
+    for shown in length_figures(table, name):
+        print(f"lengths: {write_picture(shown, figures)}", file=sys.stderr)
+    print(plain_table(*as_rows(table)), file=sys.stderr)

@@ -1,0 +1,73 @@
+"""Forces and dipoles of any geometries of one molecule from Psi4; what was computed once is kept."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from densnet.errors import DensnetError
+from densnet.io.netcdf import variable
+from densnet.io.parts import Parts, digest_of
+from densnet.molecule import Molecule
+from densnet.reference.labels import label_shard
+from densnet.reference.level import LevelOfTheory
+
+Array = NDArray[np.float64]
+
+
+class Psi4Forces:
+    """From geometries (n, i, 3) in Angstrom to forces (n, i, 3) in eV/Angstrom and dipoles (n, 3) in e Angstrom.
+
+    Args:
+        molecule: its elements and charge; its positions do not matter.
+        level: level of theory.
+        output: beside it finished geometries are kept, so that a restart goes on from there.
+    """
+
+    def __init__(self, molecule: Molecule, level: LevelOfTheory, output: Path) -> None:
+        self.molecule, self.level, self.output = molecule, level, output
+        identity = {"level": level.decisive(), "numbers": molecule.numbers.tolist(), "charge": molecule.charge}
+        self.parts = Parts(output, identity)
+
+    def __call__(self, positions: Array) -> tuple[Array, Array]:
+        """Evaluate geometries.
+
+        Raises:
+            DensnetError: no Psi4, an impossible level, or a calculation that fails.
+        """
+        name = f"batch-{digest_of(positions)[:32]}"
+        known = self.parts.read(name)
+        if known is None:
+            known = self._computed(positions)
+            self.parts.write(name, known)
+        return known["forces"], known["dipole"]
+
+    def remove_parts(self) -> None:
+        """Delete what was kept: the output is whole."""
+        self.parts.remove()
+        shutil.rmtree(self._label_parts, ignore_errors=True)
+
+    @property
+    def _label_parts(self) -> Path:
+        return self.output.with_name(self.output.name + ".labels.parts")
+
+    def _computed(self, positions: Array) -> dict[str, Array]:
+        frame = ("frame",)
+        geometries = xr.Dataset(
+            {
+                "numbers": variable(("atom",), self.molecule.numbers, "1", "atomic numbers"),
+                "positions": variable(("frame", "atom", "x"), positions, "angstrom", "positions"),
+                "split": variable(frame, np.full(len(positions), "test"), "1", "split"),
+            },
+            attrs={"charge": self.molecule.charge, "multiplicity": self.molecule.multiplicity},
+        )
+        output = self.output.with_name(self.output.name + ".labels")
+        labelled, _ = label_shard(geometries, self.level, shard=0, shards=1, output=output)
+        failed = [str(status) for status in labelled["status"].values if status != "ok"]
+        if failed:
+            raise DensnetError(f"psi4: {len(failed)} of {len(positions)} geometries failed, the first: {failed[0]}")
+        return {"forces": labelled["forces"].values, "dipole": labelled["dipole"].values}

@@ -1,0 +1,215 @@
+"""Errors against the length of a chain: a row for each model and length, errors by unit and by torsion angle."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from densnet.errors import DensnetError
+from densnet.io.netcdf import variable
+from densnet.oligomer import torsion_angles
+from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV
+
+METHOD_VERSION: int = 2
+
+Array = NDArray[np.float64]
+
+ERRORS: dict[str, tuple[str, str]] = {
+    "density_nmae_percent": ("%", "NMAE of the model's density against the fitted one"),
+    "density_nmae_true_percent": ("%", "the same against the Kohn-Sham density"),
+    "density_floor_percent": ("%", "fitted against Kohn-Sham density"),
+    "dipole_mae_debye": ("D", "mean length of the dipole's error vector"),
+    "energy_mae_mev_per_atom": ("meV/atom", "mean absolute error of the energy"),
+    "force_mae_mev_per_angstrom": ("meV/angstrom", "mean absolute error of a force component"),
+    "energy_correlation": ("1", "Pearson's correlation of predicted and reference energies over the frames"),
+    "dipole_fluctuation_missed_percent": (
+        "%",
+        "variance of the dipole's error over that of the dipole, over the frames",
+    ),
+}
+"""Units and meaning of the columns of the table; the last two are NaN for fewer than three frames."""
+
+
+def model_of(evaluation: xr.Dataset) -> str:
+    """Return the curve that an evaluation belongs to: the target and the lengths trained on, ``delta, 1-6 units``."""
+    trained = units_trained(evaluation)
+    span = f"{trained[0]}" if len(trained) == 1 else f"{trained[0]}-{trained[-1]}"
+    return f"{evaluation.attrs['target']}, {span} units"
+
+
+def units_trained(evaluation: xr.Dataset) -> list[int]:
+    """Return the lengths that the model was trained on.
+
+    Raises:
+        DensnetError: the file does not say.
+    """
+    found = json.loads(str(evaluation.attrs.get("units_trained", "[]")))
+    if not found or "unit" not in evaluation:
+        raise DensnetError(
+            "lengths: expected evaluations of chains by a model of chains (unit, units_trained), found another; start "
+            "from 'densnet sample --oligomer'"
+        )
+    return sorted(int(n) for n in found)
+
+
+def lengths_table(evaluations: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Return the errors of all evaluations, in order of models as they come and of lengths.
+
+    Variables over (row,) are the columns of :data:`ERRORS`; ``nmae_by_unit`` and ``force_by_unit`` run over (row,
+    unit), NaN beyond the chain's end; those over (link,) have a point for each torsion of each test frame.
+
+    Raises:
+        DensnetError: no evaluations, or one that is not of a chain.
+    """
+    if not evaluations:
+        raise DensnetError("lengths: expected at least one evaluation, got none")
+    models = list(dict.fromkeys(model_of(one) for one in evaluations))
+    ordered = sorted(evaluations, key=lambda one: (models.index(model_of(one)), _units(one)))
+    longest = max(_units(one) for one in ordered)
+    rows = [_errors(one) for one in ordered]
+    by_unit = [_by_unit(one) for one in ordered]
+    padded = np.full((2, len(ordered), longest), np.nan)
+    for row, found in enumerate(by_unit):
+        padded[:, row, : found.shape[1]] = found
+    over = ("row",)
+    text = np.array([model_of(one) for one in ordered], dtype=object)
+    trained = np.array([_units(one) in units_trained(one) for one in ordered], dtype=np.int8)
+    dataset = xr.Dataset(
+        {
+            "model": variable(over, text, "1", "target, and the lengths trained on"),
+            "units": variable(over, np.array([_units(one) for one in ordered]), "1", "length of the chain"),
+            "trained": variable(over, trained, "1", "whether this length was trained on"),
+            "n_test": variable(over, np.array([one.sizes["frame"] for one in ordered]), "1", "test frames"),
+            **{name: variable(over, np.array([r[name] for r in rows]), *words) for name, words in ERRORS.items()},
+            "nmae_by_unit": variable(("row", "unit"), padded[0], "%", "density error in a unit over its electrons"),
+            "force_by_unit": variable(
+                ("row", "unit"), padded[1], "meV/angstrom", "mean absolute error of a force component in a unit"
+            ),
+        },
+        coords={"unit": variable(("unit",), np.arange(longest), "1", "unit of the chain, 0 at its head")},
+    )
+    links = [_by_link(one) for one in ordered]
+    link_row = np.concatenate([np.full(len(found), n) for n, found in enumerate(links)])
+    points = np.concatenate(links)
+    return dataset.assign(
+        link_row=variable(("link",), link_row, "1", "row of the table that the link belongs to"),
+        torsion=variable(("link",), points[:, 0], "degree", "torsion angle of the link, 180 is anti"),
+        link_nmae=variable(("link",), points[:, 1], "%", "density error in both units over their electrons"),
+        link_force=variable(("link",), points[:, 2], "meV/angstrom", "mean absolute force error in both units"),
+    )
+
+
+def as_csv(table: xr.Dataset) -> str:
+    """Return the rows of the table as CSV, one a model and length."""
+    text = io.StringIO()
+    names = ["model", "units", "trained", "n_test", *ERRORS]
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    for row in range(table.sizes["row"]):
+        writer.writerow([_cell(table[name].values[row]) for name in names])
+    return text.getvalue()
+
+
+def as_rows(table: xr.Dataset) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of the table as it is printed."""
+    header = [
+        "model",
+        "units",
+        "",
+        "frames",
+        "NMAE [%]",
+        "true [%]",
+        "floor [%]",
+        "dipole [D]",
+        "[meV/atom]",
+        "[meV/Å]",
+        "r(energy)",
+        "dipole missed [%]",
+    ]
+    rows = []
+    for row in range(table.sizes["row"]):
+        own = table.isel(row=row)
+        seen = "trained" if own["trained"] else "unseen"
+        numbers = [f"{float(own[name]):.3g}" for name in ERRORS]
+        rows.append([str(own["model"].item()), f"{own['units'].item()}", seen, f"{own['n_test'].item()}", *numbers])
+    return header, rows
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _units(evaluation: xr.Dataset) -> int:
+    return int(evaluation["unit"].max()) + 1
+
+
+def _errors(evaluation: xr.Dataset) -> dict[str, float]:
+    def mean(values: Any) -> float:
+        return float(np.mean(np.asarray(values, dtype=float)))
+
+    energy = evaluation["energy_predicted"] - evaluation["energy_reference"]
+    dipole = evaluation["dipole_predicted"] - evaluation["dipole_reference"]
+    return {
+        "density_nmae_percent": mean(evaluation["nmae"]),
+        "density_nmae_true_percent": mean(evaluation["nmae_true"]),
+        "density_floor_percent": mean(evaluation["floor_nmae"]),
+        "dipole_mae_debye": E_ANGSTROM_IN_DEBYE * mean(np.linalg.norm(dipole.values, axis=1)),
+        "energy_mae_mev_per_atom": EV_IN_MEV * mean(np.abs(energy)) / evaluation.sizes["atom"],
+        "force_mae_mev_per_angstrom": mean(_force_errors(evaluation)),
+        **_along_trajectory(evaluation),
+    }
+
+
+def _along_trajectory(evaluation: xr.Dataset) -> dict[str, float]:
+    """Return how well energy and dipole follow the reference from frame to frame, whatever their means are."""
+    if evaluation.sizes["frame"] < 3:
+        return {"energy_correlation": float("nan"), "dipole_fluctuation_missed_percent": float("nan")}
+    reference = evaluation["dipole_reference"].values
+    error = evaluation["dipole_predicted"].values - reference
+    correlation = np.corrcoef(evaluation["energy_predicted"].values, evaluation["energy_reference"].values)[0, 1]
+    return {
+        "energy_correlation": float(correlation),
+        "dipole_fluctuation_missed_percent": 100 * float(error.var(axis=0).sum() / reference.var(axis=0).sum()),
+    }
+
+
+def _force_errors(evaluation: xr.Dataset) -> Array:
+    """Return the mean absolute error of an atom's force components in meV/Å, (frame, atom)."""
+    error = evaluation["forces_predicted"] - evaluation["forces_reference"]
+    return EV_IN_MEV * np.abs(error.transpose("frame", "atom", "x").values).mean(axis=2)
+
+
+def _unit_errors(evaluation: xr.Dataset) -> tuple[Array, Array, Array, Array]:
+    """Return sums of density errors [e], force errors [meV/Å], (frame, unit); electrons and atoms of units (unit,)."""
+    unit, numbers = evaluation["unit"].values, evaluation["numbers"].values
+    member = (unit[:, None] == np.arange(_units(evaluation))).astype(float)
+    n_electrons = numbers.sum() - float(evaluation.attrs["charge"])
+    nmae = evaluation["nmae_by_atom"].sel(pair="model-fit").transpose("frame", "atom").values
+    return nmae / 100 * n_electrons @ member, _force_errors(evaluation) @ member, numbers @ member, member.sum(0)
+
+
+def _by_unit(evaluation: xr.Dataset) -> Array:
+    """Return NMAE in percent of the unit's electrons, and force errors in meV/Å, of each unit, (2, unit)."""
+    density, force, electrons, atoms = _unit_errors(evaluation)
+    return np.stack([100 * density.mean(0) / electrons, force.mean(0) / atoms])
+
+
+def _by_link(evaluation: xr.Dataset) -> Array:
+    """Return torsion angle, NMAE and force error of the two units at each link of each frame, (frames · links, 3)."""
+    if "torsion" not in evaluation:
+        return np.empty((0, 3))
+    angles = torsion_angles(evaluation["positions"].values, evaluation["torsion"].values)
+    density, force, electrons, atoms = _unit_errors(evaluation)
+
+    def both(values: Array) -> Array:
+        return values[..., :-1] + values[..., 1:]
+
+    nmae, forces = 100 * both(density) / both(electrons), both(force) / both(atoms)
+    return np.stack([angles, nmae, forces], axis=-1).reshape(-1, 3)

@@ -1,0 +1,164 @@
+r"""Which motions a band belongs to: the kinetic energy of a trajectory by stretches, bends, torsions and by unit.
+
+With mass-weighted velocities :math:`w = M^{1/2} v` and :math:`b = M^{-1/2} \partial q / \partial R`, the vectors b of
+all stretches span a space; what w has in it is their kinetic energy. Bends are what is left of their vectors when the
+stretches' space is taken out, torsions what is left after both; the rest is the motion of the whole. Inside a kind the
+vectors are made orthonormal symmetrically (Löwdin, J. Chem. Phys. 18, 365 (1950)), :math:`e = G^{-1/2} b`,
+:math:`G = b b^T`, so that the kinetic energy :math:`\frac12 \sum_k (e_k \cdot w)^2` is a sum over coordinates that move
+with the molecule; redundant ones share it. The power spectrum of each :math:`e_k \cdot w` says at which wavenumbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import signal
+
+from densnet.errors import DensnetError
+from densnet.io.netcdf import variable
+from densnet.spectra.infrared import segment_length
+from densnet.spectra.internal_coordinates import KINDS, InternalCoordinates
+from densnet.spectra.settings import SpectrumSettings
+from densnet.spectra.windows import window_values
+from densnet.units import DALTON_ANGSTROM2_PER_FS2_IN_EV, SPEED_OF_LIGHT_IN_CM_PER_FS
+
+METHOD_VERSION: int = 1
+
+Array = NDArray[np.float64]
+
+PARTS = (*KINDS, "rest")
+PIECE = 64
+"""Geometries that are taken apart at once."""
+SMALLEST_EIGENVALUE = 1e-6
+"""Of G relative to its largest: below it a combination of coordinates is no motion of its own."""
+
+
+@dataclass(frozen=True)
+class Motions:
+    """Orthonormal vectors of each kind at some geometries: (t, m, 3 i), rows e_k, zero for what is redundant."""
+
+    of: dict[str, Array]
+
+    def components(self, w: Array) -> dict[str, Array]:
+        """Return e_k · w of mass-weighted velocities (t, 3 i) for each kind, (t, m), and what is left, (t, 3 i)."""
+        found, left = {}, w
+        for kind, e in self.of.items():
+            found[kind] = np.einsum("tmx,tx->tm", e, w)
+            left = left - np.einsum("tmx,tm->tx", e, found[kind])
+        return found | {"rest": left}
+
+
+def motions(coordinates: InternalCoordinates, positions: Array, masses: Array) -> Motions:
+    """Return the motions of each kind at geometries (t, i, 3) in Angstrom; masses (i,) in Da."""
+    heavy = np.repeat(masses, 3) ** -0.5
+    found: dict[str, Array] = {}
+    for kind, derivatives in coordinates.derivatives(positions).items():
+        b = derivatives * heavy
+        for e in found.values():
+            b = b - (b @ e.transpose(0, 2, 1)) @ e
+        values, vectors = np.linalg.eigh(b @ b.transpose(0, 2, 1))
+        largest = values[:, -1:] if values.shape[1] else values
+        kept = values > SMALLEST_EIGENVALUE * largest
+        roots = np.where(kept, 1 / np.sqrt(np.where(kept, values, 1.0)), 0.0)
+        found[kind] = (vectors * roots[:, None]) @ vectors.transpose(0, 2, 1) @ b
+    return Motions(found)
+
+
+def shares_of(coordinates: InternalCoordinates, positions: Array, masses: Array, modes: Array) -> dict[str, Array]:
+    """Return the share of kinetic energy that each kind has in mass-weighted modes (n, 3 i) at a geometry, (n,)."""
+    found = motions(coordinates, positions[None], masses)
+    parts = [found.components(mode[None]) for mode in modes]
+    return {kind: np.array([float((p[kind] ** 2).sum()) for p in parts]) for kind in PARTS}
+
+
+def assign(trajectory: xr.Dataset, settings: SpectrumSettings, unit: NDArray[np.int64] | None = None) -> xr.Dataset:
+    """Return the kinetic energy of a trajectory by wavenumber and kind, and by unit of a chain.
+
+    Args:
+        trajectory: outcome of "md".
+        settings: window and resolution, as for the infrared spectrum; wavenumbers within its range are kept.
+        unit: of each atom, (i,), of a chain.
+
+    Raises:
+        DensnetError: too short for the resolution, or units of another molecule.
+    """
+    numbers, masses = trajectory["numbers"].values, trajectory["masses"].values
+    if unit is not None and len(unit) != len(numbers):
+        raise DensnetError(f"units: expected one for each of the {len(numbers)} atoms, found {len(unit)}")
+    interval = float(np.diff(trajectory["time"].values[:2])[0])
+    length = segment_length(settings, interval, trajectory.sizes["time"])
+    positions = trajectory["positions"].transpose("replica", "time", "atom", "x").values.astype(float)
+    velocities = trajectory["velocities"].transpose("replica", "time", "atom", "x").values.astype(float)
+    coordinates = InternalCoordinates.of(numbers, positions[0, 0])
+    by_kind: dict[str, list[Array]] = {kind: [] for kind in PARTS}
+    by_unit: list[Array] = []
+    for r, v in zip(positions, velocities, strict=True):
+        parts, internal = _taken_apart(coordinates, r, v, masses)
+        for kind in PARTS:
+            by_kind[kind].append(_spectrum(parts[kind], interval, length, settings).sum(-1))
+        if unit is not None:
+            each = _spectrum(internal, interval, length, settings).reshape(-1, len(numbers), 3).sum(-1)
+            by_unit.append(np.stack([each[:, unit == n].sum(-1) for n in range(unit.max() + 1)]))
+    wavenumber = np.fft.rfftfreq(length, interval) / SPEED_OF_LIGHT_IN_CM_PER_FS
+    kept = (wavenumber >= settings.wavenumber_min) & (wavenumber <= settings.wavenumber_max)
+    energy = np.stack([np.mean(by_kind[kind], axis=0) for kind in PARTS])
+    step = float(wavenumber[1])
+    data = {
+        "kinetic_energy": variable(
+            ("kind", "wavenumber"),
+            energy[:, kept],
+            "eV cm",
+            "mean kinetic energy per wavenumber of each kind",
+        ),
+        "kinetic_energy_total": variable(
+            ("kind",), energy.sum(1) * step, "eV", "mean kinetic energy of each kind of motion, over all wavenumbers"
+        ),
+    }
+    if unit is not None:
+        said = "mean kinetic energy per wavenumber of each unit's internal motion"
+        data["kinetic_energy_by_unit"] = variable(
+            ("unit", "wavenumber"), np.mean(by_unit, axis=0)[:, kept], "eV cm", said
+        )
+    coords = {
+        "kind": variable(("kind",), list(PARTS), "1", "kind of motion"),
+        "wavenumber": variable(("wavenumber",), wavenumber[kept], "cm-1", "wavenumber"),
+    }
+    return xr.Dataset(data, coords, {"resolution_wavenumber": settings.resolution, "window": settings.window})
+
+
+def line_shares(assignment: xr.Dataset, lines: Array) -> Array:
+    """Return the share of each kind in the kinetic energy within the resolution of lines (n,) in 1/cm, (n, kind)."""
+    wavenumber, energy = assignment["wavenumber"].values, assignment["kinetic_energy"].values
+    width = max(float(assignment.attrs["resolution_wavenumber"]) / 2, float(np.diff(wavenumber[:2])[0]))
+    inside = np.abs(wavenumber - lines[:, None]) <= width
+    found = inside.astype(float) @ energy.T
+    return np.asarray(found / found.sum(1, keepdims=True))
+
+
+def _taken_apart(
+    coordinates: InternalCoordinates, positions: Array, velocities: Array, masses: Array
+) -> tuple[dict[str, Array], Array]:
+    """Return e_k · w of each kind over a replica's frames, (t, m), and w without the rest, (t, 3 i)."""
+    root = np.repeat(masses, 3) ** 0.5
+    pieces = []
+    for start in range(0, len(positions), PIECE):
+        piece = slice(start, start + PIECE)
+        w = velocities[piece].reshape(len(velocities[piece]), -1) * root
+        found = motions(coordinates, positions[piece], masses).components(w)
+        pieces.append(found | {"internal": w - found["rest"]})
+    whole = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    return whole, whole.pop("internal")
+
+
+def _spectrum(series: Array, interval: float, length: int, settings: SpectrumSettings) -> Array:
+    """Return ½ of the one-sided power spectral density of each column (t, m), in eV per 1/cm, (n, m)."""
+    window = window_values(settings.window, length)
+    if not series.shape[1]:
+        return np.zeros((length // 2 + 1, 0))
+    _, density = signal.welch(
+        series, fs=1 / interval, window=window, nperseg=length, noverlap=length // 2, detrend=False, axis=0
+    )
+    return 0.5 * DALTON_ANGSTROM2_PER_FS2_IN_EV * SPEED_OF_LIGHT_IN_CM_PER_FS * np.asarray(density)

@@ -1,0 +1,117 @@
+"""Stretches, bends and torsions of a molecule, and how they change when its atoms move (Wilson's s vectors).
+
+E. B. Wilson, J. C. Decius, P. C. Cross, Molecular Vibrations (1955), ch. 4; torsions after Blondel and Karplus,
+J. Comput. Chem. 17, 1132 (1996).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import ase.data
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+Array = NDArray[np.float64]
+Atoms = NDArray[np.int64]
+
+KINDS = ("stretch", "bend", "torsion")
+BONDED_BELOW = 1.3
+"""Atoms are bonded within so many sums of covalent radii."""
+LINEAR_COSINE = 0.996
+"""Three atoms in a row (175 degrees) have no bend that could be differentiated, and no torsion about them."""
+
+
+@dataclass(frozen=True)
+class InternalCoordinates:
+    """Which atoms each coordinate belongs to.
+
+    Attributes:
+        stretches: (m, 2).
+        bends: (m, 3), the middle atom in the middle.
+        torsions: (m, 4), about the middle bond.
+    """
+
+    stretches: Atoms
+    bends: Atoms
+    torsions: Atoms
+
+    @classmethod
+    def of(cls, numbers: NDArray[np.int64], positions: Array) -> InternalCoordinates:
+        """Find all bonds of a geometry (i, 3) in Angstrom, and every bend and torsion along them."""
+        radii = ase.data.covalent_radii[numbers]
+        near = cdist(positions, positions) < BONDED_BELOW * (radii[:, None] + radii)
+        np.fill_diagonal(near, False)
+        neighbours = [np.flatnonzero(row).tolist() for row in near]
+        stretches = [(i, j) for i, others in enumerate(neighbours) for j in others if i < j]
+        bends = [(i, j, k) for j, others in enumerate(neighbours) for i, k in combinations(others, 2)]
+        bent = [bend for bend in bends if abs(_cosine(positions, bend)) < LINEAR_COSINE]
+        known = set(bent) | {(k, j, i) for i, j, k in bent}
+        torsions = [
+            (i, j, k, l)
+            for j, k in stretches
+            for i in neighbours[j]
+            for l in neighbours[k]
+            if i != k and l != j and i != l and (i, j, k) in known and (j, k, l) in known
+        ]
+        return cls(_atoms(stretches, 2), _atoms(bent, 3), _atoms(torsions, 4))
+
+    def derivatives(self, positions: Array) -> dict[str, Array]:
+        """Return dq/dR of each kind at geometries (t, i, 3), (t, m, 3 i): no units, or radian/Angstrom."""
+        found = {
+            "stretch": (self.stretches, _stretch(positions, self.stretches)),
+            "bend": (self.bends, _bend(positions, self.bends)),
+            "torsion": (self.torsions, _torsion(positions, self.torsions)),
+        }
+        return {kind: _spread(atoms, vectors, positions.shape) for kind, (atoms, vectors) in found.items()}
+
+
+def _atoms(listed: Sequence[tuple[int, ...]], size: int) -> Atoms:
+    return np.array(listed, dtype=np.int64).reshape(-1, size)
+
+
+def _cosine(positions: Array, bend: tuple[int, int, int]) -> float:
+    i, j, k = bend
+    u, v = positions[i] - positions[j], positions[k] - positions[j]
+    return float(u @ v / np.linalg.norm(u) / np.linalg.norm(v))
+
+
+def _spread(atoms: Atoms, vectors: Array, shape: tuple[int, ...]) -> Array:
+    """Put the vectors (t, m, corners, 3) of each coordinate where its atoms stand among all, (t, m, 3 i)."""
+    rows = np.zeros((shape[0], len(atoms), shape[1], 3))
+    which = np.arange(len(atoms))
+    for corner in range(atoms.shape[1]):
+        rows[:, which, atoms[:, corner]] = vectors[:, :, corner]
+    return rows.reshape(shape[0], len(atoms), 3 * shape[1])
+
+
+def _unit(vectors: Array) -> tuple[Array, Array]:
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / length, length
+
+
+def _stretch(positions: Array, atoms: Atoms) -> Array:
+    u, _ = _unit(positions[:, atoms[:, 0]] - positions[:, atoms[:, 1]])
+    return np.stack([u, -u], axis=2)
+
+
+def _bend(positions: Array, atoms: Atoms) -> Array:
+    u, a = _unit(positions[:, atoms[:, 0]] - positions[:, atoms[:, 1]])
+    v, b = _unit(positions[:, atoms[:, 2]] - positions[:, atoms[:, 1]])
+    cosine = (u * v).sum(-1, keepdims=True)
+    sine = np.sqrt(1 - cosine**2)
+    first, last = (cosine * u - v) / (a * sine), (cosine * v - u) / (b * sine)
+    return np.stack([first, -first - last, last], axis=2)
+
+
+def _torsion(positions: Array, atoms: Atoms) -> Array:
+    i, j, k, l = (positions[:, atoms[:, corner]] for corner in range(4))
+    F, G, H = i - j, j - k, l - k
+    A, B = np.cross(F, G), np.cross(H, G)
+    length = np.linalg.norm(G, axis=-1, keepdims=True)
+    a, b = A / (A * A).sum(-1, keepdims=True), B / (B * B).sum(-1, keepdims=True)
+    along = (F * G).sum(-1, keepdims=True) / length * a - (H * G).sum(-1, keepdims=True) / length * b
+    return np.stack([-length * a, length * a + along, -length * b - along, length * b], axis=2)

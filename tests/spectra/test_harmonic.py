@@ -1,0 +1,121 @@
+"""Harmonic frequencies and intensities: against PySCF's analytic Hessian, and by what must not matter."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import ase.data
+import numpy as np
+import pytest
+from pyscf import gto, scf
+from pyscf.hessian import thermo
+
+from densnet.cli.harmonic import harmonic_modes
+from densnet.errors import DensnetError
+from densnet.io.netcdf import read_dataset
+from densnet.reference.level import LevelOfTheory
+from densnet.spectra.assignment import PARTS
+from densnet.spectra.harmonic import INTENSITY, harmonic, harmonic_dataset, normal_modes
+from densnet.spectra.relaxation import relaxed
+from densnet.units import BOHR_IN_ANGSTROM, HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM, SPEED_OF_LIGHT_IN_CM_PER_FS
+
+NUMBERS = np.array([8, 1, 1])
+MASSES = ase.data.atomic_masses[NUMBERS]
+WATER = np.array([[0.0, 0.0, 0.12], [0.0, 0.76, -0.47], [0.0, -0.76, -0.47]])
+
+
+def field(positions: np.ndarray) -> scf.hf.RHF:
+    mole = gto.M(atom=[(int(z), r) for z, r in zip(NUMBERS, positions, strict=True)], basis="STO-3G", verbose=0)
+    return scf.RHF(mole).run(conv_tol=1e-12)
+
+
+def hartree_fock(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    fields = [field(r) for r in positions]
+    forces = [-one.nuc_grad_method().kernel() * HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM for one in fields]
+    return np.array(forces), np.array([one.dip_moment(unit="AU", verbose=0) * BOHR_IN_ANGSTROM for one in fields])
+
+
+@pytest.fixture(scope="module")
+def water() -> np.ndarray:
+    return relaxed(NUMBERS, WATER, hartree_fock)
+
+
+@pytest.fixture(scope="module")
+def analytic(water: np.ndarray) -> np.ndarray:
+    """PySCF's own frequencies of water, 1/cm."""
+    solved = field(water)
+    hessian = solved.Hessian().kernel()
+    found = thermo.harmonic_analysis(solved.mol, hessian)
+    # PySCF takes isotopes' masses, ours are the elements' means: frequencies of the same Hessian with ours
+    flat = hessian.transpose(0, 2, 1, 3).reshape(9, 9) * HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM / BOHR_IN_ANGSTROM
+    ours = normal_modes(flat, np.zeros((9, 3)), water, MASSES, 0.0)
+    np.testing.assert_allclose(ours.wavenumber, found["freq_wavenumber"], rtol=3e-3)
+    return ours.wavenumber
+
+
+def test_water_has_the_frequencies_of_the_analytic_hessian(water: np.ndarray, analytic: np.ndarray) -> None:
+    found = harmonic(water, MASSES, hartree_fock)
+    assert found.wavenumber.shape == (3,), "translations and rotations are projected out"
+    # of central differences: some parts in 10⁵
+    np.testing.assert_allclose(found.wavenumber, analytic, rtol=1e-4)
+    np.testing.assert_allclose(found.modes @ found.modes.T, np.eye(3), atol=1e-12)
+    shares = harmonic_dataset(found, NUMBERS, water, MASSES)["share"].values
+    np.testing.assert_allclose(shares.sum(1), 1, atol=1e-9)
+    assert shares[0, PARTS.index("bend")] > 0.95
+    assert (shares[1:, PARTS.index("stretch")] > 0.95).all()
+
+
+def test_frequencies_and_intensities_do_not_depend_on_the_frame(water: np.ndarray) -> None:
+    found = harmonic(water, MASSES, hartree_fock)
+    turn, _ = np.linalg.qr(np.random.default_rng(3).standard_normal((3, 3)))
+    moved = harmonic(water @ turn.T + [1.0, -2.0, 3.0], MASSES, hartree_fock)
+    np.testing.assert_allclose(moved.wavenumber, found.wavenumber, atol=0.3)
+    np.testing.assert_allclose(moved.intensity, found.intensity, atol=0.05)
+
+
+def test_one_oscillator_is_one_line_of_known_place_and_strength() -> None:
+    masses, k, charge = np.array([1.0, 3.0]), 30.0, 0.4
+
+    def spring(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        bond = positions[:, 1] - positions[:, 0]
+        length = np.linalg.norm(bond, axis=1, keepdims=True)
+        pull = k * (length - 1.1) * bond / length
+        return np.stack([pull, -pull], axis=1), charge * bond
+
+    found = harmonic(np.array([[0.1, 0.2, 0.3], [0.1, 0.2, 1.4]]), masses, spring)
+    reduced = 0.75
+    # ω² = k/μ: 1 eV/Å²/Da is 9.6485e-3 /fs²
+    omega = np.sqrt(k / reduced * 9.648533e-3)
+    assert found.wavenumber == pytest.approx([omega / (2 * np.pi * SPEED_OF_LIGHT_IN_CM_PER_FS)], rel=1e-4)
+    assert found.intensity == pytest.approx([INTENSITY * charge**2 / reduced], rel=1e-4)
+    # the factor of (D/Å)²/u that tables give, 42.256 km/mol
+    assert pytest.approx(42.256, rel=1e-4) == INTENSITY / 4.8032**2
+
+
+def test_a_geometry_that_is_no_minimum_is_refused() -> None:
+    with pytest.raises(DensnetError, match=r"harmonic: expected a relaxed geometry, found a force of"):
+        harmonic(1.1 * WATER, MASSES, hartree_fock)
+
+
+@pytest.mark.psi4
+@pytest.mark.skipif(
+    not (os.environ.get("CI") or os.environ.get("DENSNET_PSI4") or shutil.which("psi4")), reason="needs Psi4"
+)
+def test_psi4_by_the_same_scheme(water: np.ndarray, analytic: np.ndarray, tmp_path: Path) -> None:
+    lines = [f"{symbol} {' '.join(f'{x:.6f}' for x in r)}" for symbol, r in zip("OHH", water, strict=True)]
+    (tmp_path / "water.xyz").write_text("\n".join(["3", "", *lines, ""]))
+    level = LevelOfTheory("HF", "STO-3G", energy_convergence=1e-10, density_convergence=1e-9)
+    harmonic_modes(output=tmp_path / "h.nc", xyz=tmp_path / "water.xyz", level=level)
+    found = read_dataset(tmp_path / "h.nc", stage="harmonic")
+    np.testing.assert_allclose(found["wavenumber"], analytic, atol=1.0)
+    assert found.attrs["method"] == "HF/STO-3G"
+    assert list(tmp_path.glob("*.parts")) == []
+
+
+def test_a_model_by_the_same_scheme_and_what_is_refused(water_run: Path, tmp_path: Path) -> None:
+    with pytest.raises(DensnetError, match="expected one of --smiles, --xyz, --oligomer and --geometry"):
+        harmonic_modes(output=tmp_path / "h.nc", model=water_run / "model.pt")
+    with pytest.raises(DensnetError, match=r"atomic numbers: .*found \[6\]"):
+        harmonic_modes(output=tmp_path / "h.nc", model=water_run / "model.pt", smiles="CO")
