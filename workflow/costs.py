@@ -169,12 +169,12 @@ def _slope(points: list[tuple[float, float]]) -> float:
 
 
 def _error(measurements: list[Measurement]) -> float:
-    """Return exp of the root mean square error of the logarithm, each measurement being predicted from the others."""
+    """Return exp of the root mean square error of the logarithm, each predicted from the others; NaN for two and fewer."""
+    if len(measurements) < 3:
+        return math.nan
     errors = []
     for index, left_out in enumerate(measurements):
         others = measurements[:index] + measurements[index + 1 :]
-        if not others:
-            return math.nan
         exponent = _slope([(math.log(m.work.size), math.log(m.rate)) for m in others])
         predicted = _factor(others, exponent) * left_out.work.size**exponent
         errors.append(math.log(predicted / left_out.rate))
