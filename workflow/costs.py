@@ -169,7 +169,7 @@ def _slope(points: list[tuple[float, float]]) -> float:
 
 
 def _error(measurements: list[Measurement]) -> float:
-    """Return exp of the root mean square error of the logarithm, each predicted from the others; NaN for two and fewer."""
+    """Return exp of the root mean square error of the logarithm, each predicted from the others; NaN of two."""
     if len(measurements) < 3:
         return math.nan
     errors = []
