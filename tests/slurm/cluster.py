@@ -190,10 +190,17 @@ class Cluster:
 
     def jobs(self) -> dict[str, dict[str, str]]:
         """Return all jobs of the cluster by number: state, comment (rule and wildcards), partition, resources."""
-        answer = self.run("squeue", "--states=all", "--noheader", "--format=%i|%T|%k|%P|%b|%m|%l", check=False).stdout
-        names = ("state", "comment", "partition", "gpus", "memory", "time_limit")
+        answer = self.run("squeue", "--states=all", "--noheader", "--format=%i|%T|%k|%P|%m|%l", check=False).stdout
+        names = ("state", "comment", "partition", "memory", "time_limit")
         rows = [line.split("|") for line in answer.splitlines()]
-        return {row[0]: dict(zip(names, row[1:], strict=True)) for row in rows}
+        gpus = self._gpus()
+        return {row[0]: dict(zip(names, row[1:], strict=True)) | {"gpus": gpus.get(row[0], "")} for row in rows}
+
+    def _gpus(self) -> dict[str, str]:
+        """Return what jobs asked for by --gpus, which squeue does not name."""
+        answer = self.run("scontrol", "--oneliner", "show", "job", check=False).stdout
+        words = [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in answer.splitlines()]
+        return {job["JobId"]: job["TresPerJob"].removeprefix("gres:") for job in words if "TresPerJob" in job}
 
     def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run one of Slurm's commands on this cluster."""
