@@ -1,7 +1,8 @@
 """CPU time of a label against the number of basis functions, for workflow/costs.csv.
 
-Run as ``python benchmarks/label_cost.py FOLDER``; about a minute of one core a molecule. Each molecule's geometries are
-labelled once alone and once in a shard of three: the difference is two labels, the rest is what a job costs to start.
+Run as ``python benchmarks/label_cost.py FOLDER``; about a minute of one core a molecule, ten for the longest. Each
+molecule's geometries are labelled once alone and once in a shard of three: the difference is two labels, the rest is what
+a job costs to start.
 """
 
 from __future__ import annotations
@@ -17,7 +18,15 @@ import numpy as np
 from densnet.basis.basis import Basis
 from densnet.io.netcdf import read_dataset
 
-MOLECULES = {"water": "O", "methanethiol": "CS", "ethanol": "CCO", "ethanethiol": "CCS", "thiophene": "c1ccsc1"}
+MOLECULES = {
+    "water": "O",
+    "methanethiol": "CS",
+    "ethanol": "CCO",
+    "ethanethiol": "CCS",
+    "thiophene": "c1ccsc1",
+    "bithiophene": "c1ccsc1-c1cccs1",
+    "quaterthiophene": "c1ccsc1-c1ccc(s1)-c1ccc(s1)-c1cccs1",
+}
 SAMPLING = shlex.split(
     "--n-train 4 --n-validation 1 --n-test 1 --temperatures 300 --n-conformers 1 --n-trajectories 1 "
     "--n-test-trajectories 1 --candidates-per-frame 1 --equilibration-fs 50 --interval-fs 20 --test-interval-fs 20"

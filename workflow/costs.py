@@ -1,25 +1,25 @@
-"""What a job costs, from what earlier jobs cost: core-seconds = start + amount · a · size^p, for each rule.
+"""What a job costs, from what earlier jobs cost: core-seconds = start + amount · f(size), for each rule.
 
 ``size`` is that of the molecule, ``amount`` how often the job does the same: frames, or steps times replicas. Both are
 resources of the job, so that its benchmark file holds them beside the time that it took (``benchmark-extended``).
-Measurements that ship, workflow/costs.csv, give p and, until there are others, a; with benchmark files of earlier runs
-in the folder a is theirs, for their machine is the one that counts.
+f is a line in the logarithms from one measured size to the next, and goes on as it ends: labels of small molecules grow
+with a lower power of the size than those of large ones. Measurements that ship, workflow/costs.csv, give f; benchmark
+files of earlier runs in the folder give a factor to it, for their machine is the one that counts.
 """
 
 from __future__ import annotations
 
 import ast
 import csv
-import json
 import math
 import statistics
+from bisect import bisect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from families import frames_of
 from given_labels import labels_in
 from impossible import atomic_numbers
 
@@ -56,20 +56,40 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Law:
-    """core-seconds = START_SECONDS + amount · factor · size^exponent; ``error`` is the factor off, 1.2 for 20 %."""
+    """core-seconds = START_SECONDS + amount · f(size).
 
-    factor: float
-    exponent: float
+    Attributes:
+        points: (ln size, ln core-seconds of one repetition), sizes ascending; f runs through them.
+        error: the usual factor between cost and prediction, 1.2 for 20 %.
+    """
+
+    points: tuple[tuple[float, float], ...]
     error: float
+
+    def rate(self, size: float) -> float:
+        """Return f(size); where one size was measured, f grows as the size."""
+        at, known = math.log(size), self.points
+        if len(known) == 1:
+            return math.exp(known[0][1] + at - known[0][0])
+        upper = min(max(bisect([x for x, _ in known], at), 1), len(known) - 1)
+        (x0, y0), (x1, y1) = known[upper - 1], known[upper]
+        return math.exp(y0 + (y1 - y0) * (at - x0) / (x1 - x0))
 
     def core_seconds(self, work: Work) -> float:
         """Return what a job costs."""
-        return START_SECONDS + work.amount * self.factor * work.size**self.exponent
+        return START_SECONDS + (work.amount * self.rate(work.size) if self.points else 0.0)
 
 
 @cache
-def _numbers(system: str) -> tuple[int, ...]:
-    return tuple(atomic_numbers(json.loads(system)))
+def _numbers_of(system: tuple[tuple[str, Any], ...]) -> tuple[int, ...]:
+    return tuple(atomic_numbers(dict(system)))
+
+
+def _numbers(system: Mapping[str, Any]) -> tuple[int, ...]:
+    if "labels" in system:
+        return labels_in(Path(system["labels"])).numbers
+    keys = ("smiles", "xyz", "oligomer", "units", "charge", "multiplicity")
+    return _numbers_of(tuple((key, system[key]) for key in keys if key in system))
 
 
 @cache
@@ -82,33 +102,53 @@ def _functions(basis: str, numbers: tuple[int, ...]) -> int:
 def work(rule: str, config: Mapping[str, Any], system: str) -> Work:
     """Return how much a job of a rule does, from the complete configuration.
 
-    ``size`` counts orbital basis functions where quantum chemistry or integrals are made, atoms elsewhere.
+    ``size`` counts orbital basis functions where quantum chemistry or integrals are made, atoms elsewhere; a model of
+    chains of several lengths learns from molecules of their mean size.
     """
     entry, md = config["systems"][system], config["md"]
-    frames, test = frames_of(config, entry), config["sampling"]["n_test"]
-    if "labels" in entry:
-        held = labels_in(Path(entry["labels"]))
-        frames, test = sum(held.sizes.values()), held.sizes["test"]
-        numbers = held.numbers
-    else:
-        named = ("smiles", "xyz", "oligomer", "units", "charge", "multiplicity")
-        numbers = _numbers(json.dumps({key: entry[key] for key in named if key in entry}))
+    numbers, frames = _numbers(entry), _frames(config, entry)
+    n_frames = sum(frames.values())
     steps = round(1000 * (md["thermalise_ps"] + md["production_ps"]) / md["timestep_fs"]) * md["replicas"]
     amounts = {
-        "geometries": frames,
+        "geometries": n_frames,
         "atoms": len(set(numbers)),
-        "label_shard": math.ceil(frames / min(config["reference"]["shards"], frames)),
-        "labels": frames,
-        "evaluation": test,
+        "label_shard": math.ceil(n_frames / min(config["reference"]["shards"], max(n_frames, 1))),
+        "labels": n_frames,
+        "evaluation": frames["test"],
         "trajectory": steps * config["ensemble"],
         "peer_trajectory": steps,
     }
+    learned = [(_frames(config, one)["train"], len(_numbers(one))) for one in _trained_on(config, entry)]
+    n_train = sum(count for count, _ in learned)
     for model in ("density_model", "energy_model"):
         training = config[model]["training"]
-        amounts[model] = training["steps"] * training["batch_size"]
-    in_functions = rule in {"atoms", "label_shard", "labels", "evaluation"}
-    size = _functions(config["reference"]["basis"], numbers) if in_functions else len(numbers)
+        amounts[model] = training["steps"] * min(training["batch_size"], n_train)
+    if rule in {"atoms", "label_shard", "labels", "evaluation"}:
+        size = _functions(config["reference"]["basis"], numbers)
+    elif rule in {"density_model", "energy_model"}:
+        size = round(sum(count * atoms for count, atoms in learned) / max(n_train, 1))
+    else:
+        size = len(numbers)
     return Work(amounts.get(rule, 1), size)
+
+
+def _frames(config: Mapping[str, Any], system: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many frames of each split a system has; of an unseen length, those that it is judged by."""
+    if "labels" in system:
+        held = labels_in(Path(system["labels"])).sizes
+        return {split: system["frames"].get(f"n_{split}", n) for split, n in held.items()}
+    if system.get("unseen"):
+        return {"train": 0, "validation": 0, "test": system["unseen"]}
+    budget = system.get("budget", config["sampling"])
+    return {split: budget[f"n_{split}"] for split in ("train", "validation", "test")}
+
+
+def _trained_on(config: Mapping[str, Any], system: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the systems that a system's model learns from: itself, or its family's lengths."""
+    if "family" not in system:
+        return [system]
+    family = [one for one in config["systems"].values() if one.get("family") == system["family"]]
+    return [one for one in family if not one["unseen"]]
 
 
 def shipped() -> list[Measurement]:
@@ -144,40 +184,42 @@ def _measured(row: Mapping[str, str]) -> Measurement | None:
 
 
 def fit(measurements: Iterable[Measurement], own: Iterable[Measurement] = ()) -> Law:
-    """Fit the law of one rule: the exponent to all, the factor to ``own`` where there are any.
+    """Fit the law of one rule: its shape to what ships, if anything does, a factor to ``own`` where there are any.
 
     Args:
-        measurements: of one rule, at least one; those that ship.
+        measurements: of one rule; those that ship.
         own: of the machine that will compute.
     """
     shipped, here = list(measurements), list(own)
-    every = shipped + here
-    exponent = _slope([(math.log(m.work.size), math.log(m.rate)) for m in every])
-    factor = _factor(here or shipped, exponent)
-    return Law(factor, exponent, _error(here or shipped))
+    points = _points(shipped or here)
+    if shipped and here:
+        shape = Law(points, math.nan)
+        factor = statistics.median(math.log(m.rate / shape.rate(m.work.size)) for m in here)
+        points = tuple((x, y + factor) for x, y in points)
+    return Law(points, _error(shipped, here))
 
 
-def _factor(measurements: list[Measurement], exponent: float) -> float:
-    return statistics.median(m.rate / m.work.size**exponent for m in measurements)
+def _points(measurements: list[Measurement]) -> tuple[tuple[float, float], ...]:
+    rates: dict[int, list[float]] = {}
+    for one in measurements:
+        rates.setdefault(one.work.size, []).append(one.rate)
+    return tuple((math.log(size), math.log(statistics.median(rates[size]))) for size in sorted(rates))
 
 
-def _slope(points: list[tuple[float, float]]) -> float:
-    """Return the slope of the least-squares line; where all sizes are the same, and say nothing of it, 1."""
-    if len({x for x, _ in points}) < 2:
-        return 1.0
-    return statistics.linear_regression(*zip(*points, strict=True)).slope
-
-
-def _error(measurements: list[Measurement]) -> float:
-    """Return exp of the root mean square error of the logarithm, each predicted from the others; NaN of two."""
-    if len(measurements) < 3:
-        return math.nan
+def _error(shipped: list[Measurement], here: list[Measurement]) -> float:
+    """Return exp of the root mean square error of the logarithm, each measurement being predicted from the others."""
     errors = []
-    for index, left_out in enumerate(measurements):
-        others = measurements[:index] + measurements[index + 1 :]
-        exponent = _slope([(math.log(m.work.size), math.log(m.rate)) for m in others])
-        predicted = _factor(others, exponent) * left_out.work.size**exponent
-        errors.append(math.log(predicted / left_out.rate))
+    for number, left_out in enumerate(here or shipped):
+        others = [one for n, one in enumerate(here or shipped) if n != number]
+        if not others:
+            return math.nan
+        points = _points(shipped if here else others)
+        offset = 0.0
+        if here:
+            shape = Law(points or _points(others), math.nan)
+            offset = statistics.median(math.log(m.rate / shape.rate(m.work.size)) for m in others)
+            points = shape.points
+        errors.append(math.log(Law(points, math.nan).rate(left_out.work.size) / left_out.rate) + offset)
     return math.exp(math.sqrt(statistics.fmean(error**2 for error in errors)))
 
 

@@ -23,7 +23,6 @@ import psutil
 import slurm
 import yaml
 from configuration import ConfigurationError, configuration
-from label_costs import label_costs
 from planned_jobs import planned_jobs
 from snakemake.common.configfile import load_configfile
 from snakemake_interface_common.exceptions import WorkflowError
@@ -75,8 +74,6 @@ def main(arguments: list[str]) -> int:
         if on_slurm and (refused := slurm.refusals(planned_jobs(arguments))):
             raise ConfigurationError("\n".join(refused))
         status = _set_up(config, options.dry_run) or _snakemake(arguments)
-    if options.dry_run and not status:
-        print("\n".join(label_costs(config)))
     return status if status or options.dry_run else _summary(config)
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from configuration import ConfigurationError
 from costs import Law, Measurement, Work, earlier, laws
 from planned_jobs import PlannedJob, planned_jobs
+from sweeps import system_of
 
-UNKNOWN = Law(0.0, 0.0, math.nan)
+UNKNOWN = Law((), math.nan)
 """Of a rule that was never measured: what it costs to start."""
 
 
@@ -33,7 +34,7 @@ def rows(jobs: Iterable[PlannedJob], known: Mapping[tuple[str, bool], Law]) -> d
     for job in jobs:
         if job.rule == "all":
             continue
-        row = table[job.rule, job.wildcards.get("system", "").split("/")[0]]
+        row = table[job.rule, system_of(job.wildcards.get("system", ""))]
         row.jobs += 1
         gpus = int(job.resources.get("gpu", 1 if job.resources.get("gpu_model") else 0))
         law = known.get((job.rule, bool(gpus))) or known.get((job.rule, False), UNKNOWN)

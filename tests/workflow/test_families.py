@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import costs
 import numpy as np
 import pytest
 import xarray as xr
 import yaml
 from configuration import CHECKED, ConfigurationError, configuration
 from given_labels import labels_in
-from label_costs import label_costs, seconds_of_a_label
 from sweeps import Places, variants
 
 from densnet.io.netcdf import variable, write_dataset
@@ -132,26 +132,22 @@ def test_a_length_that_is_also_trained_is_said(capsys: pytest.CaptureFixture[str
     assert "systems.pt.extrapolate.2: this length is also trained on" in said
 
 
-def test_costs_follow_the_measured_times() -> None:
-    assert seconds_of_a_label(178) == pytest.approx(20)
-    # the last two measurements say n^2.64
-    assert seconds_of_a_label(1364) == pytest.approx(570 * 2**2.64, rel=0.01)
-    lines = label_costs(configuration(config()))
-    assert [line.split(":")[0].strip() for line in lines[:-1]] == [
-        "labels, in core-hours",
-        "pt/1",
-        "pt/2",
-        "pt/4",
-        "pt/6",
-    ]
-    assert "33 labels of 178 functions, 20 s each" in lines[2]
-    assert "together 1.3 h" in lines[-1]
+def test_costs_are_those_of_each_length_and_of_a_model_of_all() -> None:
+    complete = configuration(config())
+    shards = {name: costs.work("label_shard", complete, name) for name in complete["systems"]}
+    assert [work.size for work in shards.values()] == [94, 178, 346, 514]
+    sizes = {name: costs.work("geometries", complete, name).amount for name in complete["systems"]}
+    budget = {name: sum(one["budget"].values()) for name, one in complete["systems"].items() if not one["unseen"]}
+    assert budget.items() <= sizes.items()
+    trained = [one for one in complete["systems"].values() if not one["unseen"]]
+    atoms = sum(one["budget"]["n_train"] * (7 * one["units"] + 2) for one in trained)
+    mean = round(atoms / sum(one["budget"]["n_train"] for one in trained))
+    assert {costs.work("density_model", complete, name).size for name in complete["systems"]} == {mean}
 
 
-def test_the_study_of_polythiophene_is_good_and_says_its_costs() -> None:
+def test_the_study_of_polythiophene_is_good() -> None:
     study = configuration(yaml.safe_load((ROOT / "studies" / "polythiophene.yaml").read_text()))
     assert study["families"]["polythiophene"]["unseen"] == [8, 10, 12]
-    assert "together 13 h" in label_costs(study)[-1]
 
 
 @pytest.fixture
