@@ -1,8 +1,8 @@
 """CPU time of a label against the number of basis functions, for workflow/costs.csv.
 
 Run as ``python benchmarks/label_cost.py FOLDER``; about a minute of one core a molecule, ten for the longest. Each
-molecule's geometries are labelled once alone and once in a shard of three: the difference is two labels, the rest is what
-a job costs to start.
+molecule's geometries are labelled once alone and once in a shard of three: the difference is two labels, the rest is
+what a job costs to start.
 """
 
 from __future__ import annotations
