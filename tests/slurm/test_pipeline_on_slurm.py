@@ -22,6 +22,8 @@ from cluster import Cluster, cluster, missing, wait_for
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 900.0
 OUTAGE_SECONDS = 20.0
+OVER = {"COMPLETED", "CANCELLED", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT"}
+"""States that last. A job that is being warned is SIGNALING for a moment, which is neither."""
 pytestmark = [
     pytest.mark.slurm,
     pytest.mark.timeout(2400),
@@ -102,8 +104,7 @@ class Run:
 
     def ended(self, job: str) -> str:
         """Wait until a job has left the node and return its state."""
-        running = {"", "PENDING", "CONFIGURING", "RUNNING", "COMPLETING"}
-        wait_for(f"job {job} is over", lambda: self.state(job) not in running, seconds=PATIENCE_SECONDS)
+        wait_for(f"job {job} is over", lambda: self.state(job) in OVER, seconds=PATIENCE_SECONDS)
         return self.state(job)
 
     def kill(self, launcher: subprocess.Popen[bytes]) -> None:
