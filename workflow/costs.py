@@ -191,35 +191,32 @@ def fit(measurements: Iterable[Measurement], own: Iterable[Measurement] = ()) ->
         own: of the machine that will compute.
     """
     shipped, here = list(measurements), list(own)
-    points = _points(shipped or here)
-    if shipped and here:
-        shape = Law(points, math.nan)
-        factor = statistics.median(math.log(m.rate / shape.rate(m.work.size)) for m in here)
-        points = tuple((x, y + factor) for x, y in points)
-    return Law(points, _error(shipped, here))
+    return Law(_points(shipped, here), _error(shipped, here))
 
 
-def _points(measurements: list[Measurement]) -> tuple[tuple[float, float], ...]:
+def _points(shipped: list[Measurement], here: list[Measurement]) -> tuple[tuple[float, float], ...]:
+    """Return the medians at each size of what ships, moved to what was measured here; of one where the other lacks."""
     rates: dict[int, list[float]] = {}
-    for one in measurements:
+    for one in shipped or here:
         rates.setdefault(one.work.size, []).append(one.rate)
-    return tuple((math.log(size), math.log(statistics.median(rates[size]))) for size in sorted(rates))
+    points = tuple((math.log(size), math.log(statistics.median(rates[size]))) for size in sorted(rates))
+    if not (shipped and here):
+        return points
+    shape = Law(points, math.nan)
+    factor = statistics.median(math.log(m.rate / shape.rate(m.work.size)) for m in here)
+    return tuple((x, y + factor) for x, y in points)
 
 
 def _error(shipped: list[Measurement], here: list[Measurement]) -> float:
     """Return exp of the root mean square error of the logarithm, each measurement being predicted from the others."""
+    measured = here or shipped
+    if len(measured) < 2:
+        return math.nan
     errors = []
-    for number, left_out in enumerate(here or shipped):
-        others = [one for n, one in enumerate(here or shipped) if n != number]
-        if not others:
-            return math.nan
-        points = _points(shipped if here else others)
-        offset = 0.0
-        if here:
-            shape = Law(points or _points(others), math.nan)
-            offset = statistics.median(math.log(m.rate / shape.rate(m.work.size)) for m in others)
-            points = shape.points
-        errors.append(math.log(Law(points, math.nan).rate(left_out.work.size) / left_out.rate) + offset)
+    for number, left_out in enumerate(measured):
+        others = measured[:number] + measured[number + 1 :]
+        law = Law(_points(shipped, others) if here else _points(others, []), math.nan)
+        errors.append(math.log(law.rate(left_out.work.size) / left_out.rate))
     return math.exp(math.sqrt(statistics.fmean(error**2 for error in errors)))
 
 

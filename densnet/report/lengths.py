@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.oligomer import torsion_angles
-from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV
+from densnet.report.metrics import scores
+from densnet.units import EV_IN_MEV
 
 METHOD_VERSION: int = 2
 
@@ -151,18 +152,10 @@ def _units(evaluation: xr.Dataset) -> int:
 
 
 def _errors(evaluation: xr.Dataset) -> dict[str, float]:
-    def mean(values: Any) -> float:
-        return float(np.mean(np.asarray(values, dtype=float)))
-
-    energy = evaluation["energy_predicted"] - evaluation["energy_reference"]
-    dipole = evaluation["dipole_predicted"] - evaluation["dipole_reference"]
     return {
-        "density_nmae_percent": mean(evaluation["nmae"]),
-        "density_nmae_true_percent": mean(evaluation["nmae_true"]),
-        "density_floor_percent": mean(evaluation["floor_nmae"]),
-        "dipole_mae_debye": E_ANGSTROM_IN_DEBYE * mean(np.linalg.norm(dipole.values, axis=1)),
-        "energy_mae_mev_per_atom": EV_IN_MEV * mean(np.abs(energy)) / evaluation.sizes["atom"],
-        "force_mae_mev_per_angstrom": mean(_force_errors(evaluation)),
+        **scores(evaluation),
+        "density_nmae_true_percent": float(evaluation["nmae_true"].mean(skipna=False)),
+        "density_floor_percent": float(evaluation["floor_nmae"].mean(skipna=False)),
         **_along_trajectory(evaluation),
     }
 

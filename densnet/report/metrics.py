@@ -212,21 +212,21 @@ def evaluation_metrics(evaluation: xr.Dataset) -> Metrics:
 
 
 def _errors(evaluation: xr.Dataset) -> Metrics:
-    scores = _scores(evaluation)
+    main = scores(evaluation)
     return {
         **_density_metrics(evaluation),
-        "dipole_mae_debye": scores["dipole_mae_debye"],
+        "dipole_mae_debye": main["dipole_mae_debye"],
         **_potential_metrics(evaluation),
         "charge_max_error_e": float(np.max(np.abs(np.asarray(evaluation["charge_error"], dtype=float)))),
-        "energy_mae_mev_per_atom": scores["energy_mae_mev_per_atom"],
-        "force_mae_mev_per_angstrom": scores["force_mae_mev_per_angstrom"],
+        "energy_mae_mev_per_atom": main["energy_mae_mev_per_atom"],
+        "force_mae_mev_per_angstrom": main["force_mae_mev_per_angstrom"],
         **_at_temperatures(evaluation),
         **(_spread_metrics(evaluation) if has_spread(evaluation) else {}),
     }
 
 
-def _scores(evaluation: xr.Dataset) -> Metrics:
-    """Return the four errors of :data:`AT_TEMPERATURE`."""
+def scores(evaluation: xr.Dataset) -> dict[str, float]:
+    """Return the four errors of :data:`AT_TEMPERATURE`, of all frames of an outcome of "evaluate"."""
     energy_error = evaluation["energy_predicted"] - evaluation["energy_reference"]
     force_error = evaluation["forces_predicted"] - evaluation["forces_reference"]
     dipole_error = evaluation["dipole_predicted"] - evaluation["dipole_reference"]
@@ -242,7 +242,7 @@ def _at_temperatures(evaluation: xr.Dataset) -> Metrics:
     return {
         AT_TEMPERATURE[key].format(T=T): value
         for T, frames in frames_by_temperature(evaluation).items()
-        for key, value in _scores(frames).items()
+        for key, value in scores(frames).items()
     }
 
 
