@@ -51,7 +51,6 @@ def test_loss_is_the_self_energy_and_the_square_of_the_density_error(water_label
         grid = DensityGrid.around(labels.numbers, bohr, level=3)
         expected += 7.0 * grid.weights @ grid.fitted(labels.basis, delta_c) ** 2
         x = targets.x[index]
-        # the grid integrates the square to some 1e-5; single precision keeps more
         assert float(x @ targets.metric[index].double() @ x) == pytest.approx(expected, rel=1e-5)
         assert float(charges(labels.basis, labels.numbers) @ delta_c) == pytest.approx(0, abs=1e-8)
 
