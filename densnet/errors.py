@@ -24,6 +24,6 @@ class Stopped(BaseException):
     """
 
     def __init__(self, signum: int, done: str = "") -> None:
-        self.signum = signum
+        self.signum, self.done = signum, done
         where = f"{done}; " if done else ""
         super().__init__(f"stopped by {signal.Signals(signum).name}; {where}the same command goes on from here")

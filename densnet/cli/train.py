@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import torch
 from cyclopts import Parameter
 
 from densnet.models.checkpoint import join_models
@@ -13,6 +12,7 @@ from densnet.models.density_model import DensityModelSettings
 from densnet.models.energy_model import EnergyModelSettings
 from densnet.training.density import DensityTrainingSettings, train_density
 from densnet.training.energy import EnergyTrainingSettings, train_energy
+from densnet.training.processes import train_in_processes
 
 
 def density(
@@ -21,6 +21,7 @@ def density(
     output: Path,
     log: Path,
     threads: int = 1,
+    processes: int = 1,
     model: Annotated[DensityModelSettings, Parameter(name="*")] = DensityModelSettings(),
     training: Annotated[DensityTrainingSettings, Parameter(name="*")] = DensityTrainingSettings(),
 ) -> None:
@@ -35,10 +36,11 @@ def density(
     log
         CSV of validation errors.
     threads
-        CPU threads.
+        CPU threads, of all processes together.
+    processes
+        Processes that share each batch, on a machine with GPUs one for each of so many of them.
     """
-    torch.set_num_threads(threads)
-    train_density(labels, model, training, output=output, log=log)
+    train_in_processes(processes, train_density, labels, model, training, output=output, log=log, threads=threads)
 
 
 def energy(
@@ -49,6 +51,7 @@ def energy(
     model_output: Annotated[Path, Parameter(name="--model")],
     log: Path,
     threads: int = 1,
+    processes: int = 1,
     model: Annotated[EnergyModelSettings, Parameter(name="*")] = EnergyModelSettings(),
     training: Annotated[EnergyTrainingSettings, Parameter(name="*")] = EnergyTrainingSettings(),
 ) -> None:
@@ -67,10 +70,22 @@ def energy(
     log
         CSV of validation errors.
     threads
-        CPU threads.
+        CPU threads, of all processes together.
+    processes
+        Processes that share each batch, on a machine with GPUs one for each of so many of them.
     """
-    torch.set_num_threads(threads)
-    train_energy(labels, density, model, training, output=output, combined=model_output, log=log)
+    train_in_processes(
+        processes,
+        train_energy,
+        labels,
+        density,
+        model,
+        training,
+        output=output,
+        combined=model_output,
+        log=log,
+        threads=threads,
+    )
 
 
 def join(*, models: Annotated[list[Path], Parameter(consume_multiple=True)], output: Path) -> None:

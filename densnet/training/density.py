@@ -17,6 +17,7 @@ from densnet.models.density_model import DensityModel, DensityModelSettings
 from densnet.models.densnet_model import DenSNet
 from densnet.models.graph import joined, replicate
 from densnet.models.whitened_basis import WhitenedBasis
+from densnet.training import ranks
 from densnet.training.frames import (
     DensityTargets,
     Labels,
@@ -113,9 +114,9 @@ def train_density(
     run = Training(network, training, identity=identity, checkpoint=_checkpoint(output), log=log)
     n_train = [len(one.train.x) for one in frames]
 
-    def loss_of(batch: torch.Tensor) -> torch.Tensor:
-        parts = [(frames[number], frames[number].train, rows) for number, rows in by_file(batch, n_train)]
-        return density_loss(network, parts, training.dipole_weight)[0]
+    def loss_of(rows: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
+        parts = [(frames[number], frames[number].train, own) for number, own in by_file(rows, n_train)]
+        return density_loss(network, parts, training.dipole_weight)[0] * (len(rows) / len(batch))
 
     def validate() -> dict[str, float]:
         parts = [(one, one.validation, torch.arange(len(one.validation.x))) for one in frames]
@@ -133,7 +134,8 @@ def train_density(
 
     run.run(sum(n_train), loss_of, validate, "validation_loss")
     result = DenSNet(network.cpu().eval(), None, free_atoms(files[0], whitened))
-    save_model(result, output, provenance=provenance(files, asdict(training), n_train))
+    if ranks.is_first():
+        save_model(result, output, provenance=provenance(files, asdict(training), n_train))
     run.discard_checkpoint()
     return result
 

@@ -16,11 +16,12 @@ from densnet.models.density_model import DensityModel
 from densnet.models.densnet_model import DenSNet
 from densnet.models.energy_model import EnergyModel, EnergyModelSettings
 from densnet.models.graph import joined, replicate
+from densnet.training import ranks
 from densnet.training.density import mean_neighbours
 from densnet.training.density_response import ThroughDensity, density_jacobian, read_density
 from densnet.training.fine_tuning import fine_tune
 from densnet.training.frames import Labels
-from densnet.training.label_files import LabelPaths, by_file, described, load_label_files, paths_of
+from densnet.training.label_files import LabelPaths, Share, by_file, described, load_label_files, paths_of, share_of
 from densnet.training.loop import LoopSettings, Training
 from densnet.units import EV_IN_MEV
 
@@ -148,15 +149,18 @@ def train_energy(
     run = Training(network, training, identity=identity, checkpoint=checkpoint, log=log)
     n_train = [len(targets.energy) for targets in train]
 
-    def energy_loss(errors: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    n_atoms = [len(targets.element) for targets in train]
+
+    def energy_loss(errors: tuple[torch.Tensor, torch.Tensor, torch.Tensor], share: Share) -> torch.Tensor:
         energy, force, atoms = errors
         per_atom = energy / (atoms * scale).float()
-        loss = training.energy_weight * per_atom.square().mean()
-        return loss + training.force_weight * (force / scale).square().mean()
+        loss = share.frames * training.energy_weight * per_atom.square().mean()
+        return loss + share.atoms * training.force_weight * (force / scale).square().mean()
 
-    def loss_of(batch: torch.Tensor) -> torch.Tensor:
-        parts = [(train[number], r) for number, r in by_file(batch, n_train)]
-        return energy_loss(_errors(network, density, parts, differentiable=True))
+    def loss_of(rows: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
+        parts = [(train[number], own) for number, own in by_file(rows, n_train)]
+        errors = _errors(network, density, parts, differentiable=True)
+        return energy_loss(errors, share_of(rows, batch, n_train, n_atoms))
 
     def validate() -> dict[str, float]:
         parts = [(targets, torch.arange(len(targets.energy))) for targets in validation]
@@ -189,8 +193,9 @@ def train_energy(
         "energy_molecules": described(files, n_train),
         "energy_method_version": METHOD_VERSION,
     }
-    save_model(result, output, provenance=record)
-    save_model(result, combined, provenance=record)
+    if ranks.is_first():
+        save_model(result, output, provenance=record)
+        save_model(result, combined, provenance=record)
     run.discard_checkpoint()
     return result
 

@@ -16,7 +16,7 @@ from densnet.models.graph import Graph, joined, replicate
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.training.density import DensityTrainingSettings, Frames, density_frames, density_loss, on_device
 from densnet.training.frames import DensityTargets, Labels
-from densnet.training.label_files import by_file
+from densnet.training.label_files import Share, by_file, share_of
 from densnet.training.loop import Training
 from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV, HARTREE_IN_MILLIHARTREE
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from densnet.training.energy import EnergyTargets, EnergyTrainingSettings
 
 Errors = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-EnergyLoss = Callable[[Errors], torch.Tensor]
+EnergyLoss = Callable[[Errors, Share], torch.Tensor]
 
 
 def fine_tune(
@@ -53,7 +53,7 @@ def fine_tune(
         train: of each molecule, positions, energies and forces.
         validation: likewise.
         training: settings of the energy's training.
-        energy_loss: from the errors of :func:`joint_errors` to the energy's loss.
+        energy_loss: from the errors of :func:`joint_errors` to what they contribute to the energy's loss of a batch.
         of_density: settings that the density was trained with.
         identity: everything that decides what the training starts from.
         checkpoint: where to keep it.
@@ -79,11 +79,13 @@ def fine_tune(
     run = Training(both, settings, identity={**identity, "fine_tuning": True}, checkpoint=checkpoint, log=log)
     n_train = [len(targets.energy) for targets in train]
 
-    def loss_of(batch: torch.Tensor) -> torch.Tensor:
-        parts = list(by_file(batch, n_train))
-        errors = joint_errors(network, density, [(train[n], rows) for n, rows in parts], differentiable=True)
-        loss, _, _ = density_loss(density, [(frames[n], frames[n].train, rows) for n, rows in parts], own.dipole_weight)
-        return energy_loss(errors) + training.density_weight * loss
+    n_atoms = [len(targets.element) for targets in train]
+
+    def loss_of(rows: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
+        parts, share = list(by_file(rows, n_train)), share_of(rows, batch, n_train, n_atoms)
+        errors = joint_errors(network, density, [(train[n], r) for n, r in parts], differentiable=True)
+        loss, _, _ = density_loss(density, [(frames[n], frames[n].train, r) for n, r in parts], own.dipole_weight)
+        return energy_loss(errors, share) + share.frames * training.density_weight * loss
 
     def validate() -> dict[str, float]:
         every = [torch.arange(len(targets.energy)) for targets in validation]
@@ -98,7 +100,7 @@ def fine_tune(
                 for (one, targets, rows), x in zip(parts, predicted, strict=True)
             ]
             energy, force, atoms = (error.detach() for error in errors)
-            total = energy_loss((energy, force, atoms)) + training.density_weight * loss
+            total = energy_loss((energy, force, atoms), Share()) + training.density_weight * loss
         return {
             "validation_loss": float(total),
             "validation_coulomb_error_mha": float(torch.cat(coulomb).mean()) * HARTREE_IN_MILLIHARTREE,

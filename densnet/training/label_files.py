@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,27 @@ def by_file(rows: torch.Tensor, counts: Sequence[int]) -> Iterator[tuple[int, to
         if len(own):
             yield number, own
         start += count
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which share some rows have in a batch; a mean over the rows, times the share, is theirs in the batch's mean."""
+
+    frames: float = 1.0
+    atoms: float = 1.0
+
+
+def share_of(rows: torch.Tensor, batch: torch.Tensor, counts: Sequence[int], n_atoms: Sequence[int]) -> Share:
+    """Return the share of rows of a batch.
+
+    Args:
+        rows: into the frames of all files, as in :func:`by_file`; at least one.
+        batch: likewise, the rows among them.
+        counts: frames of each file.
+        n_atoms: of a frame of each file.
+    """
+    ours, whole = (sum(len(own) * n_atoms[n] for n, own in by_file(some, counts)) for some in (rows, batch))
+    return Share(frames=len(rows) / len(batch), atoms=ours / whole)
 
 
 def _check_alike(first_path: Path, first: Labels, path: Path, other: Labels) -> None:

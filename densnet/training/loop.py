@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,13 @@ from torch import nn
 from densnet.errors import DensnetError, Stopped
 from densnet.io.netcdf import write_atomically
 from densnet.models.checkpoint import FORMAT_VERSION, load_content
+from densnet.training import ranks
 from densnet.training.event_log import EventLog
 
 CHECKPOINT_FORMAT = "densnet training checkpoint"
 OPTIMIZERS = ("soap", "adam")
+LossOf = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""From row indices of frames, and those of the whole batch that they are of, to what they contribute to its loss."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,9 @@ def digest(content: Mapping[str, Any]) -> str:
 class Training:
     """One training: model, optimiser and moving average, with a checkpoint beside the output.
 
+    Several processes (:mod:`densnet.training.ranks`) hold the same and make the same steps, each with the gradient of
+    its part of the batch added to those of the others. The first alone validates and writes.
+
     Args:
         model: trained in place; that is what training is.
         settings: lengths and rates.
@@ -119,7 +125,7 @@ class Training:
     def run(
         self,
         n_frames: int,
-        loss_of: Callable[[torch.Tensor], torch.Tensor],
+        loss_of: LossOf,
         validate: Callable[[], dict[str, float]],
         selection: str,
     ) -> None:
@@ -127,7 +133,7 @@ class Training:
 
         Args:
             n_frames: number of training frames.
-            loss_of: loss of the frames with these row indices.
+            loss_of: what the frames with some row indices contribute to the loss of a batch that they are of.
             validate: named errors of the model as it stands.
             selection: the name of the error by which the best weights are chosen.
 
@@ -136,25 +142,31 @@ class Training:
             Stopped: TERM or USR1 came; everything up to the last step is in the checkpoint.
         """
         self._resume()
-        events = EventLog(self.log, self.rows)
+        if ranks.count() > min(self.settings.batch_size, n_frames):
+            print("densnet: warning: more processes than frames in a batch; some compute nothing", file=sys.stderr)
         started = saved = time.monotonic()
         begin, before = self.step, self.seconds
-        with _signals_collected() as came:
+        log = closing(EventLog(self.log, self.rows)) if ranks.is_first() else nullcontext()
+        with signals_collected() as came, log as events:
             while self.step < self.settings.steps and not self._patience_is_over():
-                if came:
+                if signum := ranks.largest(came[0] if came else 0):
                     self._save()
-                    raise Stopped(came[0], f"step {self.step}/{self.settings.steps} is kept in {self.checkpoint}")
+                    ranks.wait_for_all()
+                    raise Stopped(signum, f"step {self.step}/{self.settings.steps} is kept in {self.checkpoint}")
                 self.loss_sum += self._one_step(n_frames, loss_of)
                 self.loss_count += 1
                 self.seconds = before + time.monotonic() - started
                 if self.step % self.settings.validate_every == 0 or self.step == self.settings.steps:
-                    self._validate(validate, selection, (self.seconds - before) / (self.step - begin))
-                    events.add(self.rows[-1])
+                    if events:
+                        self._validate(validate, selection, (self.seconds - before) / (self.step - begin))
+                        events.add(self.rows[-1])
+                    self._agree()
                     if time.monotonic() - saved > self.settings.checkpoint_seconds and self.step < self.settings.steps:
                         self._save()
                         saved = time.monotonic()
-        events.close()
-        self._load_parameters(self.best)
+        if ranks.is_first():
+            self._load_parameters(self.best)
+        ranks.take_from_first(list(self.model.parameters()))
 
     def _patience_is_over(self) -> bool:
         over = self.settings.patience is not None and self.validations_since_best >= self.settings.patience
@@ -164,23 +176,20 @@ class Training:
 
     def discard_checkpoint(self) -> None:
         """Remove the checkpoint, once the result is safely written."""
-        self.checkpoint.unlink(missing_ok=True)
+        if ranks.is_first():
+            self.checkpoint.unlink(missing_ok=True)
 
-    def _one_step(self, n_frames: int, loss_of: Callable[[torch.Tensor], torch.Tensor]) -> float:
+    def _one_step(self, n_frames: int, loss_of: LossOf) -> float:
         settings = self.settings
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = settings.learning_rate * _rate(self.step / settings.steps)
-        loss = loss_of(batch_rows(n_frames, settings.batch_size, settings.seed, self.step))
-        value = float(loss.detach())
+        value = self._differentiate(batch_rows(n_frames, settings.batch_size, settings.seed, self.step), loss_of)
         if not value < float("inf"):
             raise DensnetError(
                 f"training: the loss became {value} at step {self.step}; lower learning_rate (now "
                 f"{settings.learning_rate}) and train again; {self.checkpoint.name} keeps the last good weights"
             )
-        self.optimizer.zero_grad(set_to_none=True)
-        # of the weights alone: positions and densities may want gradients too, for forces
-        loss.backward(inputs=list(self.model.parameters()))
         nn.utils.clip_grad_norm_(self.model.parameters(), settings.gradient_clip)
         self.optimizer.step()
         self.step += 1
@@ -190,6 +199,28 @@ class Training:
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.values()), [parameters[n] for n in self.average], 1 - decay)
         return value
+
+    def _differentiate(self, batch: torch.Tensor, loss_of: LossOf) -> float:
+        """Return the loss of a batch and leave its gradient in the weights, the same in every process."""
+        parameters = list(self.model.parameters())
+        self.optimizer.zero_grad(set_to_none=True)
+        rows, loss = ranks.own(batch), parameters[0].new_zeros(())
+        if len(rows):
+            loss = loss_of(rows, batch)
+            # of the weights alone: positions and densities may want gradients too, for forces
+            loss.backward(inputs=parameters)
+        if ranks.count() == 1:
+            return float(loss.detach())
+        total = loss.detach().to(parameters[0].dtype)
+        for parameter in parameters:
+            parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        ranks.add_up([total, *(parameter.grad for parameter in parameters if parameter.grad is not None)])
+        return float(total)
+
+    def _agree(self) -> None:
+        """Take over what the first process found, and its weights: on GPUs rounding might let them drift apart."""
+        self.validations_since_best = ranks.from_first(self.validations_since_best)
+        ranks.take_from_first([*self.model.parameters(), *self.average.values()])
 
     def _validate(self, validate: Callable[[], dict[str, float]], selection: str, seconds_a_step: float) -> None:
         current = {name: value.detach().clone() for name, value in self.model.named_parameters()}
@@ -233,6 +264,8 @@ class Training:
         write_atomically(self.log, write)
 
     def _save(self) -> None:
+        if not ranks.is_first():
+            return
         content = {
             "format": CHECKPOINT_FORMAT,
             "format_version": FORMAT_VERSION,
@@ -251,16 +284,23 @@ class Training:
         }
         write_atomically(self.checkpoint, lambda temporary: torch.save(content, temporary))
 
-    def _resume(self) -> None:
+    def _kept(self) -> dict[str, Any] | None:
+        """Return what the checkpoint holds, None if there is none of this training."""
         if not self.checkpoint.exists():
-            return
+            return None
         try:
             content = load_content(self.checkpoint, CHECKPOINT_FORMAT)
         except DensnetError as error:
             print(f"densnet: warning: {error}; starting over", file=sys.stderr)
-            return
+            return None
         if content["identity"] != self.identity:
             print(f"densnet: {self.checkpoint} belongs to other settings; starting over", file=sys.stderr)
+            return None
+        return content
+
+    def _resume(self) -> None:
+        content = ranks.from_first(self._kept() if ranks.is_first() else None)
+        if content is None:
             return
         self.step, self.seconds, self.rows = content["step"], content["seconds"], json.loads(content["rows"])
         device = next(self.model.parameters()).device
@@ -276,7 +316,7 @@ class Training:
 
 
 @contextmanager
-def _signals_collected() -> Iterator[list[int]]:
+def signals_collected() -> Iterator[list[int]]:
     """Collect TERM and USR1 in a list, to be acted on between two steps; Python handles signals in its main thread."""
     came: list[int] = []
     if threading.current_thread() is not threading.main_thread():
