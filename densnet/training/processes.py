@@ -26,6 +26,7 @@ from densnet.errors import DensnetError, Stopped
 from densnet.training import ranks
 from densnet.training.loop import signals_collected
 
+STOPPING = (signal.SIGTERM, signal.SIGUSR1)
 TOGETHER = timedelta(minutes=30)
 """Longest that processes wait for each other: for the slowest to have read its labels, for the first to validate."""
 GRACE_SECONDS = 30.0
@@ -97,18 +98,18 @@ def _start(processes: int, work: Callable[[], Any]) -> None:
 
 def _member(rank: int, processes: int, meeting: str, threads: int, work: Callable[[], Any]) -> None:
     """Be one of the processes: train, and leave word if that fails."""
-    for signum in (signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(signum, _stop)
-    # of the terminal, for all processes: the first one started passes it on
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow_parent, daemon=True).start()
-    torch.set_num_threads(threads)
     store = dist.FileStore(meeting, processes)
     try:
+        # of the terminal, for all processes: the one that was started there passes it on
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for signum in STOPPING:
+            signal.signal(signum, _stop)
+        threading.Thread(target=_follow_parent, daemon=True).start()
+        torch.set_num_threads(threads)
         with _group(rank, store=store, rank=rank, world_size=processes):
             work()
     except (DensnetError, Stopped) as error:
-        for signum in (signal.SIGTERM, signal.SIGUSR1):
+        for signum in STOPPING:
             signal.signal(signum, signal.SIG_IGN)
         lost = isinstance(error, ranks.OthersLostError)
         word = {"signum": error.signum, "text": error.done} if isinstance(error, Stopped) else {"text": str(error)}
@@ -118,6 +119,9 @@ def _member(rank: int, processes: int, meeting: str, threads: int, work: Callabl
 
 
 def _stop(signum: int, frame: FrameType | None) -> NoReturn:
+    """Raise once; the signal may be sent to this process and passed on to it."""
+    for one in STOPPING:
+        signal.signal(one, signal.SIG_IGN)
     raise Stopped(signum)
 
 
@@ -175,7 +179,7 @@ def _explain(store: dist.Store, codes: Sequence[int | None]) -> NoReturn:
         word = json.loads(store.get("failed"))
         raise Stopped(word["signum"], word["text"]) if "signum" in word else DensnetError(word["text"])
     for number, code in enumerate(codes, 1):
-        if code in (-signal.SIGTERM, -signal.SIGUSR1):
+        if code is not None and -code in STOPPING:
             # it came before the process was ready for it
             raise Stopped(-code)
         if code is not None and code < 0:

@@ -192,6 +192,11 @@ def model(name):
     return options
 
 
+def one_for_each_gpu(wildcards, resources):
+    """Return in how many processes a model is trained; no trigger, for the profile says it and the result is the same."""
+    return max(int(resources.get("gpu", 1)), 1)
+
+
 def job(rule):
     """Return what the log of a training is called below its folder."""
     return f"{rule}/{{member}}" if ENSEMBLE else rule

@@ -19,9 +19,10 @@ rule density_model:
         runtime=needed("density_model", "runtime"),
     params:
         settings=model("density_model"),
+        processes=one_for_each_gpu,
         method_version=method_version("densnet.training.density"),
     message:
         f"{{wildcards.system}}: training the density model{MEMBER_NOTE}"
     shell:
-        "densnet train density --labels {input.labels} {params.settings} --threads {threads} --log {output.learning} "
-        "--output {output.density} 2>&1 | tee -i {log} >&2"
+        "densnet train density --labels {input.labels} {params.settings} --threads {threads} "
+        "--processes {params.processes} --log {output.learning} --output {output.density} 2>&1 | tee -i {log} >&2"

@@ -21,9 +21,11 @@ rule energy_model:
         runtime=needed("energy_model", "runtime"),
     params:
         settings=model("energy_model"),
+        processes=one_for_each_gpu,
         method_version=method_version("densnet.training.energy"),
     message:
         f"{{wildcards.system}}: training the energy model{MEMBER_NOTE}"
     shell:
         "densnet train energy --labels {input.labels} --density {input.density} {params.settings} --threads {threads} "
-        "--log {output.learning} --output {output.energy} --model {output.model} 2>&1 | tee -i {log} >&2"
+        "--processes {params.processes} --log {output.learning} --output {output.energy} --model {output.model} "
+        "2>&1 | tee -i {log} >&2"
