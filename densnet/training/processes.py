@@ -27,8 +27,8 @@ from densnet.training import ranks
 from densnet.training.loop import signals_collected
 
 STOPPING = (signal.SIGTERM, signal.SIGUSR1)
-TOGETHER = timedelta(minutes=30)
-"""Longest that processes wait for each other: for the slowest to have read its labels, for the first to validate."""
+TOGETHER = timedelta(hours=2)
+"""Longest that processes wait for each other, as for the slowest to make its Jacobians; one that ends is noticed."""
 GRACE_SECONDS = 30.0
 """For the others to end, once one has failed; on a GPU they may wait for it in a kernel that hears no signal."""
 

@@ -46,7 +46,7 @@ def hold_training(model: str) -> None:
     """Wait in the middle of a training."""
     from densnet.training import loop
 
-    step, collected = loop.Training._one_step, loop._signals_collected
+    step, collected = loop.Training._one_step, loop.signals_collected
 
     def held(self: loop.Training, *arguments: object) -> float:
         if self.step >= STEP:
@@ -60,7 +60,7 @@ def hold_training(model: str) -> None:
             yield came
 
     loop.Training._one_step = held  # type: ignore[method-assign]
-    loop._signals_collected = shared
+    loop.signals_collected = shared
 
 
 if __name__ == "__main__":

@@ -73,7 +73,8 @@ def test_systems_run_side_by_side_and_the_peer_can_be_left_out(tmp_path: Path) -
 def test_members_of_an_ensemble_are_trained_side_by_side_and_joined(tmp_path: Path) -> None:
     config = {"run": "three", "systems": {"water": {"smiles": "O", "experiment": {"fundamentals": "water"}}}}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config | {"reference": {"shards": 2}, "ensemble": 3}))
-    planned = snakemake(tmp_path, "--cores", "2", "--dry-run", "--printshellcmds")
+    gpus = ("--set-resources", "density_model:gpu=2")
+    planned = snakemake(tmp_path, "--cores", "2", "--dry-run", "--printshellcmds", *gpus)
     output = planned.stdout + planned.stderr
     assert planned.returncode == 0, output
     table = jobs(output)
@@ -83,6 +84,8 @@ def test_members_of_an_ensemble_are_trained_side_by_side_and_joined(tmp_path: Pa
     for member in (1, 2, 3):
         (training,) = re.findall(rf"densnet train density .*--output {results}/members/{member}/density\.pt", output)
         assert f"--seed {member} " in training
+        assert "--processes 2 " in training, "one for each GPU"
+        assert re.search(rf"densnet train energy .*--processes 1 .*--output {results}/members/{member}/energy", output)
     models = " ".join(f"{results}/members/{member}/model.pt" for member in (1, 2, 3))
     assert f"densnet train join --models {models} --output {results}/model.pt" in output
     assert f"densnet md --model {results}/model.pt" in output
