@@ -35,11 +35,17 @@ SLOPE = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
 
 def ask_parent_to_stop() -> None:
     """Send the parent a signal and wait until it has come back from there."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    handler, came = signal.getsignal(signal.SIGTERM), []
+
+    def noted(signum: int, frame: Any) -> None:
+        came.append(signum)
+        handler(signum, frame)  # type: ignore[operator,misc]
+
+    signal.signal(signal.SIGTERM, noted)
     os.kill(os.getppid(), signal.SIGTERM)
-    while signal.SIGTERM not in signal.sigpending():
+    while not came:
         time.sleep(0.01)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    signal.signal(signal.SIGTERM, handler)
 
 
 def fit_a_plane(folder: Path, name: str, *, batch_size: int = 3, fail: str = "") -> None:
