@@ -148,7 +148,6 @@ def train_energy(
     checkpoint = output.with_name(output.name + ".checkpoint")
     run = Training(network, training, identity=identity, checkpoint=checkpoint, log=log)
     n_train = [len(targets.energy) for targets in train]
-
     n_atoms = [len(targets.element) for targets in train]
 
     def energy_loss(errors: tuple[torch.Tensor, torch.Tensor, torch.Tensor], share: Share) -> torch.Tensor:

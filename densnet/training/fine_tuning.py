@@ -78,7 +78,6 @@ def fine_tune(
     settings = replace(training, steps=training.fine_tune_steps, learning_rate=training.fine_tune_rate)
     run = Training(both, settings, identity={**identity, "fine_tuning": True}, checkpoint=checkpoint, log=log)
     n_train = [len(targets.energy) for targets in train]
-
     n_atoms = [len(targets.element) for targets in train]
 
     def loss_of(rows: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
