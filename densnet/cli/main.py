@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import sys
 from types import FrameType
@@ -10,6 +12,7 @@ from cyclopts import App
 
 from densnet import __version__
 from densnet.errors import DensnetError, Stopped
+from densnet.io.job_record import ASKED_FOR, record_here
 
 app = App(
     name="densnet",
@@ -53,14 +56,23 @@ app.command("densnet.cli.summary:summary", name="summary")
 def main() -> None:
     """Run the command line; a :class:`DensnetError` becomes one line and exit status 1.
 
-    TERM and USR1 end any verb through its ``finally`` clauses, even where the shell that started it ignores them.
+    TERM and USR1 end any verb through its ``finally`` clauses, even where the shell that started it ignores them. In a
+    job of the workflow the last line of a verb that has done its work says where it ran.
     """
     for signum in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(signum, _stop)
     try:
-        app()
+        status = app(result_action="return_int_as_exit_code_else_zero")
+        if ASKED_FOR in os.environ and not status:
+            print(record_here().line(), file=sys.stderr)
+        sys.exit(status)
     except DensnetError as error:
         sys.exit(f"densnet: error: {error}")
+    except OSError as error:
+        # whatever was being written: scratch files, event logs, the folder of a result
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.exit(f"densnet: error: {error.filename or 'output'}: {error.strerror}; free space and run again")
     except KeyboardInterrupt:
         sys.exit("densnet: interrupted; the same command goes on from here")
     except Stopped as stop:
