@@ -30,7 +30,7 @@ rule report:
             else ""
         ),
         folders=of_every_system(f"{SYSTEM}/figures"),
-        jobs=RUN,
+        jobs=lambda wildcards, output: Path(output.report).parent,
         method_version=method_version("densnet.report"),
     message:
         "report of {params.systems}"
