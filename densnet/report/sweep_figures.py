@@ -47,7 +47,7 @@ def sweep_figures(table: xr.Dataset, peers: Sequence[Mapping[str, str]] = ()) ->
 
 def abscissa(axes: tuple[Axis, ...]) -> Axis:
     """Return the axis to draw against: numbers of frames if they are swept, else the first that is not a seed."""
-    frames = [axis for axis in axes if all(key.split(".")[-1] == "n_train" for key in axis.keys)]
+    frames = [axis for axis in axes if axis.is_frames]
     others = [axis for axis in axes if not axis.is_seed]
     return (frames or others or list(axes))[0]
 
@@ -69,7 +69,7 @@ def sweep_figure(table: xr.Dataset, system: str, peers: Sequence[Mapping[str, st
     n_rows = -(-len(panels) // PANELS_A_ROW)
     figure = new_figure(9.4, 2.9 * n_rows + 0.5)
     places, ticks, numeric = _places(table, across)
-    learning = across.keys[0].split(".")[-1] == "n_train"
+    learning = across.is_frames
     grid = np.atleast_1d(figure.subplots(n_rows, PANELS_A_ROW)).ravel()
     for spare in grid[len(panels) :]:
         spare.set_visible(False)

@@ -45,6 +45,11 @@ class Axis:
         return all(key.split(".")[-1] == "seed" for key in self.keys)
 
     @property
+    def is_frames(self) -> bool:
+        """Whether it begins with the number of training frames; steps of training may go with it."""
+        return self.keys[0].split(".")[-1] == "n_train"
+
+    @property
     def title(self) -> str:
         """The last word of its keys, or as many as tell apart keys that end alike."""
         return self.keys[0].split(".")[-1].replace("_", " ")
@@ -176,8 +181,9 @@ def groups(table: xr.Dataset, axes: Sequence[Axis]) -> dict[tuple[str, ...], np.
 
 
 def value_text(table: xr.Dataset, axis: Axis, row: int) -> str:
-    """Return the value of an axis in a row, those of several keys with a slash where they differ."""
-    values = list(dict.fromkeys(str(table[key].values[row]) for key in axis.keys))
+    """Return the value of an axis in a row, those of several keys with a slash where they differ; of frames no steps."""
+    keys = [key for key in axis.keys if key.endswith("n_train") or not axis.is_frames]
+    values = list(dict.fromkeys(str(table[key].values[row]) for key in keys))
     return " / ".join(value[:-2] if value.endswith(".0") else value for value in values)
 
 

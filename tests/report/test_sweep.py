@@ -44,6 +44,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 changed = evaluation.assign(nmae=nmae).assign_attrs(n_train=n, seed=seed)
                 write_dataset(changed, path, stage="evaluate", method_version=1, settings={})
                 settings: dict[str, Any] = {f"{where}n_train": n for where in BOTH}
+                settings["density_model.training.steps"] = 10 * n
                 settings |= {"density_model.target": target} | {f"{where}seed": seed for where in BOTH}
                 rows.append(
                     {
@@ -57,7 +58,10 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     }
                 )
     axes = [
-        {"name": "training.n_train", "keys": [f"{where}n_train" for where in BOTH]},
+        {
+            "name": "training.n_train, density_model.training.steps",
+            "keys": [*(f"{where}n_train" for where in BOTH), "density_model.training.steps"],
+        },
         {"name": "density_model.target", "keys": ["density_model.target"]},
         {"name": "training.seed", "keys": [f"{where}seed" for where in BOTH]},
     ]
