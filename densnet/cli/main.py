@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import signal
 import sys
 from types import FrameType
@@ -12,7 +11,7 @@ from cyclopts import App
 
 from densnet import __version__
 from densnet.errors import DensnetError, Stopped
-from densnet.io.job_record import ASKED_FOR, record_here
+from densnet.io.job_record import leave_record
 
 app = App(
     name="densnet",
@@ -63,8 +62,8 @@ def main() -> None:
         signal.signal(signum, _stop)
     try:
         status = app(result_action="return_int_as_exit_code_else_zero")
-        if ASKED_FOR in os.environ and not status:
-            print(record_here().line(), file=sys.stderr)
+        if not status:
+            leave_record()
         sys.exit(status)
     except DensnetError as error:
         sys.exit(f"densnet: error: {error}")

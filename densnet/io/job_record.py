@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import re
 import socket
@@ -40,6 +41,15 @@ class JobRecord:
     def line(self) -> str:
         """Return the line of the log."""
         return MARK + json.dumps(asdict(self), ensure_ascii=False)
+
+
+def leave_record() -> None:
+    """Print the line of this process on standard error, if the workflow asks for it.
+
+    A job of several processes leaves one for each that calls this.
+    """
+    if ASKED_FOR in os.environ:
+        print(record_here().line(), file=sys.stderr, flush=True)
 
 
 def record_here() -> JobRecord:

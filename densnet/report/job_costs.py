@@ -91,7 +91,7 @@ def where_it_ran(run: Path) -> list[list[str]]:
     for folder in sorted(run.glob("**/benchmarks")):
         system = folder.parent.relative_to(run).as_posix().split("/variants/")[0].removeprefix(".")
         for cost in read_job_costs(folder):
-            records = read_records(folder.parent / "logs" / f"{cost.name}.log")
+            records = _that_computed(read_records(folder.parent / "logs" / f"{cost.name}.log"))
             jobs.setdefault((system, cost.rule), []).append((cost, records))
     ended = {key: max(cost.ended for cost, _ in of_rule) for key, of_rule in jobs.items()}
     order = sorted(jobs, key=lambda key: (key[0], ended[key], key[1]))
@@ -111,8 +111,18 @@ def _row(system: str, rule: str, jobs: Sequence[tuple[JobCost, Sequence[JobRecor
         _shown(sum(cost.seconds for cost in costs)),
         _shown(over_known(sum, (cost.cpu_seconds for cost in costs))),
         _shown(over_known(max, (cost.max_rss_mb for cost in costs))),
-        _shown(max((record.gpu_memory_mb for record in records if record.cuda), default=math.nan)),
+        _shown(over_known(max, (_gpu_memory(left) for _, left in jobs))),
     ]
+
+
+def _that_computed(records: list[JobRecord]) -> list[JobRecord]:
+    """Return those of a job's processes that had GPUs, if any had: the others only wait for them."""
+    return [record for record in records if record.cuda] or records
+
+
+def _gpu_memory(records: Sequence[JobRecord]) -> float:
+    held = [record.gpu_memory_mb for record in records if record.cuda]
+    return sum(held) if held else math.nan
 
 
 def _different(names: Iterable[str]) -> str:

@@ -44,6 +44,13 @@ def test_jobs_are_summed_for_each_system_and_rule(tmp_path: Path) -> None:
     assert [table["all", "report"][head] for head in ("wall [s]", "CPU [s]", "memory [MB]")] == ["2.0", "–", "–"]
 
 
+def test_processes_of_a_job_that_share_its_work_are_one_job(tmp_path: Path) -> None:
+    cards = [JobRecord("node3", "A100", "550.54", "12.4", memory) for memory in (500.0, 300.0)]
+    leave(tmp_path / "water", "density_model", 30.0, "31.0", "900", *cards, JobRecord("node3", "Xeon"))
+    row = rows(tmp_path)["water", "density model"]
+    assert (row["jobs"], row["device"], row["GPU memory [MB]"]) == ("1", "A100", "800")
+
+
 def test_jobs_of_earlier_versions_did_not_say_where(tmp_path: Path) -> None:
     leave(tmp_path / "water", "labels", 5.0, "4.0", "300")
     (tmp_path / "water" / "logs" / "labels.log").unlink()
