@@ -181,7 +181,7 @@ def groups(table: xr.Dataset, axes: Sequence[Axis]) -> dict[tuple[str, ...], np.
 
 
 def value_text(table: xr.Dataset, axis: Axis, row: int) -> str:
-    """Return the value of an axis in a row, those of several keys with a slash where they differ; of frames no steps."""
+    """Return an axis's value in a row, those of several keys with a slash where they differ; of frames no steps."""
     keys = [key for key in axis.keys if key.endswith("n_train") or not axis.is_frames]
     values = list(dict.fromkeys(str(table[key].values[row]) for key in keys))
     return " / ".join(value[:-2] if value.endswith(".0") else value for value in values)
