@@ -23,6 +23,7 @@ import psutil
 import slurm
 import yaml
 from configuration import ConfigurationError, configuration
+from damage import set_damaged_aside
 from planned_jobs import planned_jobs
 from snakemake.common.configfile import load_configfile
 from snakemake_interface_common.exceptions import WorkflowError
@@ -71,6 +72,8 @@ def main(arguments: list[str]) -> int:
             slurm.end_what_a_killed_run_left()
         if any(LOCKS.glob("*")) and not by_hand:
             _snakemake([*arguments, "--unlock", "--quiet"])
+        if not (by_hand or options.dry_run):
+            set_damaged_aside(Path("results") / config["run"])
         if on_slurm and (refused := slurm.refusals(planned_jobs(arguments))):
             raise ConfigurationError("\n".join(refused))
         status = _set_up(config, options.dry_run) or _snakemake(arguments)

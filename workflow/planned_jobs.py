@@ -23,12 +23,16 @@ MANY = 4096
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """One job: its rule, wildcards, threads and resources as the profile sets them."""
+    """One job: its rule, wildcards, threads and resources as the profile sets them; its files, and its priority."""
 
     rule: str
     wildcards: dict[str, str]
     threads: int
     resources: dict[str, Any]
+    inputs: Sequence[str] = ()
+    outputs: Sequence[str] = ()
+    benchmark: str = ""
+    priority: int = 0
 
 
 def planned_jobs(arguments: Sequence[str]) -> list[PlannedJob]:
@@ -59,7 +63,14 @@ class _Collector(logging.Handler):
         seen = vars(record)
         resources = {name: value for name, value in seen["resources"].items() if isinstance(value, int | float | str)}
         self.jobs[seen["jobid"]] = PlannedJob(
-            seen["rule_name"], dict(seen["wildcards"] or {}), int(seen["threads"]), resources
+            seen["rule_name"],
+            dict(seen["wildcards"] or {}),
+            int(seen["threads"]),
+            resources,
+            list(seen["input"]),
+            list(seen["output"]),
+            str(seen["benchmark"] or ""),
+            int(seen["priority"]),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 from types import FrameType
@@ -10,6 +11,7 @@ from cyclopts import App
 
 from densnet import __version__
 from densnet.errors import DensnetError, Stopped
+from densnet.io.job_record import leave_record
 
 app = App(
     name="densnet",
@@ -53,14 +55,23 @@ app.command("densnet.cli.summary:summary", name="summary")
 def main() -> None:
     """Run the command line; a :class:`DensnetError` becomes one line and exit status 1.
 
-    TERM and USR1 end any verb through its ``finally`` clauses, even where the shell that started it ignores them.
+    TERM and USR1 end any verb through its ``finally`` clauses, even where the shell that started it ignores them. In a
+    job of the workflow the last line of a verb that has done its work says where it ran.
     """
     for signum in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(signum, _stop)
     try:
-        app()
+        status = app(result_action="return_int_as_exit_code_else_zero")
+        if not status:
+            leave_record()
+        sys.exit(status)
     except DensnetError as error:
         sys.exit(f"densnet: error: {error}")
+    except OSError as error:
+        # whatever was being written: scratch files, event logs, the folder of a result
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.exit(f"densnet: error: {error.filename or 'output'}: {error.strerror}; free space and run again")
     except KeyboardInterrupt:
         sys.exit("densnet: interrupted; the same command goes on from here")
     except Stopped as stop:

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_text
+from densnet.report.job_costs import where_it_ran
 from densnet.report.metrics import read_metrics
 from densnet.report.page import Sweep, SystemReport, page, read_configuration, read_figures
 from densnet.report.peer_table import read_table
@@ -31,6 +32,7 @@ def report(
     peers: Path | None = None,
     sweep: Path | None = None,
     sweep_figures: Annotated[list[Path] | None, _MANY] = None,
+    jobs: Path | None = None,
 ) -> None:
     """Write the page of a run: tables and figures of its systems, images and captions inside.
 
@@ -58,6 +60,8 @@ def report(
         Output of 'densnet sweep'.
     sweep_figures
         Its figures.
+    jobs
+        Folder of the run: the files of its jobs lie in 'benchmarks' and 'logs', at any depth.
     """
     counts = {"figures": len(figures), "metrics": len(metrics), "labels": len(labels), "comparison": len(comparison)}
     wrong = [f"--{name} {count}" for name, count in counts.items() if count != len(system)]
@@ -77,5 +81,7 @@ def report(
     swept = None
     if sweep is not None:
         swept = Sweep(read_dataset(sweep, stage="sweep"), [read_picture(path) for path in sweep_figures or []])
-    write_text(output, page(run, systems, configuration, [] if peers is None else read_table(peers), swept))
+    others = [] if peers is None else read_table(peers)
+    ran = [] if jobs is None else where_it_ran(jobs)
+    write_text(output, page(run, systems, configuration, others, swept, ran))
     print(f"report: {output}", file=sys.stderr)

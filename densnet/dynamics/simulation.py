@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -20,7 +17,8 @@ from scipy.sparse.csgraph import connected_components
 from densnet.dynamics.integrators import langevin, thermal_velocities, velocity_verlet, without_drift
 from densnet.dynamics.state import Array, Forces, Potential, State
 from densnet.errors import DensnetError
-from densnet.io.netcdf import read_dataset, variable, write_atomically, write_dataset
+from densnet.io.netcdf import read_dataset, variable, write_dataset
+from densnet.io.parts import Parts
 from densnet.units import EV_IN_MEV
 
 METHOD_VERSION: int = 1
@@ -102,14 +100,14 @@ def simulate(
         DensnetError: a replica lost an atom or its energy is not finite; what was written stays.
     """
     masses = ase.data.atomic_masses[numbers]
-    parts = _parts_folder(output, settings, provenance)
+    parts = Parts(output, {"settings": asdict(settings), "from": provenance, "v": METHOD_VERSION})
     chunks = settings.chunks()
     done = 0
-    while done < len(chunks) and _read_chunk(parts / f"{done:05d}.npz") is not None:
+    while done < len(chunks) and parts.read(_chunk_name(done)) is not None:
         done += 1
     if done:
         print(f"densnet: going on from chunk {done} of {len(chunks)}", file=sys.stderr)
-        last = _read_chunk(parts / f"{done - 1:05d}.npz") or {}
+        last = _chunk(parts, done - 1)
         positions, velocities = last["end_positions"], last["end_velocities"]
     else:
         generator = np.random.default_rng([settings.seed, 0])
@@ -117,9 +115,7 @@ def simulate(
         velocities = without_drift(thermal_velocities(start.shape, masses, settings.temperature, generator), masses)
     began = time.monotonic()
     for index in range(done, len(chunks)):
-        positions, velocities = _run_chunk(
-            potential, positions, velocities, numbers, masses, settings, index, parts / f"{index:05d}.npz"
-        )
+        positions, velocities = _run_chunk(potential, positions, velocities, numbers, masses, settings, index, parts)
         left = (time.monotonic() - began) / (index + 1 - done) * (len(chunks) - index - 1)
         print(
             f"{chunks[index][0]} chunk {index + 1}/{len(chunks)}  {settings.replicas} replicas  {left:.0f} s left",
@@ -127,7 +123,7 @@ def simulate(
             flush=True,
         )
     _write_trajectory(parts, numbers, masses, settings, potential.name, output, provenance)
-    shutil.rmtree(parts)
+    parts.remove()
 
 
 def starting_geometries(geometries: Path, settings: DynamicsSettings) -> tuple[Array, NDArray[np.int64], xr.Dataset]:
@@ -166,7 +162,7 @@ def _run_chunk(
     masses: Array,
     settings: DynamicsSettings,
     index: int,
-    path: Path,
+    parts: Parts,
 ) -> tuple[Array, Array]:
     """Run one chunk from positions and velocities, write it and return where it ends."""
     ensemble, steps = settings.chunks()[index]
@@ -201,16 +197,23 @@ def _run_chunk(
         "seconds": np.array(time.monotonic() - began),
         "steps": np.array(steps),
     }
-    write_atomically(path, lambda temporary: _save_arrays(temporary, content))
+    parts.write(_chunk_name(index), content)
     return state.positions, last_velocities
 
 
 _KEPT = ("positions", "velocities", "dipole", "energy_potential", "energy_kinetic", "energy_spread")
 
 
-def _save_arrays(path: Path, content: dict[str, Array]) -> None:
-    with path.open("wb") as handle:
-        np.savez(handle, allow_pickle=False, **content)
+def _chunk_name(index: int) -> str:
+    return f"{index:05d}"
+
+
+def _chunk(parts: Parts, index: int) -> dict[str, Array]:
+    """Return a finished chunk."""
+    found = parts.read(_chunk_name(index))
+    if found is None:
+        raise DensnetError(f"{parts.folder}: chunk {index} cannot be read any more; run the same command again")
+    return found
 
 
 def _keep(kept: dict[str, list[Array]], state: State, masses: Array) -> None:
@@ -241,35 +244,8 @@ def _check_whole(positions: Array, forces: Forces, numbers: NDArray[np.int64], c
         )
 
 
-def _parts_folder(output: Path, settings: DynamicsSettings, provenance: dict[str, Any]) -> Path:
-    """Return the folder of finished chunks, emptied if it belongs to other settings."""
-    text = json.dumps(
-        {"settings": asdict(settings), "from": provenance, "v": METHOD_VERSION}, sort_keys=True, default=str
-    )
-    identity = hashlib.sha256(text.encode()).hexdigest()
-    folder = output.with_name(output.name + ".parts")
-    mark = folder / "identity"
-    if folder.exists() and (not mark.exists() or mark.read_text() != identity):
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    mark.write_text(identity)
-    return folder
-
-
-def _read_chunk(path: Path) -> dict[str, Array] | None:
-    """Return a finished chunk, or None if there is none that can be read whole."""
-    try:
-        with np.load(path) as content:
-            return {name: content[name] for name in content.files}
-    except (OSError, ValueError, EOFError, KeyError):
-        return None
-    except Exception as error:  # zipfile.BadZipFile and zlib.error of a file cut in half
-        print(f"densnet: warning: {path} cannot be read ({error}); running it again", file=sys.stderr)
-        return None
-
-
 def _write_trajectory(
-    parts: Path,
+    parts: Parts,
     numbers: NDArray[np.int64],
     masses: Array,
     settings: DynamicsSettings,
@@ -277,12 +253,7 @@ def _write_trajectory(
     output: Path,
     provenance: dict[str, Any],
 ) -> None:
-    chunks = []
-    for index in range(len(settings.chunks())):
-        chunk = _read_chunk(parts / f"{index:05d}.npz")
-        if chunk is None:
-            raise DensnetError(f"{parts}: chunk {index} cannot be read any more; run the same command again")
-        chunks.append(chunk)
+    chunks = [_chunk(parts, index) for index in range(len(settings.chunks()))]
     seconds = sum(float(chunk["seconds"]) for chunk in chunks)
     steps = sum(int(chunk["steps"]) for chunk in chunks)
     rows = {name: [c[name] for c in chunks if name in c] for name in _KEPT}

@@ -76,7 +76,7 @@ def load_content(path: Path, expected_format: str, *others: str) -> dict[str, An
     except Exception as error:  # bytes that are no pickle can raise anything
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise DensnetError(
-            f"{path}: expected a {expected_format}, cannot be read ({reason}); train it again"
+            f"{path}: expected a {expected_format}, cannot be read (truncated?: {reason}); delete it and train again"
         ) from error
     if not isinstance(content, dict) or content.get("format") not in (expected_format, *others):
         raise DensnetError(f"{path}: expected a {expected_format}, found another kind of file; give the right one")

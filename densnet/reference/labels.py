@@ -80,7 +80,9 @@ def label_shard(
     )
     job = {"level": level.as_dict(), "charge": charge, "multiplicity": multiplicity}
     _compute(job, parts, numbers, positions, frames, level, environment)
-    ready = json.loads((parts.folder / "ready.json").read_text())
+    ready = _ready(parts)
+    if ready is None:
+        raise DensnetError(f"{parts.folder}: ready.json has vanished; run again")
     return _assemble(geometries, parts, ready, level, frames, charge), parts
 
 
@@ -111,7 +113,7 @@ def _compute(
 
     while True:
         missing = [frame for frame in frames if parts.read(_part(frame)) is None]
-        if not missing and (parts.folder / "ready.json").exists():
+        if not missing and _ready(parts) is not None:
             return
         geometries = str((parts.folder / "geometries.npz").resolve())
         try:
@@ -130,6 +132,14 @@ def _compute(
                     ) from error
                 parts.write(_part(error.item), {"status": error.reason, "wall_time": np.nan})
                 progress.advance(error.item, error.reason)
+
+
+def _ready(parts: Parts) -> dict[str, Any] | None:
+    """Return what the worker said of its basis before the first frame; None if that is not there or was cut short."""
+    try:
+        return dict(json.loads((parts.folder / "ready.json").read_text()))
+    except (OSError, ValueError):
+        return None
 
 
 def _part(frame: int) -> str:

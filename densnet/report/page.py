@@ -19,6 +19,7 @@ from densnet.basis.basis import Basis
 from densnet.errors import DensnetError
 from densnet.molecule import formula
 from densnet.report.captions import ORDER
+from densnet.report.job_costs import HEADS, NUMBERS
 from densnet.report.metrics import Metrics, describe
 from densnet.report.peer_table import LABELS, peer_cells
 from densnet.report.sources import level_of_theory
@@ -99,6 +100,7 @@ def page(
     configuration: Configuration | None = None,
     peers: Sequence[Mapping[str, str]] = (),
     sweep: Sweep | None = None,
+    ran: Sequence[Sequence[str]] = (),
 ) -> str:
     """Return the HTML of a run's page.
 
@@ -108,6 +110,7 @@ def page(
         configuration: shown word for word.
         peers: rows of the table of peers, all systems'.
         sweep: variants of the configuration, all systems'.
+        ran: rows of :func:`densnet.report.job_costs.where_it_ran`.
 
     Raises:
         DensnetError: no system, or two of the same name.
@@ -132,6 +135,8 @@ def page(
         versions=_versions(systems),
         config=configuration,
         sweep=None if sweep is None else _sweep_context(sweep),
+        ran=[[(cell, head in NUMBERS) for head, cell in zip(HEADS, row, strict=True)] for row in ran],
+        ran_heads=[(head, head in NUMBERS) for head in HEADS],
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from densnet.errors import DensnetError
 from densnet.report.captions import CAPTIONS, TITLES
+from densnet.report.job_costs import JobCost, over_known, read_job_costs
 from densnet.report.style import MODEL, PRIOR, Picture, new_figure, panel_letter, picture
 
 
@@ -29,46 +29,25 @@ class StageCost:
 
 
 def read_benchmarks(folder: Path) -> list[StageCost]:
-    """Read ``folder``/rule.tsv and ``folder``/rule/job.tsv, in the order in which the rules ended.
+    """Return the cost of each rule with a file in the folder, in the order in which the rules ended.
 
     Raises:
         DensnetError: no such folder, no TSV file in it, or one without the column "s".
     """
-    folder = Path(folder)
-    found = sorted(folder.glob("*.tsv")) + sorted(folder.glob("*/**/*.tsv"))
-    if not found:
+    jobs: dict[str, list[JobCost]] = {}
+    for cost in read_job_costs(Path(folder)):
+        jobs.setdefault(cost.rule, []).append(cost)
+    if not jobs:
         raise DensnetError(f"benchmarks: no .tsv file in {folder}; run the workflow, or leave --benchmarks out")
-    seconds: dict[str, list[float]] = {}
-    memory: dict[str, list[float]] = {}
-    ended: dict[str, float] = {}
-    for path in found:
-        parts = path.relative_to(folder).parts
-        rule = parts[0].removesuffix(".tsv")
-        with path.open(newline="", encoding="utf-8") as opened:
-            rows = list(csv.DictReader(opened, delimiter="\t"))
-        try:
-            seconds.setdefault(rule, []).extend(float(row["s"]) for row in rows)
-        except (KeyError, TypeError, ValueError) as error:
-            raise DensnetError(
-                f"{path}: expected a benchmark file with a column 's'; delete it and run again"
-            ) from error
-        memory.setdefault(rule, []).extend(_number(row.get("max_rss")) for row in rows)
-        ended[rule] = max(ended.get(rule, 0.0), path.stat().st_mtime)
-    order = sorted(seconds, key=lambda rule: (ended[rule], rule))
-    return [StageCost(rule, tuple(seconds[rule]), _largest(memory[rule])) for rule in order if seconds[rule]]
-
-
-def _number(text: str | None) -> float:
-    """Return a cell's number; Snakemake writes "-" or "NA" for jobs too short to be sampled."""
-    try:
-        return float(text or "nan")
-    except ValueError:
-        return float("nan")
-
-
-def _largest(values: list[float]) -> float:
-    known = [value for value in values if np.isfinite(value)]
-    return max(known) if known else float("nan")
+    order = sorted(jobs, key=lambda rule: (max(cost.ended for cost in jobs[rule]), rule))
+    return [
+        StageCost(
+            rule,
+            tuple(cost.seconds for cost in jobs[rule]),
+            over_known(max, (cost.max_rss_mb for cost in jobs[rule])),
+        )
+        for rule in order
+    ]
 
 
 def duration(seconds: float) -> str:

@@ -161,7 +161,8 @@ def test_kill_truncation_and_restart_end_at_the_undisturbed_result(tmp_path: Pat
     finished = sorted(parts.glob("frame-*.npz"))
     assert len(finished) < 8
     cut, kept = finished[0], {path: path.stat().st_mtime_ns for path in finished[1:]}
-    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    for damaged in (cut, parts / "ready.json"):
+        damaged.write_bytes(damaged.read_bytes()[: damaged.stat().st_size // 2])
 
     resumed = subprocess.Popen(command(output), stderr=subprocess.PIPE, text=True)
     log = resumed.communicate()[1]

@@ -17,6 +17,7 @@ from densnet.cli.figures import figures
 from densnet.cli.report import report
 from densnet.cli.summary import summary
 from densnet.errors import DensnetError
+from densnet.io.job_record import JobRecord
 from densnet.io.netcdf import read_dataset
 from densnet.report.captions import CAPTIONS, ORDER, TITLES
 from densnet.report.density_figures import density_error, density_map
@@ -166,6 +167,10 @@ def test_page_holds_everything(run: dict[str, Path], drawn: Path, tmp_path: Path
     config = tmp_path / "config.yaml"
     config.write_text("seed: 11  # <not a tag>\n")
     page = tmp_path / "report.html"
+    log = tmp_path / "run" / "logs" / "label" / "0.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(JobRecord("node17", "a card", "550.54", "12.4", 300.0).line())
+    shutil.copytree(run["benchmarks"], tmp_path / "run" / "benchmarks")
     report(
         run="demo & more",
         system=["water", "heavy water"],
@@ -175,6 +180,7 @@ def test_page_holds_everything(run: dict[str, Path], drawn: Path, tmp_path: Path
         comparison=[run["comparison"]] * 2,
         config=config,
         output=page,
+        jobs=tmp_path / "run",
     )
     text = page.read_text()
     parsed = Page()
@@ -182,7 +188,16 @@ def test_page_holds_everything(run: dict[str, Path], drawn: Path, tmp_path: Path
     assert parsed.open == [] and parsed.outside == []
     assert len(parsed.images) == 18 and all(image.startswith("data:image/png;base64,") for image in parsed.images)
     assert hashlib.sha256(config.read_bytes()).hexdigest() in text
-    for expected in ("demo &amp; more", "&lt;not a tag&gt;", "H2O", "PBE/def2-SVP", "1.9.1", "O-H stretch", "NSRDS"):
+    for expected in (
+        "demo &amp; more",
+        "&lt;not a tag&gt;",
+        "H2O",
+        "PBE/def2-SVP",
+        "1.9.1",
+        "O-H stretch",
+        "NSRDS",
+        "node17",
+    ):
         assert expected in text, expected
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +18,8 @@ import psutil
 import pytest
 import torch
 import xarray as xr
+
+from densnet.report.job_costs import HEADS, where_it_ran
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [
@@ -131,6 +134,15 @@ def test_every_file_of_the_contract_is_there(disturbed: Run) -> None:
     assert 'src="http' not in page
 
 
+def test_every_job_says_where_it_ran(disturbed: Run) -> None:
+    rows = [dict(zip(HEADS, row, strict=True)) for row in where_it_ran(disturbed.results.parent)]
+    assert {row["host"] for row in rows} == {socket.gethostname()}
+    assert {row["rule"]: row["jobs"] for row in rows}["label shard"] == "2"
+    assert len(rows) == 15
+    page = (disturbed.results.parent / "report.html").read_text()
+    assert socket.gethostname() in page.partition("Where it ran")[2]
+
+
 def test_metrics_have_the_keys_of_the_contract(disturbed: Run) -> None:
     metrics = json.loads((disturbed.results / "metrics.json").read_text())
     assert set(metrics) >= METRICS
@@ -184,10 +196,12 @@ def test_a_second_run_does_nothing_and_says_so(disturbed: Run) -> None:
     assert disturbed.modified() == before
 
 
-def test_a_deleted_output_is_remade_with_what_depends_on_it(disturbed: Run) -> None:
+def test_an_output_that_was_cut_short_is_remade_with_what_depends_on_it(disturbed: Run) -> None:
     before = disturbed.modified()
-    (disturbed.results / "spectrum.nc").unlink()
-    disturbed.finish()
+    spectrum = disturbed.results / "spectrum.nc"
+    os.truncate(spectrum, spectrum.stat().st_size // 2)
+    assert "spectrum.nc is cut short; set aside as spectrum.nc.damaged" in disturbed.finish()
+    (disturbed.results / "spectrum.nc.damaged").unlink()
     after = disturbed.modified()
     remade = {name for name in after if after[name] != before[name]}
     figures = {name for name in after if name.startswith("water/figures/")}

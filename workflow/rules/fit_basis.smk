@@ -6,6 +6,8 @@ rule fit_basis:
         basis=f"{SYSTEM}/fit_basis.json",
     log:
         f"{SYSTEM}/logs/fit_basis.log",
+    benchmark:
+        f"{SYSTEM}/benchmarks/fit_basis.tsv"
     conda:
         "../../envs/densnet.yaml"
     threads: 1

@@ -8,6 +8,8 @@ rule frames:
         frames=f"{SYSTEM}/frames.nc",
     log:
         f"{SYSTEM}/logs/frames.log",
+    benchmark:
+        f"{SYSTEM}/benchmarks/frames.tsv"
     conda:
         "../../envs/densnet.yaml"
     threads: 1

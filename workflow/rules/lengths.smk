@@ -12,6 +12,8 @@ rule lengths:
         ),
     log:
         f"{SYSTEM}/logs/lengths.log",
+    benchmark:
+        f"{SYSTEM}/benchmarks/lengths.tsv"
     conda:
         "../../envs/densnet.yaml"
     threads: 1

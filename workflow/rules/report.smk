@@ -30,10 +30,12 @@ rule report:
             else ""
         ),
         folders=of_every_system(f"{SYSTEM}/figures"),
+        jobs=lambda wildcards, output: Path(output.report).parent,
         method_version=method_version("densnet.report"),
     message:
         "report of {params.systems}"
     shell:
         "densnet report --run {params.run} --system {params.systems} --figures {params.folders} "
         "--metrics {input.metrics} --labels {input.labels} --comparison {input.comparison} "
-        "{params.peers} {params.sweep} --config {input.config} --output {output.report} 2>&1 | tee -i {log} >&2"
+        "{params.peers} {params.sweep} --config {input.config} --jobs {params.jobs} "
+        "--output {output.report} 2>&1 | tee -i {log} >&2"
