@@ -19,13 +19,13 @@ from scipy import signal
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
-from densnet.spectra.infrared import segment_length
+from densnet.spectra.infrared import segment_length, undo_verlet_shift
 from densnet.spectra.internal_coordinates import KINDS, InternalCoordinates
 from densnet.spectra.settings import SpectrumSettings
 from densnet.spectra.windows import window_values
 from densnet.units import DALTON_ANGSTROM2_PER_FS2_IN_EV, SPEED_OF_LIGHT_IN_CM_PER_FS
 
-METHOD_VERSION: int = 1
+METHOD_VERSION: int = 2
 
 Array = NDArray[np.float64]
 
@@ -79,7 +79,8 @@ def assign(trajectory: xr.Dataset, settings: SpectrumSettings, unit: NDArray[np.
 
     Args:
         trajectory: outcome of "md".
-        settings: window and resolution, as for the infrared spectrum; wavenumbers within its range are kept.
+        settings: window, resolution and time step's shift, as for the infrared spectrum; wavenumbers within its range
+            are kept.
         unit: of each atom, (i,), of a chain.
 
     Raises:
@@ -103,25 +104,26 @@ def assign(trajectory: xr.Dataset, settings: SpectrumSettings, unit: NDArray[np.
             each = _spectrum(internal, interval, length, settings).reshape(-1, len(numbers), 3).sum(-1)
             by_unit.append(np.stack([each[:, unit == n].sum(-1) for n in range(unit.max() + 1)]))
     wavenumber = np.fft.rfftfreq(length, interval) / SPEED_OF_LIGHT_IN_CM_PER_FS
-    kept = (wavenumber >= settings.wavenumber_min) & (wavenumber <= settings.wavenumber_max)
     energy = np.stack([np.mean(by_kind[kind], axis=0) for kind in PARTS])
-    step = float(wavenumber[1])
+    whole = energy.sum(1) * float(wavenumber[1])
+    every = np.concatenate([energy, *([np.mean(by_unit, axis=0)] if by_unit else [])])
+    if settings.correct_timestep and "timestep_fs" in trajectory.attrs:
+        wavenumber, every = undo_verlet_shift(wavenumber, every, float(trajectory.attrs["timestep_fs"]))
+    kept = (wavenumber >= settings.wavenumber_min) & (wavenumber <= settings.wavenumber_max)
     data = {
         "kinetic_energy": variable(
             ("kind", "wavenumber"),
-            energy[:, kept],
+            every[: len(PARTS), kept],
             "eV cm",
             "mean kinetic energy per wavenumber of each kind",
         ),
         "kinetic_energy_total": variable(
-            ("kind",), energy.sum(1) * step, "eV", "mean kinetic energy of each kind of motion, over all wavenumbers"
+            ("kind",), whole, "eV", "mean kinetic energy of each kind of motion, over all wavenumbers"
         ),
     }
     if unit is not None:
         said = "mean kinetic energy per wavenumber of each unit's internal motion"
-        data["kinetic_energy_by_unit"] = variable(
-            ("unit", "wavenumber"), np.mean(by_unit, axis=0)[:, kept], "eV cm", said
-        )
+        data["kinetic_energy_by_unit"] = variable(("unit", "wavenumber"), every[len(PARTS) :, kept], "eV cm", said)
     coords = {
         "kind": variable(("kind",), list(PARTS), "1", "kind of motion"),
         "wavenumber": variable(("wavenumber",), wavenumber[kept], "cm-1", "wavenumber"),
@@ -129,9 +131,13 @@ def assign(trajectory: xr.Dataset, settings: SpectrumSettings, unit: NDArray[np.
     return xr.Dataset(data, coords, {"resolution_wavenumber": settings.resolution, "window": settings.window})
 
 
-def line_shares(assignment: xr.Dataset, lines: Array) -> Array:
-    """Return the share of each kind in the kinetic energy within the resolution of lines (n,) in 1/cm, (n, kind)."""
-    wavenumber, energy = assignment["wavenumber"].values, assignment["kinetic_energy"].values
+def line_shares(assignment: xr.Dataset, lines: Array, of: str = "kinetic_energy") -> Array:
+    """Return the share of each kind in the kinetic energy within the resolution of lines (n,) in 1/cm, (n, kind).
+
+    Args:
+        of: ``kinetic_energy_by_unit`` for the shares of a chain's units, (n, unit).
+    """
+    wavenumber, energy = assignment["wavenumber"].values, assignment[of].values
     width = max(float(assignment.attrs["resolution_wavenumber"]) / 2, float(np.diff(wavenumber[:2])[0]))
     inside = np.abs(wavenumber - lines[:, None]) <= width
     found = inside.astype(float) @ energy.T

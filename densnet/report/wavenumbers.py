@@ -1,0 +1,81 @@
+"""Axes of wavenumbers: from high to low, with the stretches left out in which nothing absorbs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Range = tuple[float, float]
+
+NOTHING = 0.01
+"""Of a spectrum's maximum: below it nothing is seen."""
+MARGIN = 60.0
+"""Left free beside what is seen, 1/cm."""
+SHORTEST_GAP = 500.0
+"""A shorter empty stretch is not left out, 1/cm."""
+BREAK = {"marker": [(-0.5, -1), (0.5, 1)], "ms": 7, "ls": "none", "color": "black", "mec": "black", "clip_on": False}
+
+
+def ranges_seen(spectra: Sequence[xr.Dataset]) -> list[Range]:
+    """Return the ranges, high ones first, in which at least one of the outcomes of "spectrum" is seen, 1/cm."""
+    seen = np.concatenate([_seen(one) for one in spectra])
+    low, high = (float(limit(spectra[0]["wavenumber"].values)) for limit in (np.min, np.max))
+    edges = np.sort(seen)
+    breaks = np.flatnonzero(np.diff(edges) > SHORTEST_GAP + 2 * MARGIN)
+    starts, ends = np.append(edges[0], edges[breaks + 1]), np.append(edges[breaks], edges[-1])
+    return [(max(start - MARGIN, low), min(end + MARGIN, high)) for start, end in zip(starts, ends, strict=True)][::-1]
+
+
+def _seen(spectrum: xr.Dataset) -> Array:
+    intensity = spectrum["intensity"].values
+    return np.asarray(spectrum["wavenumber"].values[intensity > NOTHING * intensity.max()])
+
+
+def broken_axes(figure: Figure, ranges: Sequence[Range], heights: Sequence[float]) -> NDArray[np.object_]:
+    """Return panels (row, range) that share wavenumbers in a column and values in a row, with marks at the breaks."""
+    widths = [high - low for low, high in ranges]
+    panels: NDArray[np.object_] = figure.subplots(
+        len(heights),
+        len(ranges),
+        sharex="col",
+        sharey="row",
+        squeeze=False,
+        gridspec_kw={"height_ratios": heights, "width_ratios": widths, "wspace": 0.03},
+    )
+    for row in panels:
+        for axes, (low, high) in zip(row, ranges, strict=True):
+            axes.set_xlim(high, low)
+            axes.grid(axis="x")
+        for left, right in pairwise(row):
+            right.spines["left"].set_visible(False)
+            right.tick_params(axis="y", left=False)
+            left.plot([1], [0], transform=left.transAxes, **BREAK)
+            right.plot([0], [0], transform=right.transAxes, **BREAK)
+    figure.supxlabel("wavenumber [1/cm]", fontsize=9)
+    return panels
+
+
+def label_first(row: NDArray[np.object_], text: str) -> None:
+    """Name the values of a row of panels."""
+    first: Axes = row[0]
+    first.set_ylabel(text)
+
+
+def broadened(modes: xr.Dataset, wavenumber: Array, width: float) -> Array:
+    """Return harmonic lines as Gaussians of a full width at half maximum, km/mol per 1/cm at wavenumbers (n,)."""
+    sigma = width / np.sqrt(8 * np.log(2))
+    offset = (wavenumber[:, None] - modes["wavenumber"].values) / sigma
+    heights = modes["intensity"].values / (sigma * np.sqrt(2 * np.pi))
+    return np.asarray(np.exp(-0.5 * offset**2) @ heights)
+
+
+def line_height(intensity: Array, width: float) -> Array:
+    """Return the height of lone Gaussian lines of an intensity in km/mol, km/mol per 1/cm."""
+    return np.asarray(intensity * np.sqrt(4 * np.log(2) / np.pi) / width)
