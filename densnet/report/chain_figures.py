@@ -14,10 +14,9 @@ from matplotlib.patheffects import withStroke
 from densnet.report.chains import PLACES
 from densnet.report.lines import told_lines
 from densnet.report.style import EXPERIMENT, FLOOR, MODEL, PEER, Picture, new_figure, picture, style
-from densnet.report.wavenumbers import Range, broken_axes, label_first, line_height, ranges_seen
+from densnet.report.wavenumbers import HARMONIC_COLOURS, Range, broken_axes, label_first, line_height, ranges_seen
 
-HARMONIC_COLOURS = ("#009E73", PEER)
-PLACE_COLOURS = dict(zip(PLACES, (MODEL, "#D55E00"), strict=True))
+PLACE_COLOURS = dict(zip(PLACES, (MODEL, PEER), strict=True))
 OVERLAP = 0.8
 """Distance of one spectrum's zero line from the next, over the highest intensity a unit."""
 N_MARKED = 7

@@ -13,7 +13,7 @@ from densnet.spectra.assignment import PARTS, line_shares
 Array = NDArray[np.float64]
 
 DISTANCE = 45.0
-"""Lines closer than this to a stronger one are not told, 1/cm."""
+"""Lines closer than this to a stronger one are neither numbered nor told, 1/cm."""
 WORTH_A_WORD = 0.2
 """A kind with a smaller share of a line is left out of its phrase."""
 

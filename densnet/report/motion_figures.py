@@ -10,14 +10,20 @@ from densnet.report.captions import CAPTIONS, TITLES
 from densnet.report.lines import told_lines
 from densnet.report.sources import Sources
 from densnet.report.spectrum_figures import draw_curve, number_lines
-from densnet.report.style import MODEL, PEER, Picture, new_figure, panel_letter, picture
-from densnet.report.wavenumbers import Range, broadened, broken_axes, label_first, line_height, ranges_seen
+from densnet.report.style import MODEL, Picture, new_figure, panel_letter, picture
+from densnet.report.wavenumbers import (
+    HARMONIC_COLOURS,
+    Range,
+    broadened,
+    broken_axes,
+    label_first,
+    line_height,
+    ranges_seen,
+)
 from densnet.spectra.assignment import PARTS
 from densnet.units import BOLTZMANN_IN_EV_PER_K
 
 KIND_COLOURS = dict(zip(PARTS, ("#56B4E9", "#E69F00", "#009E73", "#999999"), strict=True))
-HARMONIC_COLOURS = ("#009E73", PEER)
-"""Of the model's harmonic lines and of the reference's."""
 N_TOLD = 6
 """Lines that the caption takes apart."""
 

@@ -9,14 +9,13 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from densnet.report.captions import CAPTIONS, TITLES
+from densnet.report.lines import DISTANCE
 from densnet.report.sources import Sources
 from densnet.report.style import EXPERIMENT, MODEL, PEER, Picture, new_figure, picture
 
 Array = NDArray[np.float64]
 
 N_NUMBERED = 8
-NUMBER_DISTANCE = 45.0
-"""Lines closer than this to a stronger one get no number, 1/cm."""
 
 
 def spectrum(sources: Sources) -> Picture:
@@ -110,7 +109,7 @@ def number_lines(axes: Axes, dataset: xr.Dataset, limits: tuple[float, float], s
     """Write the positions of the strongest lines that keep a distance from stronger ones."""
     numbered: list[float] = []
     for x, y in zip(dataset["line_wavenumber"].values, dataset["line_intensity"].values, strict=True):
-        near = any(abs(x - other) < NUMBER_DISTANCE for other in numbered)
+        near = any(abs(x - other) < DISTANCE for other in numbered)
         if near or not limits[0] <= x <= limits[1] or len(numbered) == N_NUMBERED:
             continue
         numbered.append(float(x))

@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from densnet.report.style import PEER, TRUE
+
 Array = NDArray[np.float64]
 Range = tuple[float, float]
 
@@ -20,6 +22,8 @@ MARGIN = 60.0
 """Left free beside what is seen, 1/cm."""
 SHORTEST_GAP = 500.0
 """A shorter empty stretch is not left out, 1/cm."""
+HARMONIC_COLOURS = (TRUE, PEER)
+"""Green and orange: of the model's harmonic lines and of the reference's."""
 BREAK = {"marker": [(-0.5, -1), (0.5, 1)], "ms": 7, "ls": "none", "color": "black", "mec": "black", "clip_on": False}
 
 

@@ -126,6 +126,21 @@ def test_one_oscillator_is_one_line_of_its_kind_with_all_its_energy(kind: str, w
     assert shares[0, PARTS.index(kind)] > 0.99
 
 
+def test_the_time_steps_shift_is_undone_as_in_the_spectrum() -> None:
+    """At 1 fs a line that is found at 3500 1/cm is one of (2/Δt) sin(ωΔt/2), 3437 1/cm."""
+    moved = shaken("stretch", 3500.0, 1e-3)
+    settings = SpectrumSettings(resolution=100.0)
+    as_found = assign(moved, settings)
+    moved.attrs["timestep_fs"] = 1.0
+    undone = assign(moved, settings)
+    half = np.pi * SPEED_OF_LIGHT_IN_CM_PER_FS * 3500.0
+    expected = 3500.0 * np.sin(half) / half
+    peak = float(undone["wavenumber"][undone["kinetic_energy"].sel(kind="stretch").argmax()])
+    assert abs(peak - expected) < 30
+    assert 3500.0 - expected > 55
+    np.testing.assert_allclose(undone["kinetic_energy_total"], as_found["kinetic_energy_total"])
+
+
 def test_kinetic_energy_is_whole_by_kind_and_by_unit() -> None:
     numbers, positions, unit = chain()
     random = np.random.default_rng(2)
@@ -140,6 +155,10 @@ def test_kinetic_energy_is_whole_by_kind_and_by_unit() -> None:
     internal = float(found["kinetic_energy"].sel(kind=list(PARTS[:-1])).sum())
     assert float(found["kinetic_energy_by_unit"].sum()) == pytest.approx(internal, rel=1e-6)
     assert found.sizes["unit"] == 2
+    # white noise: each unit has as much of any line as it has of the mass-weighted motion, about half
+    shares = line_shares(found, np.array([2000.0, 9000.0]), of="kinetic_energy_by_unit")
+    np.testing.assert_allclose(shares.sum(1), 1.0)
+    assert ((shares > 0.3) & (shares < 0.7)).all()
 
 
 def test_the_verb_assigns_lines_and_refuses_units_of_another_molecule(tmp_path: Path) -> None:
