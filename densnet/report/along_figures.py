@@ -78,7 +78,7 @@ def _draw_dipoles(axes: Axes, one: xr.Dataset) -> None:
 
 
 _OPEN = {"marker": "o", "mfc": "none", "ms": 7, "ls": "none"}
-_FILLED = {"marker": "o", "ms": 3.5, "lw": 0.8}
+_FILLED = {"marker": "o", "ms": 3.5, "ls": "none"}
 
 
 def _frame_axis(axes: Axes, frames: Array) -> None:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from densnet.report.chains import PLACES
+from densnet.report.chains import BIN_EDGES, PLACES
 from densnet.report.lines import told_lines
 from densnet.report.style import EXPERIMENT, FLOOR, MODEL, PEER, Picture, new_figure, picture, style
 from densnet.report.wavenumbers import HARMONIC_COLOURS, Range, broken_axes, label_first, line_height, ranges_seen
@@ -50,7 +50,7 @@ def chain_figures(spectra: Sequence[ChainSpectrum], table: xr.Dataset, name: str
 
 
 def _spectra(spectra: Sequence[ChainSpectrum], name: str) -> Picture:
-    ranges = ranges_seen([one.spectrum for one in spectra])
+    ranges = ranges_seen([one.spectrum for one in spectra], [modes for one in spectra for modes in one.harmonic])
     step = OVERLAP * max(float(one.spectrum["intensity"].max()) / one.units for one in spectra)
     figure = new_figure(9.4, 2.2 + 0.75 * len(spectra))
     (panels,) = broken_axes(figure, ranges, [1.0])
@@ -59,8 +59,8 @@ def _spectra(spectra: Sequence[ChainSpectrum], name: str) -> Picture:
         for number, one in enumerate(spectra):
             _draw_spectrum(axes, one, number * step, step, shown)
             methods += [str(found.attrs["method"]) for found in one.harmonic]
-        _mark_bands(axes, spectra[-1], step * (len(spectra) + 0.35), shown)
-    panels[0].set_ylim(-0.05 * step, step * (len(spectra) + 0.3))
+        _mark_bands(axes, spectra[-1], step * (len(spectra) + 0.65), shown)
+    panels[0].set_ylim(-0.05 * step, step * (len(spectra) + 0.6))
     panels[0].set_yticks([number * step for number in range(len(spectra))], [f"n = {one.units}" for one in spectra])
     for axes in panels:
         axes.tick_params(axis="y", length=0)
@@ -135,13 +135,13 @@ def _torsion_angles(table: xr.Dataset, name: str) -> Picture:
     down = max(1, -(-len(linked) // across))
     figure: Figure = new_figure(max(3.4, 2.35 * across), 0.6 + 1.9 * down)
     panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
-    angle, trained = table["angle"].values, table["torsions_trained"].values
+    trained = table["torsions_trained"].values
     for axes, row in zip(panels.flat, linked, strict=False):
         if np.isfinite(trained).all():
-            axes.fill_between(angle, 0, trained, step="mid", color=FLOOR, alpha=0.35, lw=0, label="training labels")
+            axes.stairs(trained, BIN_EDGES, fill=True, color=FLOOR, alpha=0.35, label="training labels")
         for place, values in zip(PLACES, table["torsions"].values[row], strict=True):
             if np.isfinite(values).all():
-                axes.step(angle, values, where="mid", color=PLACE_COLOURS[place], label=f"{place} links")
+                axes.stairs(values, BIN_EDGES, color=PLACE_COLOURS[place], lw=1.4, label=f"{place} links")
         axes.set_title(f"n = {table['units'].values[row]:.0f}", loc="left", fontweight="bold")
         axes.grid()
     for axes in panels.flat[len(linked) :]:

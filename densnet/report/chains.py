@@ -79,7 +79,7 @@ def dynamics_of(trajectory: xr.Dataset, geometries: xr.Dataset) -> Dynamics:
         **trajectory_metrics(trajectory),
     }
     links = geometries["torsion"].values if "torsion" in geometries else np.empty((0, 4), dtype=np.int64)
-    angles = torsion_angles(positions.astype(float), links).reshape(-1, len(links))
+    angles = torsion_angles(positions.astype(float), links).reshape(-1 if len(links) else 0, len(links))
     return Dynamics(row, np.stack([_distribution(angles[:, of]) for of in _places(len(links))]))
 
 

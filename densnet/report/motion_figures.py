@@ -17,6 +17,7 @@ from densnet.report.wavenumbers import (
     broadened,
     broken_axes,
     label_first,
+    legend_above,
     line_height,
     ranges_seen,
 )
@@ -37,7 +38,7 @@ def motions(sources: Sources) -> Picture:
     spectrum, assignment = sources.spectrum, sources.assignment
     if assignment is None:
         raise ValueError("motions: no assignment")
-    ranges = ranges_seen([spectrum])
+    ranges = ranges_seen([spectrum], sources.harmonic)
     figure = new_figure(9.4, 5.4)
     above, below = broken_axes(figure, ranges, [1.7, 1.0])
     top, bottom = 0.0, 0.0
@@ -50,12 +51,12 @@ def motions(sources: Sources) -> Picture:
         axes.axhline(0, color="black", lw=0.7)
     above[0].set_ylim(-1.1 * bottom, 1.2 * top)
     above[0].yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
-    above[-1].legend(loc="upper left")
+    legend_above(above[-1], 1 + len(sources.harmonic))
     label_first(above, "absorption [km/mol per 1/cm]")
     for axes in below:
         _draw_kinds(axes, assignment, float(spectrum.attrs["temperature_k"]))
-    below[-1].legend(loc="upper left", ncols=len(PARTS))
-    below[0].set_ylim(0, 1.25 * below[0].get_ylim()[1])
+    legend_above(below[-1], len(PARTS))
+    below[0].set_ylim(0, None)
     label_first(below, "degrees of freedom\nper 1/cm")
     panel_letter(above[0], "a")
     panel_letter(below[0], "b")

@@ -27,19 +27,24 @@ HARMONIC_COLOURS = (TRUE, PEER)
 BREAK = {"marker": [(-0.5, -1), (0.5, 1)], "ms": 7, "ls": "none", "color": "black", "mec": "black", "clip_on": False}
 
 
-def ranges_seen(spectra: Sequence[xr.Dataset]) -> list[Range]:
-    """Return the ranges, high ones first, in which at least one of the outcomes of "spectrum" is seen, 1/cm."""
-    seen = np.concatenate([_seen(one) for one in spectra])
+def ranges_seen(spectra: Sequence[xr.Dataset], modes: Sequence[xr.Dataset] = ()) -> list[Range]:
+    """Return the ranges, high ones first, in which something absorbs, 1/cm.
+
+    Args:
+        spectra: outcomes of "spectrum"; nothing beyond their wavenumbers is in a range.
+        modes: outcomes of "harmonic".
+    """
     low, high = (float(limit(spectra[0]["wavenumber"].values)) for limit in (np.min, np.max))
-    edges = np.sort(seen)
+    edges = np.sort(np.concatenate([_seen(one) for one in (*spectra, *modes)]))
+    edges = edges[(edges >= low) & (edges <= high)]
     breaks = np.flatnonzero(np.diff(edges) > SHORTEST_GAP + 2 * MARGIN)
     starts, ends = np.append(edges[0], edges[breaks + 1]), np.append(edges[breaks], edges[-1])
     return [(max(start - MARGIN, low), min(end + MARGIN, high)) for start, end in zip(starts, ends, strict=True)][::-1]
 
 
-def _seen(spectrum: xr.Dataset) -> Array:
-    intensity = spectrum["intensity"].values
-    return np.asarray(spectrum["wavenumber"].values[intensity > NOTHING * intensity.max()])
+def _seen(found: xr.Dataset) -> Array:
+    intensity = found["intensity"].values
+    return np.asarray(found["wavenumber"].values[intensity > NOTHING * intensity.max()])
 
 
 def broken_axes(figure: Figure, ranges: Sequence[Range], heights: Sequence[float]) -> NDArray[np.object_]:
@@ -64,6 +69,13 @@ def broken_axes(figure: Figure, ranges: Sequence[Range], heights: Sequence[float
             right.plot([0], [0], transform=right.transAxes, **BREAK)
     figure.supxlabel("wavenumber [1/cm]", fontsize=9)
     return panels
+
+
+def legend_above(axes: Axes, columns: int) -> None:
+    """Put a panel's legend above its right corner, where the row of panels has its letter."""
+    shown = axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=columns, borderaxespad=0.2)
+    # it reaches over the neighbour, and must not push it away
+    shown.set_in_layout(False)
 
 
 def label_first(row: NDArray[np.object_], text: str) -> None:

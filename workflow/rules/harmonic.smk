@@ -39,7 +39,7 @@ def differences(wildcards):
 # ask for new gradients: delete it for a new one.
 rule displaced:
     input:
-        geometry=ancient(rules.harmonic.output.harmonic),
+        geometry=ancient(f"{SYSTEM}/harmonic.nc"),
     output:
         displaced=f"{SYSTEM}/harmonic_psi4/displaced.nc",
     log:
