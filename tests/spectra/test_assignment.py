@@ -72,6 +72,25 @@ def test_all_motion_but_that_of_the_whole_is_stretches_bends_and_torsions() -> N
     assert float(np.abs(parts["rest"] - turning).max()) < 1e-9 * np.abs(turning).max()
 
 
+def test_out_of_a_plane_is_torsion_however_the_molecule_vibrates() -> None:
+    """Thiophene, flat by symmetry, 0.03 Å off its plane: parts still sum to the whole, and the hydrogen's swing is none
+    of bends, whose vectors have a little of it wherever their atom is not in the plane."""
+    flat = oligomer("thiophene", 1, count=1).molecules[0]
+    numbers, masses = flat.numbers, ase.data.atomic_masses[flat.numbers]
+    positions = flat.positions + 0.03 * np.random.default_rng(4).standard_normal((40, len(numbers), 3))
+    found = motions(InternalCoordinates.of(numbers, flat.positions), positions, masses)
+    heavy = flat.positions[numbers > 1]
+    normal = np.linalg.svd(heavy - heavy.mean(0))[2][2]
+    swing = np.zeros((len(numbers), 3))
+    swing[np.flatnonzero(numbers == 1)[0]] = normal
+    w = np.broadcast_to(swing.ravel(), (len(positions), swing.size))
+    energy = {kind: (part**2).sum(1) for kind, part in found.components(w).items()}
+    np.testing.assert_allclose(sum(energy.values()), 1.0, atol=1e-8)
+    # the rest turns the molecule about an axis in its plane
+    assert energy["torsion"].mean() > 0.8
+    assert energy["bend"].mean() < 0.03
+
+
 @pytest.mark.parametrize("kind", ["stretch", "bend"])
 def test_a_pure_motion_is_of_its_kind(kind: str) -> None:
     masses = ase.data.atomic_masses[WATER_NUMBERS]
