@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -58,7 +59,7 @@ def along_trajectories(evaluations: Sequence[xr.Dataset], name: str) -> Picture:
 
 
 def _draw_energies(axes: Axes, one: xr.Dataset) -> None:
-    frames = np.arange(1, one.sizes["frame"] + 1)
+    frames = np.arange(1.0, one.sizes["frame"] + 1)
     for source, marks in (("reference", _OPEN), ("predicted", _FILLED)):
         energy = one[f"energy_{source}"].values * EV_IN_MEV / one.sizes["atom"]
         label = "model" if source == "predicted" else source
@@ -69,7 +70,7 @@ def _draw_energies(axes: Axes, one: xr.Dataset) -> None:
 
 
 def _draw_dipoles(axes: Axes, one: xr.Dataset) -> None:
-    frames = np.arange(1, one.sizes["frame"] + 1)
+    frames = np.arange(1.0, one.sizes["frame"] + 1)
     for axis, (letter, colour) in enumerate(zip("xyz", AXIS_COLOURS, strict=True)):
         for source, marks in (("reference", _OPEN), ("predicted", _FILLED)):
             values = E_ANGSTROM_IN_DEBYE * one[f"dipole_{source}"].values[:, axis]
@@ -77,8 +78,8 @@ def _draw_dipoles(axes: Axes, one: xr.Dataset) -> None:
     _frame_axis(axes, frames)
 
 
-_OPEN = {"marker": "o", "mfc": "none", "ms": 7, "ls": "none"}
-_FILLED = {"marker": "o", "ms": 3.5, "ls": "none"}
+_OPEN: dict[str, Any] = {"marker": "o", "mfc": "none", "ms": 7, "ls": "none"}
+_FILLED: dict[str, Any] = {"marker": "o", "ms": 3.5, "ls": "none"}
 
 
 def _frame_axis(axes: Axes, frames: Array) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -24,7 +25,14 @@ SHORTEST_GAP = 500.0
 """A shorter empty stretch is not left out, 1/cm."""
 HARMONIC_COLOURS = (TRUE, PEER)
 """Green and orange: of the model's harmonic lines and of the reference's."""
-BREAK = {"marker": [(-0.5, -1), (0.5, 1)], "ms": 7, "ls": "none", "color": "black", "mec": "black", "clip_on": False}
+BREAK: dict[str, Any] = {
+    "marker": [(-0.5, -1), (0.5, 1)],
+    "ms": 7,
+    "ls": "none",
+    "color": "black",
+    "mec": "black",
+    "clip_on": False,
+}
 
 
 def ranges_seen(spectra: Sequence[xr.Dataset], modes: Sequence[xr.Dataset] = ()) -> list[Range]:

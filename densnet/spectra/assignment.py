@@ -128,7 +128,7 @@ def assign(trajectory: xr.Dataset, settings: SpectrumSettings, unit: NDArray[np.
         if unit is not None:
             each = _spectrum(internal, interval, length, settings).reshape(-1, len(numbers), 3).sum(-1)
             by_unit.append(np.stack([each[:, unit == n].sum(-1) for n in range(unit.max() + 1)]))
-    wavenumber = np.fft.rfftfreq(length, interval) / SPEED_OF_LIGHT_IN_CM_PER_FS
+    wavenumber: Array = np.asarray(np.fft.rfftfreq(length, interval) / SPEED_OF_LIGHT_IN_CM_PER_FS, dtype=np.float64)
     energy = np.stack([np.mean(by_kind[kind], axis=0) for kind in PARTS])
     whole = energy.sum(1) * float(wavenumber[1])
     every = np.concatenate([energy, *([np.mean(by_unit, axis=0)] if by_unit else [])])

@@ -62,7 +62,7 @@ class InternalCoordinates:
             for l in neighbours[k]
             if i != k and l != j and i != l and (i, j, k) in known and (j, k, l) in known
         ]
-        planes = [neighbours[j] if _is_flat(positions, j, neighbours[j]) else [j] * 3 for _, j, _ in bent]
+        planes = [tuple(neighbours[j]) if _is_flat(positions, j, neighbours[j]) else (j, j, j) for _, j, _ in bent]
         return cls(_atoms(stretches, 2), _atoms(bent, 3), _atoms(torsions, 4), _atoms(planes, 3))
 
     def derivatives(self, positions: Array) -> dict[str, Array]:
