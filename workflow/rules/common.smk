@@ -278,6 +278,14 @@ def family_basis(wildcards):
     return [f"{RUN}/{place}/fit_basis.json"]
 
 
+def differences(wildcards):
+    """Return the labels' level converged further, for small differences of forces, as command line options."""
+    level = {key: config["reference"][key] for key in LEVEL}
+    return as_options(
+        level | {"energy_convergence": 1e-10, "density_convergence": 1e-8}
+    )
+
+
 def fit_settings(wildcards):
     """Return how densities are fitted, and how many frames of given labels, as command line options."""
     settings = PLACES.config_at(wildcards.system)["reference"]

@@ -27,14 +27,6 @@ rule harmonic:
         "densnet harmonic {params.molecule} --model {input.model} --output {output.harmonic} 2>&1 | tee -i {log} >&2"
 
 
-# The level of the labels, converged further: frequencies come from small differences of forces.
-def differences(wildcards):
-    return as_options(
-        {key: config["reference"][key] for key in LEVEL}
-        | {"energy_convergence": 1e-10, "density_convergence": 1e-8}
-    )
-
-
 # From the model's minimum, so that both are of the same conformer. Once made it stays, so that another training does not
 # ask for new gradients: delete it for a new one.
 rule displaced:
