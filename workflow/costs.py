@@ -27,6 +27,11 @@ SHIPPED = Path(__file__).parent / "costs.csv"
 START_SECONDS = 4.0
 """CPU time of a job that does nothing: Python and its libraries."""
 
+LIKE = {"displaced": "label_shard", "displaced_shard": "label_shard"}
+"""Rules that do what another does, and cost as much."""
+RELAXATION = 50
+"""Gradients of a relaxation: bithiophene takes 20 of GFN2-xTB's from its force field's geometry, four units 48."""
+
 SAFETY = 6.0
 """Run time that is asked for over what is expected: the cores differ, and neighbours are loud."""
 
@@ -117,13 +122,17 @@ def work(rule: str, config: Mapping[str, Any], system: str) -> Work:
         "evaluation": frames["test"],
         "trajectory": steps * config["ensemble"],
         "peer_trajectory": steps,
+        "assignment": round(1000 * md["production_ps"] / md["timestep_fs"] / md["stride"]) * md["replicas"],
+        "harmonic": RELAXATION + 6 * len(numbers),
+        "displaced": RELAXATION,
+        "displaced_shard": math.ceil(6 * len(numbers) / config["reference"]["shards"]),
     }
     learned = [(_frames(config, one)["train"], len(_numbers(one))) for one in _trained_on(config, entry)]
     n_train = sum(count for count, _ in learned)
     for model in ("density_model", "energy_model"):
         training = config[model]["training"]
         amounts[model] = training["steps"] * min(training["batch_size"], n_train)
-    if rule in {"atoms", "label_shard", "labels", "evaluation"}:
+    if rule in {"atoms", "label_shard", "labels", "evaluation", *LIKE}:
         size = _functions(config["reference"]["basis"], numbers)
     elif rule in {"density_model", "energy_model"}:
         size = round(sum(count * atoms for count, atoms in learned) / max(n_train, 1))
@@ -228,6 +237,8 @@ def laws(own: Iterable[Measurement] = ()) -> dict[tuple[str, bool], Law]:
         theirs = [m for m in every if m.rule == rule and not gpu]
         mine = [m for m in here if (m.rule, m.gpu) == (rule, gpu)]
         found[rule, gpu] = fit(theirs, mine)
+    for rule, other in LIKE.items():
+        found.setdefault((rule, False), found[other, False])
     return found
 
 
@@ -246,11 +257,15 @@ MEMORY_MB = {
     "evaluation": (4000, 0.02),
     "trajectory": (8000, 1.0),
     "peer_trajectory": (4000, 0.1),
+    "assignment": (2000, 0.2),
+    "harmonic": (4000, 0.2),
+    "displaced": (3000, 0.02),
+    "displaced_shard": (3000, 0.02),
 }
 """Of each rule: MB that it takes anyway, and MB for each size². Ethanol's jobs took 133 to 515 MB with few frames."""
 
 
-RESUMES = {"label_shard", "labels", "density_model", "energy_model", "trajectory", "peer_trajectory"}
+RESUMES = {"label_shard", "labels", "density_model", "energy_model", "trajectory", "peer_trajectory", *LIKE}
 LONGEST_MINUTES = 1440
 
 

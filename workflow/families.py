@@ -57,6 +57,16 @@ def expanded(config: dict[str, Any]) -> dict[str, Any]:
     return config | {"systems": systems, "families": families}
 
 
+def harmonic_systems(config: Mapping[str, Any]) -> list[str]:
+    """Return the systems whose harmonic frequencies are made with the model: Psi4 starts from the model's minimum."""
+    wanted, named = config["harmonic"]["model"], config["harmonic"]["psi4"]
+    return [
+        name
+        for name, system in config["systems"].items()
+        if wanted == "all" or (wanted == "families" and "family" in system) or name in named
+    ]
+
+
 def say_what_is_trained(config: Mapping[str, Any]) -> None:
     """Say which lengths of ``extrapolate`` are also trained on: allowed, but they are no extrapolation."""
     for name, system in config["systems"].items():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from families import harmonic_systems
 from given_labels import impossible_labels, labels_in
 from stages import SIZES, one_of
 
@@ -23,6 +24,7 @@ def impossible(config: Mapping[str, Any], *, molecules: bool = True) -> Iterator
     """
     yield from _impossible_sizes(config)
     yield from _impossible_spectrum(config)
+    yield from _impossible_harmonic(config)
     for name, system in config["systems"].items() if molecules else ():
         yield from _impossible_system(name, system, config)
 
@@ -114,6 +116,16 @@ def _impossible_spectrum(config: Mapping[str, Any]) -> Iterator[str]:
         segment_length(settings, interval, samples)
     except DensnetError as error:
         yield f"spectrum.{error} (md.production_ps = {md['production_ps']:g})"
+
+
+def _impossible_harmonic(config: Mapping[str, Any]) -> Iterator[str]:
+    known = config["systems"]
+    for name in config["harmonic"]["psi4"]:
+        if name not in known:
+            yield f"harmonic.psi4: expected names among {', '.join(known)}, found {name}"
+    for name in harmonic_systems(config):
+        if not {"smiles", "xyz", "oligomer"} & set(known[name]):
+            yield f"harmonic: systems.{name} has no geometry to start from; add its smiles or xyz, or leave it out"
 
 
 def _impossible_system(name: str, system: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:

@@ -17,6 +17,7 @@ FIXED = {
     "sweep": "it is the sweep itself",
     "ensemble": "it decides which jobs there are",
     "peers": "it decides which jobs there are",
+    "harmonic": "it decides which jobs there are",
     "reference.shards": "it changes no result",
     "md.peer": "it decides which jobs there are",
 }

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from densnet.io.netcdf import read_dataset
 from densnet.report.figures import draw_figures
@@ -26,6 +29,8 @@ def figures(
     output: Path,
     peer_trajectory: Path | None = None,
     peer_spectrum: Path | None = None,
+    assignment: Path | None = None,
+    harmonic: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
     benchmarks: Path | None = None,
 ) -> None:
     """Draw the figures of one system.
@@ -56,6 +61,10 @@ def figures(
         Output of 'densnet md' for another potential.
     peer_spectrum
         Output of 'densnet spectrum' for another potential.
+    assignment
+        Output of 'densnet assign' for the model.
+    harmonic
+        Outputs of 'densnet harmonic', the model's first.
     benchmarks
         Folder of Snakemake's benchmark files: rule.tsv and rule/job.tsv.
     """
@@ -71,6 +80,8 @@ def figures(
         comparison=read_dataset(comparison, stage="compare"),
         peer_trajectory=None if peer_trajectory is None else read_dataset(peer_trajectory, stage="md"),
         peer_spectrum=None if peer_spectrum is None else read_dataset(peer_spectrum, stage="spectrum"),
+        assignment=None if assignment is None else read_dataset(assignment, stage="assign"),
+        harmonic=tuple(read_dataset(path, stage="harmonic") for path in harmonic or []),
     )
     for shown in draw_figures(sources, benchmarks):
         print(f"figures: {write_picture(shown, output)}", file=sys.stderr)

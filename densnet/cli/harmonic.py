@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import ase.data
 import numpy as np
@@ -19,8 +19,8 @@ from densnet.reference.level import LevelOfTheory
 from densnet.reference.psi4_forces import Psi4Forces
 from densnet.report.table import plain_table
 from densnet.spectra.assignment import PARTS
-from densnet.spectra.harmonic import METHOD_VERSION, Evaluate, harmonic, harmonic_dataset
-from densnet.spectra.relaxation import relaxed
+from densnet.spectra.harmonic import METHOD_VERSION, Evaluate, Harmonic, harmonic_dataset
+from densnet.spectra.relaxation import DOWNWARD, minimum
 
 DEFAULT = LevelOfTheory()
 
@@ -59,19 +59,29 @@ def harmonic_modes(
     else:
         psi4 = evaluate = Psi4Forces(molecule, level, output)
         settings = level.decisive()
-    positions = relaxed(molecule.numbers, molecule.positions, evaluate)
-    found = harmonic(positions, masses, evaluate)
-    dataset = harmonic_dataset(found, molecule.numbers, positions, masses)
-    dataset.attrs |= {"method": "model" if model else f"{level.functional}/{level.basis}", "molecule": molecule.name}
-    write_dataset(dataset, output, stage="harmonic", method_version=METHOD_VERSION, settings=settings)
+    positions, found = minimum(molecule.numbers, molecule.positions, masses, evaluate)
+    write_modes(found, molecule, positions, "model" if model else level.name, settings, output)
     if psi4 is not None:
         psi4.remove_parts()
-    shares = dataset["share"].values
+
+
+def write_modes(
+    found: Harmonic, molecule: Molecule, positions: np.ndarray, method: str, settings: dict[str, Any], output: Path
+) -> None:
+    """Write normal modes at the relaxed geometry of a molecule, and print them."""
+    dataset = harmonic_dataset(found, molecule.numbers, positions, ase.data.atomic_masses[molecule.numbers])
+    dataset.attrs |= {"method": method, "molecule": molecule.name, "charge": molecule.charge}
+    write_dataset(dataset, output, stage="harmonic", method_version=METHOD_VERSION, settings=settings)
     rows = [
         [f"{w:.1f}", f"{i:.2f}", *(f"{100 * s:.0f} %" for s in row)]
-        for w, i, row in zip(found.wavenumber, found.intensity, shares, strict=True)
+        for w, i, row in zip(found.wavenumber, found.intensity, dataset["share"].values, strict=True)
     ]
     print(plain_table(["1/cm", "km/mol", *PARTS], rows), file=sys.stderr)
+    if (count := int((found.wavenumber < DOWNWARD).sum())) > 0:
+        print(
+            f"densnet harmonic: warning: {count} mode(s) still lead down; the geometry is a saddle point",
+            file=sys.stderr,
+        )
 
 
 def _molecule(
@@ -85,8 +95,20 @@ def _molecule(
         return from_xyz(xyz, charge=charge)
     if repeat_unit is not None:
         return oligomer(repeat_unit, units, count=1).molecules[0]
-    found = read_dataset(Path(str(geometry)), stage="harmonic", variables=("numbers", "positions"))
-    return Molecule(found["numbers"].values, found["positions"].values, charge=charge, name=found.attrs["molecule"])
+    return relaxed_molecule(Path(str(geometry)))
+
+
+def relaxed_molecule(path: Path) -> Molecule:
+    """Return the molecule of an output of this verb, at its relaxed geometry.
+
+    Raises:
+        DensnetError: not such a file.
+    """
+    found = read_dataset(path, stage="harmonic", variables=("numbers", "positions"))
+    attrs = found.attrs
+    return Molecule(
+        found["numbers"].values, found["positions"].values, charge=int(attrs["charge"]), name=attrs["molecule"]
+    )
 
 
 def _model_forces(path: Path, numbers: np.ndarray) -> Evaluate:

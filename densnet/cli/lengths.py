@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from densnet.io.netcdf import read_dataset, write_dataset, write_text
+from densnet.report.along_figures import along_trajectories
 from densnet.report.length_figures import length_figures
 from densnet.report.lengths import METHOD_VERSION, as_csv, as_rows, lengths_table
 from densnet.report.style import write_picture
@@ -31,12 +32,13 @@ def lengths(
             and by the lengths that they were trained on. The first file's model is the one that figures show in detail.
         output: netCDF file of all numbers.
         csv: the table as text.
-        figures: folder for lengths.png, chain_ends.png and torsions.png.
+        figures: folder for lengths.png, chain_ends.png, torsions.png and along_trajectories.png.
     """
-    table = lengths_table([read_dataset(path, stage="evaluate", variables=("nmae_by_atom",)) for path in evaluations])
+    found = [read_dataset(path, stage="evaluate", variables=("nmae_by_atom",)) for path in evaluations]
+    table = lengths_table(found)
     settings = {"evaluations": [str(path) for path in evaluations]}
     write_dataset(table, output, stage="lengths", method_version=METHOD_VERSION, settings=settings)
     write_text(csv, as_csv(table))
-    for shown in length_figures(table, name):
+    for shown in (*length_figures(table, name), along_trajectories(found, name)):
         print(f"lengths: {write_picture(shown, figures)}", file=sys.stderr)
     print(plain_table(*as_rows(table)), file=sys.stderr)

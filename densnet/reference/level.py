@@ -48,3 +48,9 @@ class LevelOfTheory:
     def decisive(self) -> dict[str, Any]:
         """Return the fields that decide the result (memory does not)."""
         return {name: value for name, value in asdict(self).items() if name != "memory_gib"}
+
+    @property
+    def name(self) -> str:
+        """The level in one phrase, e.g. "PBE-D4/def2-SVP"."""
+        dispersion = "" if self.dispersion == "none" else f"-{self.dispersion.upper()}"
+        return f"{self.functional}{dispersion}/{self.basis}"

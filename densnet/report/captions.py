@@ -12,11 +12,22 @@ TITLES: dict[str, str] = {
     "calibration": "Does the ensemble know its error?",
     "energy_conservation": "Energy conservation",
     "spectrum": "Infrared spectrum",
+    "motions": "Motions and harmonic frequencies",
     "timings": "Time and memory of every stage",
 }
 
+FAMILY_ORDER: tuple[str, ...] = (
+    "lengths",
+    "spectra",
+    "along_trajectories",
+    "torsion_angles",
+    "chain_ends",
+    "torsions",
+)
+
 ORDER: tuple[str, ...] = (
     "spectrum",
+    "motions",
     "density_map",
     "density_error",
     "potential",
@@ -83,6 +94,12 @@ CAPTIONS: dict[str, str] = {
         "{system}, infrared absorption from the dipoles of {n_replicas} replicas of {ps:.2f} ps (window {window}, "
         "resolution {resolution:g} 1/cm, quantum correction {correction}), mean with two standard errors over "
         "replicas. {peer_note}{stick_note}{jcamp_note}Numbers are the strongest lines."
+    ),
+    "motions": (
+        "{system}. (a) Infrared absorption from dynamics at {temperature:.0f} K, as above{harmonic_note}. (b) Kinetic "
+        "energy of the same trajectory by kind of motion, over k_B T/2: degrees of freedom per wavenumber. Bends are "
+        "what they add to stretches, torsions what they add to both; the rest is the motion of the whole. Strongest "
+        "lines: {lines}."
     ),
     "timings": (
         "{system}: (a) wall time of every rule, summed over its jobs (how many, and the longest, in brackets); (b)"

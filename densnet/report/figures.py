@@ -10,6 +10,7 @@ from densnet.report.calibration_figures import calibration
 from densnet.report.density_figures import density_error, density_map
 from densnet.report.dynamics_figures import energy_conservation
 from densnet.report.learning_figures import learning_density, learning_energy, parity
+from densnet.report.motion_figures import motions
 from densnet.report.potential_figures import potential
 from densnet.report.sources import Sources
 from densnet.report.spectrum_figures import spectrum
@@ -29,8 +30,10 @@ DRAWINGS = (
 
 
 def draw_figures(sources: Sources, benchmarks: Path | None = None) -> Iterator[Picture]:
-    """Yield the figures one by one; calibration only of an ensemble, timings only of benchmark files."""
-    for draw in (*DRAWINGS, *([calibration] if has_spread(sources.evaluation) else [])):
+    """Yield the figures one by one; calibration only of an ensemble, motions and timings only if they are known."""
+    more = [calibration] if has_spread(sources.evaluation) else []
+    more += [motions] if sources.assignment is not None else []
+    for draw in (*DRAWINGS, *more):
         with style():
             yield draw(sources)
     if benchmarks is not None:

@@ -72,8 +72,8 @@ def lengths_table(evaluations: Sequence[xr.Dataset]) -> xr.Dataset:
     if not evaluations:
         raise DensnetError("lengths: expected at least one evaluation, got none")
     models = list(dict.fromkeys(model_of(one) for one in evaluations))
-    ordered = sorted(evaluations, key=lambda one: (models.index(model_of(one)), _units(one)))
-    longest = max(_units(one) for one in ordered)
+    ordered = sorted(evaluations, key=lambda one: (models.index(model_of(one)), units_of(one)))
+    longest = max(units_of(one) for one in ordered)
     rows = [_errors(one) for one in ordered]
     by_unit = [_by_unit(one) for one in ordered]
     padded = np.full((2, len(ordered), longest), np.nan)
@@ -81,11 +81,11 @@ def lengths_table(evaluations: Sequence[xr.Dataset]) -> xr.Dataset:
         padded[:, row, : found.shape[1]] = found
     over = ("row",)
     text = np.array([model_of(one) for one in ordered], dtype=object)
-    trained = np.array([_units(one) in units_trained(one) for one in ordered], dtype=np.int8)
+    trained = np.array([is_trained(one) for one in ordered], dtype=np.int8)
     dataset = xr.Dataset(
         {
             "model": variable(over, text, "1", "target, and the lengths trained on"),
-            "units": variable(over, np.array([_units(one) for one in ordered]), "1", "length of the chain"),
+            "units": variable(over, np.array([units_of(one) for one in ordered]), "1", "length of the chain"),
             "trained": variable(over, trained, "1", "whether this length was trained on"),
             "n_test": variable(over, np.array([one.sizes["frame"] for one in ordered]), "1", "test frames"),
             **{name: variable(over, np.array([r[name] for r in rows]), *words) for name, words in ERRORS.items()},
@@ -147,8 +147,14 @@ def _cell(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _units(evaluation: xr.Dataset) -> int:
+def units_of(evaluation: xr.Dataset) -> int:
+    """Return the length of the chain."""
     return int(evaluation["unit"].max()) + 1
+
+
+def is_trained(evaluation: xr.Dataset) -> bool:
+    """Return whether the model was trained on this length."""
+    return units_of(evaluation) in units_trained(evaluation)
 
 
 def _errors(evaluation: xr.Dataset) -> dict[str, float]:
@@ -156,11 +162,11 @@ def _errors(evaluation: xr.Dataset) -> dict[str, float]:
         **scores(evaluation),
         "density_nmae_true_percent": float(evaluation["nmae_true"].mean(skipna=False)),
         "density_floor_percent": float(evaluation["floor_nmae"].mean(skipna=False)),
-        **_along_trajectory(evaluation),
+        **along_trajectory(evaluation),
     }
 
 
-def _along_trajectory(evaluation: xr.Dataset) -> dict[str, float]:
+def along_trajectory(evaluation: xr.Dataset) -> dict[str, float]:
     """Return how well energy and dipole follow the reference from frame to frame, whatever their means are."""
     if evaluation.sizes["frame"] < 3:
         return {"energy_correlation": float("nan"), "dipole_fluctuation_missed_percent": float("nan")}
@@ -182,7 +188,7 @@ def _force_errors(evaluation: xr.Dataset) -> Array:
 def _unit_errors(evaluation: xr.Dataset) -> tuple[Array, Array, Array, Array]:
     """Return sums of density errors [e], force errors [meV/Å], (frame, unit); electrons and atoms of units (unit,)."""
     unit, numbers = evaluation["unit"].values, evaluation["numbers"].values
-    member = (unit[:, None] == np.arange(_units(evaluation))).astype(float)
+    member = (unit[:, None] == np.arange(units_of(evaluation))).astype(float)
     n_electrons = numbers.sum() - float(evaluation.attrs["charge"])
     nmae = evaluation["nmae_by_atom"].sel(pair="model-fit").transpose("frame", "atom").values
     return nmae / 100 * n_electrons @ member, _force_errors(evaluation) @ member, numbers @ member, member.sum(0)

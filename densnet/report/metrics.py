@@ -183,23 +183,30 @@ def collect_metrics(evaluation: xr.Dataset, trajectory: xr.Dataset, comparison: 
     Raises:
         DensnetError: an attribute is missing, or a number is not finite.
     """
-    time = np.asarray(trajectory["time"], dtype=float)
-    if len(time) < 2:
-        raise DensnetError(f"trajectory: expected at least 2 samples, found {len(time)}; run the dynamics longer")
-    duration = (time[-1] - time[0]) * len(time) / (len(time) - 1)
-    metrics: Metrics = {
-        **_errors(evaluation),
-        "nve_drift_mev_per_atom_per_ps": float(_recorded(trajectory, "nve_drift_mev_per_atom_per_ps", "trajectory")),
-        "md_ps_total": trajectory.sizes["replica"] * duration / 1e3,
-        "md_ms_per_step_per_replica": float(_recorded(trajectory, "ms_per_step_per_replica", "trajectory")),
-        **_cost(evaluation),
-    }
+    metrics: Metrics = {**_errors(evaluation), **trajectory_metrics(trajectory), **_cost(evaluation)}
     if "pearson" in comparison:
         for reference, value in zip(comparison["reference"].values, comparison["pearson"].values, strict=True):
             metrics[f"spectrum_pearson_{reference}"] = float(value)
         for reference, value in zip(comparison["reference"].values, comparison["spearman"].values, strict=True):
             metrics[f"spectrum_spearman_{reference}"] = float(value)
     return _finite(metrics | _frames(evaluation))
+
+
+def trajectory_metrics(trajectory: xr.Dataset) -> dict[str, float]:
+    """Return what dynamics itself is judged by: drift, length and speed.
+
+    Raises:
+        DensnetError: an attribute is missing, or there is a single sample.
+    """
+    time = np.asarray(trajectory["time"], dtype=float)
+    if len(time) < 2:
+        raise DensnetError(f"trajectory: expected at least 2 samples, found {len(time)}; run the dynamics longer")
+    duration = (time[-1] - time[0]) * len(time) / (len(time) - 1)
+    return {
+        "nve_drift_mev_per_atom_per_ps": float(_recorded(trajectory, "nve_drift_mev_per_atom_per_ps", "trajectory")),
+        "md_ps_total": trajectory.sizes["replica"] * duration / 1e3,
+        "md_ms_per_step_per_replica": float(_recorded(trajectory, "ms_per_step_per_replica", "trajectory")),
+    }
 
 
 def evaluation_metrics(evaluation: xr.Dataset) -> Metrics:

@@ -18,8 +18,10 @@ from densnet import __version__
 from densnet.basis.basis import Basis
 from densnet.errors import DensnetError
 from densnet.molecule import formula
-from densnet.report.captions import ORDER
+from densnet.report import chains, lengths
+from densnet.report.captions import FAMILY_ORDER, ORDER
 from densnet.report.job_costs import HEADS, NUMBERS
+from densnet.report.lines import line_rows
 from densnet.report.metrics import Metrics, describe
 from densnet.report.peer_table import LABELS, peer_cells
 from densnet.report.sources import level_of_theory
@@ -43,12 +45,31 @@ class SystemReport:
         labels: outcome of "fit".
         comparison: outcome of "compare".
         figures: in the order of the page.
+        assignment: outcome of "assign".
     """
 
     name: str
     metrics: Metrics
     labels: xr.Dataset
     comparison: xr.Dataset
+    figures: Sequence[Picture]
+    assignment: xr.Dataset | None = None
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the page needs of chains of several lengths.
+
+    Attributes:
+        name: as it is shown.
+        lengths: outcome of "lengths".
+        chains: outcome of "chains".
+        figures: in the order of the page.
+    """
+
+    name: str
+    lengths: xr.Dataset
+    chains: xr.Dataset
     figures: Sequence[Picture]
 
 
@@ -77,7 +98,7 @@ def read_figures(folder: Path) -> list[Picture]:
     paths = sorted(path for path in Path(folder).glob("*.png") if not path.name.startswith("."))
     if not paths:
         raise DensnetError(f"figures: no .png file in {folder}; run 'densnet figures' first")
-    rank = {name: number for number, name in enumerate(ORDER)}
+    rank = {name: number for number, name in enumerate((*ORDER, *FAMILY_ORDER))}
     return [read_picture(path) for path in sorted(paths, key=lambda path: (rank.get(path.stem, len(rank)), path.stem))]
 
 
@@ -101,6 +122,7 @@ def page(
     peers: Sequence[Mapping[str, str]] = (),
     sweep: Sweep | None = None,
     ran: Sequence[Sequence[str]] = (),
+    families: Sequence[Family] = (),
 ) -> str:
     """Return the HTML of a run's page.
 
@@ -111,6 +133,7 @@ def page(
         peers: rows of the table of peers, all systems'.
         sweep: variants of the configuration, all systems'.
         ran: rows of :func:`densnet.report.job_costs.where_it_ran`.
+        families: chains of several lengths, each length being a system too.
 
     Raises:
         DensnetError: no system, or two of the same name.
@@ -137,6 +160,7 @@ def page(
         sweep=None if sweep is None else _sweep_context(sweep),
         ran=[[(cell, head in NUMBERS) for head, cell in zip(HEADS, row, strict=True)] for row in ran],
         ran_heads=[(head, head in NUMBERS) for head in HEADS],
+        families=[_family_context(family) for family in families],
     )
 
 
@@ -145,7 +169,7 @@ def _context(system: SystemReport) -> dict[str, Any]:
     comparison, labels = system.comparison, system.labels
     return {
         "name": system.name,
-        "anchor": "system-" + re.sub(r"[^A-Za-z0-9]+", "-", system.name),
+        "anchor": _anchor("system", system.name),
         "formula": formula(labels["numbers"].values),
         "level": level_of_theory(labels),
         "fit_basis": Basis.from_json(labels.attrs["fit_basis"]).name,
@@ -154,10 +178,25 @@ def _context(system: SystemReport) -> dict[str, Any]:
         "regions": region_rows(comparison),
         "measured": "region_jcamp_peak" in comparison,
         "peer": comparison.attrs.get("peer", ""),
+        "lines": None if system.assignment is None else line_rows(comparison, system.assignment),
         "remarks": _remarks(comparison),
         "figures": [_figure_context(figure) for figure in system.figures],
         "provenance": _provenance(labels),
     }
+
+
+def _family_context(family: Family) -> dict[str, Any]:
+    return {
+        "name": family.name,
+        "anchor": _anchor("family", family.name),
+        "lengths": lengths.as_rows(family.lengths),
+        "chains": chains.as_rows(family.chains),
+        "figures": [_figure_context(figure) for figure in family.figures],
+    }
+
+
+def _anchor(kind: str, name: str) -> str:
+    return f"{kind}-" + re.sub(r"[^A-Za-z0-9]+", "-", name)
 
 
 def _figure_context(figure: Picture) -> dict[str, str]:

@@ -38,6 +38,8 @@ class Sources:
         comparison: outcome of "compare".
         peer_trajectory: another potential's replicas.
         peer_spectrum: another potential's spectrum.
+        assignment: outcome of "assign".
+        harmonic: outcomes of "harmonic", the model's first.
     """
 
     system: str
@@ -51,6 +53,8 @@ class Sources:
     comparison: xr.Dataset
     peer_trajectory: xr.Dataset | None = None
     peer_spectrum: xr.Dataset | None = None
+    assignment: xr.Dataset | None = None
+    harmonic: tuple[xr.Dataset, ...] = ()
 
 
 def read_log(path: Path) -> dict[str, Array]:

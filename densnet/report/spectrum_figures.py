@@ -9,14 +9,13 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from densnet.report.captions import CAPTIONS, TITLES
+from densnet.report.lines import DISTANCE
 from densnet.report.sources import Sources
 from densnet.report.style import EXPERIMENT, MODEL, PEER, Picture, new_figure, picture
 
 Array = NDArray[np.float64]
 
 N_NUMBERED = 8
-NUMBER_DISTANCE = 45.0
-"""Lines closer than this to a stronger one get no number, 1/cm."""
 
 
 def spectrum(sources: Sources) -> Picture:
@@ -29,16 +28,16 @@ def spectrum(sources: Sources) -> Picture:
     ratios = [1.0, 4.5] if has_sticks else [1.0]
     panels = np.atleast_1d(figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios))
     main = panels[-1]
-    top = _draw_curve(main, model, (low, high), MODEL, "model", sign=1)
+    top = draw_curve(main, model, (low, high), MODEL, "model", sign=1)
     bottom = 0.0
     if sources.peer_spectrum is not None:
         name = str(sources.peer_spectrum.attrs.get("potential", "peer"))
-        bottom = _draw_curve(main, sources.peer_spectrum, (low, high), PEER, name, sign=-1)
+        bottom = draw_curve(main, sources.peer_spectrum, (low, high), PEER, name, sign=-1)
     if "intensity_jcamp" in comparison:
         top = max(top, _draw_measured(main, comparison, model))
-    _number_lines(main, model, (low, high), 1.0)
+    number_lines(main, model, (low, high), 1.0)
     if sources.peer_spectrum is not None:
-        _number_lines(main, sources.peer_spectrum, (low, high), -1.0)
+        number_lines(main, sources.peer_spectrum, (low, high), -1.0)
     main.axhline(0, color="black", lw=0.7)
     main.set_ylim(-1.15 * bottom if bottom else 0.0, 1.2 * top)
     main.set_xlim(high, low)
@@ -80,7 +79,7 @@ def _within(dataset: xr.Dataset, limits: tuple[float, float]) -> xr.Dataset:
     return dataset.isel(wavenumber=np.flatnonzero((wavenumber >= limits[0]) & (wavenumber <= limits[1])))
 
 
-def _draw_curve(
+def draw_curve(
     axes: Axes, dataset: xr.Dataset, limits: tuple[float, float], colour: str, name: str, *, sign: int
 ) -> float:
     """Draw a spectrum with two standard errors upwards or mirrored; return its height."""
@@ -106,11 +105,11 @@ def _draw_measured(axes: Axes, comparison: xr.Dataset, model: xr.Dataset) -> flo
     return float(measured.max())
 
 
-def _number_lines(axes: Axes, dataset: xr.Dataset, limits: tuple[float, float], sign: float) -> None:
+def number_lines(axes: Axes, dataset: xr.Dataset, limits: tuple[float, float], sign: float) -> None:
     """Write the positions of the strongest lines that keep a distance from stronger ones."""
     numbered: list[float] = []
     for x, y in zip(dataset["line_wavenumber"].values, dataset["line_intensity"].values, strict=True):
-        near = any(abs(x - other) < NUMBER_DISTANCE for other in numbered)
+        near = any(abs(x - other) < DISTANCE for other in numbered)
         if near or not limits[0] <= x <= limits[1] or len(numbered) == N_NUMBERED:
             continue
         numbered.append(float(x))

@@ -2,10 +2,11 @@ r"""Which motions a band belongs to: the kinetic energy of a trajectory by stret
 
 With mass-weighted velocities :math:`w = M^{1/2} v` and :math:`b = M^{-1/2} \partial q / \partial R`, the vectors b of
 all stretches span a space; what w has in it is their kinetic energy. Bends are what is left of their vectors when the
-stretches' space is taken out, torsions what is left after both; the rest is the motion of the whole. Inside a kind the
-vectors are made orthonormal symmetrically (Löwdin, J. Chem. Phys. 18, 365 (1950)), :math:`e = G^{-1/2} b`,
-:math:`G = b b^T`, so that the kinetic energy :math:`\frac12 \sum_k (e_k \cdot w)^2` is a sum over coordinates that move
-with the molecule; redundant ones share it. The power spectrum of each :math:`e_k \cdot w` says at which wavenumbers.
+stretches' space is taken out (at flat atoms in the plane of the neighbours), torsions what is left after both; the rest
+is the motion of the whole. Inside a kind the vectors are made orthonormal symmetrically (Löwdin, J. Chem. Phys. 18, 365
+(1950)), :math:`e = G^{-1/2} b`, :math:`G = b b^T`, so that the kinetic energy :math:`\frac12 \sum_k (e_k \cdot w)^2`
+is a sum over coordinates that move with the molecule; redundant ones share it. The power spectrum of each
+:math:`e_k \cdot w` says at which wavenumbers.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from scipy import signal
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
-from densnet.spectra.infrared import segment_length
+from densnet.spectra.infrared import segment_length, undo_verlet_shift
 from densnet.spectra.internal_coordinates import KINDS, InternalCoordinates
 from densnet.spectra.settings import SpectrumSettings
 from densnet.spectra.windows import window_values
 from densnet.units import DALTON_ANGSTROM2_PER_FS2_IN_EV, SPEED_OF_LIGHT_IN_CM_PER_FS
 
-METHOD_VERSION: int = 1
+METHOD_VERSION: int = 2
 
 Array = NDArray[np.float64]
 
@@ -33,7 +34,11 @@ PARTS = (*KINDS, "rest")
 PIECE = 64
 """Geometries that are taken apart at once."""
 SMALLEST_EIGENVALUE = 1e-6
-"""Of G relative to its largest: below it a combination of coordinates is no motion of its own."""
+"""Of G relative to the largest b²: below it a combination of coordinates is no motion of its own. Not relative to the
+largest that is left: where the kinds before have taken everything, that is rounding error."""
+FLAT_EIGENVALUE = 1e-2
+"""The same for bends of molecules with flat atoms, before torsions: combinations that do nothing in the plane of
+thiophene reach 0.005 while it vibrates, the others begin at 0.19. What bends still add to torsions is bends too."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +59,37 @@ class Motions:
 def motions(coordinates: InternalCoordinates, positions: Array, masses: Array) -> Motions:
     """Return the motions of each kind at geometries (t, i, 3) in Angstrom; masses (i,) in Da."""
     heavy = np.repeat(masses, 3) ** -0.5
-    found: dict[str, Array] = {}
-    for kind, derivatives in coordinates.derivatives(positions).items():
-        b = derivatives * heavy
-        for e in found.values():
+    vectors = {kind: derivatives * heavy for kind, derivatives in coordinates.derivatives(positions).items()}
+    passes = [(kind, SMALLEST_EIGENVALUE) for kind in KINDS]
+    if coordinates.has_flat:
+        # bends in their planes turn the molecule a little
+        whole, b = _motions_of_the_whole(positions, masses), coordinates.in_plane(positions, vectors["bend"])
+        vectors["bend"] = b - (b @ whole) @ whole.transpose(0, 2, 1)
+        passes = [("stretch", SMALLEST_EIGENVALUE), ("bend", FLAT_EIGENVALUE), *passes[2:], *passes[1:2]]
+    found: list[tuple[str, Array]] = []
+    for kind, smallest in passes:
+        b = vectors[kind]
+        size = (b**2).sum(2).max(1, initial=0.0)[:, None]
+        for _, e in found:
             b = b - (b @ e.transpose(0, 2, 1)) @ e
-        values, vectors = np.linalg.eigh(b @ b.transpose(0, 2, 1))
-        largest = values[:, -1:] if values.shape[1] else values
-        kept = values > SMALLEST_EIGENVALUE * largest
-        roots = np.where(kept, 1 / np.sqrt(np.where(kept, values, 1.0)), 0.0)
-        found[kind] = (vectors * roots[:, None]) @ vectors.transpose(0, 2, 1) @ b
-    return Motions(found)
+        found.append((kind, _orthonormal(b, smallest * size)))
+    return Motions({kind: np.concatenate([e for name, e in found if name == kind], axis=1) for kind in KINDS})
+
+
+def _orthonormal(b: Array, smallest: Array) -> Array:
+    """Return vectors (t, m, 3 i) made orthonormal symmetrically; combinations below a b² (t, 1) are left out."""
+    values, vectors = np.linalg.eigh(b @ b.transpose(0, 2, 1))
+    kept = values > smallest
+    roots = np.where(kept, 1 / np.sqrt(np.where(kept, values, 1.0)), 0.0)
+    return np.asarray((vectors * roots[:, None]) @ vectors.transpose(0, 2, 1) @ b)
+
+
+def _motions_of_the_whole(positions: Array, masses: Array) -> Array:
+    """Return orthonormal mass-weighted translations and rotations of geometries (t, i, 3), no line, (t, 3 i, 6)."""
+    centred = positions - np.einsum("i,tix->tx", masses / masses.sum(), positions)[:, None]
+    turned = np.stack([np.cross(axis, centred) for axis in np.eye(3)], axis=-1).reshape(len(positions), -1, 3)
+    moved = np.broadcast_to(np.tile(np.eye(3), (len(masses), 1)), turned.shape)
+    return np.linalg.qr(np.concatenate([moved, turned], axis=2) * np.repeat(masses, 3)[:, None] ** 0.5)[0]
 
 
 def shares_of(coordinates: InternalCoordinates, positions: Array, masses: Array, modes: Array) -> dict[str, Array]:
@@ -79,7 +104,8 @@ def assign(trajectory: xr.Dataset, settings: SpectrumSettings, unit: NDArray[np.
 
     Args:
         trajectory: outcome of "md".
-        settings: window and resolution, as for the infrared spectrum; wavenumbers within its range are kept.
+        settings: window, resolution and time step's shift, as for the infrared spectrum; wavenumbers within its range
+            are kept.
         unit: of each atom, (i,), of a chain.
 
     Raises:
@@ -102,26 +128,27 @@ def assign(trajectory: xr.Dataset, settings: SpectrumSettings, unit: NDArray[np.
         if unit is not None:
             each = _spectrum(internal, interval, length, settings).reshape(-1, len(numbers), 3).sum(-1)
             by_unit.append(np.stack([each[:, unit == n].sum(-1) for n in range(unit.max() + 1)]))
-    wavenumber = np.fft.rfftfreq(length, interval) / SPEED_OF_LIGHT_IN_CM_PER_FS
-    kept = (wavenumber >= settings.wavenumber_min) & (wavenumber <= settings.wavenumber_max)
+    wavenumber: Array = np.asarray(np.fft.rfftfreq(length, interval) / SPEED_OF_LIGHT_IN_CM_PER_FS, dtype=np.float64)
     energy = np.stack([np.mean(by_kind[kind], axis=0) for kind in PARTS])
-    step = float(wavenumber[1])
+    whole = energy.sum(1) * float(wavenumber[1])
+    every = np.concatenate([energy, *([np.mean(by_unit, axis=0)] if by_unit else [])])
+    if settings.correct_timestep and "timestep_fs" in trajectory.attrs:
+        wavenumber, every = undo_verlet_shift(wavenumber, every, float(trajectory.attrs["timestep_fs"]))
+    kept = (wavenumber >= settings.wavenumber_min) & (wavenumber <= settings.wavenumber_max)
     data = {
         "kinetic_energy": variable(
             ("kind", "wavenumber"),
-            energy[:, kept],
+            every[: len(PARTS), kept],
             "eV cm",
             "mean kinetic energy per wavenumber of each kind",
         ),
         "kinetic_energy_total": variable(
-            ("kind",), energy.sum(1) * step, "eV", "mean kinetic energy of each kind of motion, over all wavenumbers"
+            ("kind",), whole, "eV", "mean kinetic energy of each kind of motion, over all wavenumbers"
         ),
     }
     if unit is not None:
         said = "mean kinetic energy per wavenumber of each unit's internal motion"
-        data["kinetic_energy_by_unit"] = variable(
-            ("unit", "wavenumber"), np.mean(by_unit, axis=0)[:, kept], "eV cm", said
-        )
+        data["kinetic_energy_by_unit"] = variable(("unit", "wavenumber"), every[len(PARTS) :, kept], "eV cm", said)
     coords = {
         "kind": variable(("kind",), list(PARTS), "1", "kind of motion"),
         "wavenumber": variable(("wavenumber",), wavenumber[kept], "cm-1", "wavenumber"),
@@ -129,9 +156,13 @@ def assign(trajectory: xr.Dataset, settings: SpectrumSettings, unit: NDArray[np.
     return xr.Dataset(data, coords, {"resolution_wavenumber": settings.resolution, "window": settings.window})
 
 
-def line_shares(assignment: xr.Dataset, lines: Array) -> Array:
-    """Return the share of each kind in the kinetic energy within the resolution of lines (n,) in 1/cm, (n, kind)."""
-    wavenumber, energy = assignment["wavenumber"].values, assignment["kinetic_energy"].values
+def line_shares(assignment: xr.Dataset, lines: Array, of: str = "kinetic_energy") -> Array:
+    """Return the share of each kind in the kinetic energy within the resolution of lines (n,) in 1/cm, (n, kind).
+
+    Args:
+        of: ``kinetic_energy_by_unit`` for the shares of a chain's units, (n, unit).
+    """
+    wavenumber, energy = assignment["wavenumber"].values, assignment[of].values
     width = max(float(assignment.attrs["resolution_wavenumber"]) / 2, float(np.diff(wavenumber[:2])[0]))
     inside = np.abs(wavenumber - lines[:, None]) <= width
     found = inside.astype(float) @ energy.T

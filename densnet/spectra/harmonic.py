@@ -22,7 +22,7 @@ from densnet.spectra.assignment import PARTS, shares_of
 from densnet.spectra.internal_coordinates import InternalCoordinates
 from densnet.units import EV_PER_ANGSTROM_PER_DALTON_IN_ANGSTROM_PER_FS2, SPEED_OF_LIGHT_IN_CM_PER_FS
 
-METHOD_VERSION: int = 1
+METHOD_VERSION: int = 2
 
 Array = NDArray[np.float64]
 
@@ -60,15 +60,28 @@ class Harmonic:
     rest_force: float
 
 
+def displaced(positions: Array) -> Array:
+    """Return a geometry (i, 3) and what it becomes by each coordinate's step ahead and behind, (1 + 6 i, i, 3)."""
+    steps = DISPLACEMENT * np.eye(positions.size).reshape(positions.size, -1, 3)
+    return np.concatenate([positions[None], positions + steps, positions - steps])
+
+
 def harmonic(positions: Array, masses: Array, evaluate: Evaluate) -> Harmonic:
     """Return the normal modes at a geometry (i, 3) in Angstrom; masses (i,) in Da.
 
     Raises:
         DensnetError: the geometry is no stationary point.
     """
+    return modes_of_differences(*evaluate(displaced(positions)), positions, masses)
+
+
+def modes_of_differences(forces: Array, dipoles: Array, positions: Array, masses: Array) -> Harmonic:
+    """Return the normal modes from forces (1 + 6 i, i, 3) and dipoles (1 + 6 i, 3) at :func:`displaced` geometries.
+
+    Raises:
+        DensnetError: the first geometry is no stationary point.
+    """
     size = positions.size
-    steps = DISPLACEMENT * np.eye(size).reshape(size, -1, 3)
-    forces, dipoles = evaluate(np.concatenate([positions[None], positions + steps, positions - steps]))
     rest = float(np.abs(forces[0]).max())
     if rest > STILL:
         raise DensnetError(

@@ -154,7 +154,7 @@ def infrared_spectrum(
         )
     wavenumber, density = _power_of_derivative(dipole, interval_fs, settings)
     if settings.correct_timestep and timestep_fs is not None:
-        wavenumber, density = _undo_verlet_shift(wavenumber, density, timestep_fs)
+        wavenumber, density = undo_verlet_shift(wavenumber, density, timestep_fs)
     absorption = density * _absolute_scale(temperature)
     absorption *= absorption_factor(wavenumber, temperature, settings.quantum_correction)
     shown = (wavenumber >= settings.wavenumber_min) & (wavenumber <= settings.wavenumber_max)
@@ -188,8 +188,8 @@ def _power_of_derivative(dipole: Array, interval_fs: float, settings: SpectrumSe
     return frequency / SPEED_OF_LIGHT_IN_CM_PER_FS, density
 
 
-def _undo_verlet_shift(wavenumber: Array, density: Array, timestep_fs: float) -> tuple[Array, Array]:
-    """Return the frequencies that exact integration would show; the area under a band is kept."""
+def undo_verlet_shift(wavenumber: Array, density: Array, timestep_fs: float) -> tuple[Array, Array]:
+    """Return the frequencies that exact integration would show, and densities (., n); areas under bands are kept."""
     half_phase = np.pi * SPEED_OF_LIGHT_IN_CM_PER_FS * wavenumber * timestep_fs
     inside = half_phase < np.pi / 2
     phase = half_phase[inside]

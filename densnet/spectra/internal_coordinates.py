@@ -21,6 +21,8 @@ Atoms = NDArray[np.int64]
 KINDS = ("stretch", "bend", "torsion")
 BONDED_BELOW = 1.3
 """Atoms are bonded within so many sums of covalent radii."""
+FLAT_DEGREES = 350.0
+"""Sum of the angles about an atom with three neighbours above which it is flat, but for its vibrations."""
 LINEAR_COSINE = 0.996
 """Three atoms in a row (175 degrees) have no bend that could be differentiated, and no torsion about them."""
 
@@ -33,11 +35,14 @@ class InternalCoordinates:
         stretches: (m, 2).
         bends: (m, 3), the middle atom in the middle.
         torsions: (m, 4), about the middle bond.
+        planes: (m, 3), for each bend the neighbours of its middle atom if they are three and all in a plane with it;
+            otherwise thrice the middle atom.
     """
 
     stretches: Atoms
     bends: Atoms
     torsions: Atoms
+    planes: Atoms
 
     @classmethod
     def of(cls, numbers: NDArray[np.int64], positions: Array) -> InternalCoordinates:
@@ -57,7 +62,8 @@ class InternalCoordinates:
             for l in neighbours[k]
             if i != k and l != j and i != l and (i, j, k) in known and (j, k, l) in known
         ]
-        return cls(_atoms(stretches, 2), _atoms(bent, 3), _atoms(torsions, 4))
+        planes = [tuple(neighbours[j]) if _is_flat(positions, j, neighbours[j]) else (j, j, j) for _, j, _ in bent]
+        return cls(_atoms(stretches, 2), _atoms(bent, 3), _atoms(torsions, 4), _atoms(planes, 3))
 
     def derivatives(self, positions: Array) -> dict[str, Array]:
         """Return dq/dR of each kind at geometries (t, i, 3), (t, m, 3 i): no units, or radian/Angstrom."""
@@ -67,6 +73,32 @@ class InternalCoordinates:
             "torsion": (self.torsions, _torsion(positions, self.torsions)),
         }
         return {kind: _spread(atoms, vectors, positions.shape) for kind, (atoms, vectors) in found.items()}
+
+    @property
+    def has_flat(self) -> bool:
+        """Whether any bend is about a flat atom."""
+        return bool((self.planes[:, 0] != self.planes[:, 1]).any())
+
+    def in_plane(self, positions: Array, bends: Array) -> Array:
+        """Return derivatives of bends (t, m, 3 i), at flat atoms without what leaves the plane of the neighbours.
+
+        There the three angles sum to 360 degrees, and an atom that swings through the plane changes the sum by the
+        square of its height: a motion out of the plane, for torsions to tell, would now and then be one of bends.
+        """
+        a, b, c = (positions[:, self.planes[:, corner]] for corner in range(3))
+        normal = np.cross(b - a, c - a)
+        length = np.linalg.norm(normal, axis=-1, keepdims=True)
+        normal = normal / np.where(length > 0, length, 1.0)
+        vectors = bends.reshape(*bends.shape[:2], -1, 3)
+        height = np.einsum("tmix,tmx->tmi", vectors, normal)
+        return np.asarray((vectors - height[..., None] * normal[:, :, None]).reshape(bends.shape))
+
+
+def _is_flat(positions: Array, middle: int, neighbours: list[int]) -> bool:
+    if len(neighbours) != 3:
+        return False
+    cosines = [_cosine(positions, (i, middle, k)) for i, k in combinations(neighbours, 2)]
+    return float(np.degrees(np.arccos(np.clip(cosines, -1, 1))).sum()) > FLAT_DEGREES
 
 
 def _atoms(listed: Sequence[tuple[int, ...]], size: int) -> Atoms:

@@ -1,4 +1,4 @@
-"""The minimum of the energy, from forces alone."""
+"""Minima of the energy, from forces alone."""
 
 from __future__ import annotations
 
@@ -11,13 +11,39 @@ from ase.optimize import BFGS
 from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
-from densnet.spectra.harmonic import Evaluate
+from densnet.spectra.harmonic import Evaluate, Harmonic, harmonic
 
 Array = NDArray[np.float64]
 
 STEPS = 300
 FORCE = 1e-3
 """eV/Angstrom; what is left of each atom's force at the end."""
+DOWNWARD = -10.0
+"""1/cm; a mode below it is no rounding error: the energy curves down, and the point is no minimum."""
+DOWNHILL = 0.15
+"""Angstrom; so far the atom that moves most is taken off a saddle point."""
+ROUNDS = 4
+
+
+def minimum(numbers: NDArray[np.int64], positions: Array, masses: Array, evaluate: Evaluate) -> tuple[Array, Harmonic]:
+    """Return a minimum (i, 3) in Angstrom near a geometry, and its normal modes.
+
+    A relaxation keeps the symmetry that it begins with, and may so end at a saddle point, of a flat chain for instance.
+    From there it goes on along the modes that lead down, :data:`ROUNDS` times at most; a mode that still does is in the
+    result with its negative wavenumber.
+
+    Raises:
+        DensnetError: the forces do not vanish within :data:`STEPS` steps.
+    """
+    for last in (*[False] * (ROUNDS - 1), True):
+        positions = relaxed(numbers, positions, evaluate)
+        found = harmonic(positions, masses, evaluate)
+        down = found.wavenumber < DOWNWARD
+        if last or not down.any():
+            break
+        step = found.modes[down].sum(0).reshape(-1, 3) / np.sqrt(masses)[:, None]
+        positions = positions + DOWNHILL * step / np.linalg.norm(step, axis=1).max()
+    return positions, found
 
 
 def relaxed(numbers: NDArray[np.int64], positions: Array, evaluate: Evaluate) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -18,6 +19,7 @@ from densnet.cli.spectrum import spectrum
 from densnet.density.frame_errors import PAIRS, SHELLS
 from densnet.density.surface import SCALES
 from densnet.io.netcdf import variable, write_dataset
+from densnet.spectra.assignment import PARTS
 from densnet.spectra.settings import SpectrumSettings
 from densnet.units import BOHR_IN_ANGSTROM, SPEED_OF_LIGHT_IN_CM_PER_FS
 
@@ -155,6 +157,31 @@ def write_trajectory(path: Path, potential: str, shift: float) -> None:
     write_dataset(dataset, path, stage="md", method_version=1, settings={})
 
 
+def write_motions(folder: Path) -> None:
+    """Kinetic energy of a bend at 1600 and of stretches at 3700 1/cm, and the harmonic lines of two methods there."""
+    wavenumber = np.arange(100.0, 4500.0, 10.0)
+    energy = np.zeros((len(PARTS), len(wavenumber)))
+    for kind, place in (("bend", 1600.0), ("stretch", 3700.0)):
+        energy[PARTS.index(kind)] = 1e-4 * np.exp(-(((wavenumber - place) / 60.0) ** 2))
+    energy[PARTS.index("rest")] = 1e-7
+    coords = {
+        "kind": variable(("kind",), list(PARTS), "1", "kind of motion"),
+        "wavenumber": variable(("wavenumber",), wavenumber, "cm-1", "wavenumber"),
+    }
+    data = {"kinetic_energy": variable(("kind", "wavenumber"), energy, "eV cm", "kinetic energy")}
+    assignment = xr.Dataset(data, coords, {"resolution_wavenumber": 25.0})
+    write_dataset(assignment, folder / "assignment.nc", stage="assign", method_version=1, settings={})
+    for name, method in (("", "model"), ("_psi4", "PBE/def2-SVP")):
+        modes = xr.Dataset(
+            {
+                "wavenumber": variable(("mode",), np.array([1650.0, 3700.0, 3800.0]), "cm-1", "wavenumber"),
+                "intensity": variable(("mode",), np.array([60.0, 4.0, 30.0]), "km/mol", "intensity"),
+            },
+            attrs={"method": method},
+        )
+        write_dataset(modes, folder / f"harmonic{name}.nc", stage="harmonic", method_version=1, settings={})
+
+
 def write_log(path: Path, columns: list[str]) -> None:
     lines = [",".join(["step", "seconds", "train_loss", *columns, "learning_rate"])]
     for step in range(10, 2001, 10):
@@ -178,7 +205,7 @@ def write_benchmarks(folder: Path) -> None:
         path.write_text(f"{header}{seconds}\t0:00:00\t{memory}\t1\t1\t1\t0\t0\t90\t1\n")
 
 
-def write_run(folder: Path) -> dict[str, Path]:
+def write_run(folder: Path) -> dict[str, Any]:
     """Write every file that figures and report read; return their paths by option."""
     folder.mkdir(parents=True, exist_ok=True)
     write_labels_and_evaluation(folder)
@@ -206,6 +233,7 @@ def write_run(folder: Path) -> dict[str, Path]:
     )
     write_log(folder / "energy.csv", ["validation_force_mae_mev_per_angstrom", "validation_energy_mae_mev_per_atom"])
     write_benchmarks(folder / "benchmarks")
+    write_motions(folder)
     (folder / "config.json").write_text(json.dumps({"seed": 11}))
     return {
         "metrics": folder / "metrics.json",
@@ -219,4 +247,6 @@ def write_run(folder: Path) -> dict[str, Path]:
         "peer_trajectory": folder / "trajectory_gfn2.nc",
         "peer_spectrum": folder / "spectrum_gfn2.nc",
         "benchmarks": folder / "benchmarks",
+        "assignment": folder / "assignment.nc",
+        "harmonic": [folder / "harmonic.nc", folder / "harmonic_psi4.nc"],
     }

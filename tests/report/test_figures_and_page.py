@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import html.parser
+import re
 import shutil
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from report_examples import NUMBERS, write_run
 
 from densnet.cli.figures import figures
@@ -22,6 +24,7 @@ from densnet.io.netcdf import read_dataset
 from densnet.report.captions import CAPTIONS, ORDER, TITLES
 from densnet.report.density_figures import density_error, density_map
 from densnet.report.dynamics_figures import drifts, energy_conservation
+from densnet.report.lines import line_rows
 from densnet.report.metrics import read_metrics
 from densnet.report.plane import best_plane
 from densnet.report.potential_figures import front_of_spheres, potential
@@ -29,6 +32,7 @@ from densnet.report.sources import Sources, kohn_sham_of, level_of_theory, read_
 from densnet.report.spectrum_figures import spectrum
 from densnet.report.style import read_picture, style
 from densnet.report.timing_figures import duration, read_benchmarks
+from densnet.spectra.assignment import PARTS
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +61,30 @@ def test_captions_tell_what_the_files_say(drawn: Path) -> None:
     assert "trained on 100 (seed 11)" in error and "PBE/def2-SVP" in error
     assert "8 replicas of 2.50 ps" in read_picture(drawn / "spectrum.png").caption
     assert "H–O–H" in read_picture(drawn / "density_map.png").caption.replace("O–H–H", "H–O–H")
+
+
+def test_motions_stand_beside_harmonic_lines(drawn: Path) -> None:
+    caption = read_picture(drawn / "motions.png").caption
+    assert "harmonic lines by model and PBE/def2-SVP" in caption
+    assert re.search(r"\b1(59|60)\d \(bend (99|100) %\)", caption)
+
+
+def test_a_table_tells_what_lines_are_made_of(run: dict[str, Path]) -> None:
+    comparison, assignment = (
+        read_dataset(run["comparison"], stage="compare"),
+        read_dataset(run["assignment"], stage="assign"),
+    )
+    header, rows = line_rows(comparison, assignment)
+    assert header == ["line [1/cm]", "nearest fundamental", *(f"{kind} [%]" for kind in PARTS)]
+    (bend,) = (row for row in rows if abs(float(row[0]) - 1600) < 10)
+    assert bend[1] == "1595 H-O-H bend"
+    assert float(bend[3]) >= 99
+    # of a chain also by unit: all in the second of two
+    units = xr.zeros_like(assignment["kinetic_energy"].isel(kind=slice(2)).rename(kind="unit"))
+    units[1] = 1.0
+    header, rows = line_rows(comparison, assignment.assign(kinetic_energy_by_unit=units.drop_vars("unit")))
+    assert header[-1] == "of it in each unit [%]"
+    assert {row[-1] for row in rows} == {"0 100"}
 
 
 def sources(run: dict[str, Path], *, peer: bool) -> Sources:
@@ -178,6 +206,7 @@ def test_page_holds_everything(run: dict[str, Path], drawn: Path, tmp_path: Path
         metrics=[run["metrics"]] * 2,
         labels=[run["labels"]] * 2,
         comparison=[run["comparison"]] * 2,
+        assignment=[run["assignment"]] * 2,
         config=config,
         output=page,
         jobs=tmp_path / "run",
@@ -186,7 +215,7 @@ def test_page_holds_everything(run: dict[str, Path], drawn: Path, tmp_path: Path
     parsed = Page()
     parsed.feed(text)
     assert parsed.open == [] and parsed.outside == []
-    assert len(parsed.images) == 18 and all(image.startswith("data:image/png;base64,") for image in parsed.images)
+    assert len(parsed.images) == 20 and all(image.startswith("data:image/png;base64,") for image in parsed.images)
     assert hashlib.sha256(config.read_bytes()).hexdigest() in text
     for expected in (
         "demo &amp; more",

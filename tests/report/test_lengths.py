@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from chain_examples import evaluation
 
 from densnet.cli.lengths import lengths
 from densnet.errors import DensnetError
-from densnet.io.netcdf import read_dataset, variable, write_dataset
-from densnet.oligomer import oligomer
+from densnet.io.netcdf import read_dataset, write_dataset
+from densnet.report.along_figures import along_trajectories
 from densnet.report.lengths import ERRORS, lengths_table
 from densnet.report.style import read_picture
 from densnet.units import E_ANGSTROM_IN_DEBYE
@@ -36,39 +37,6 @@ def test_what_changes_from_frame_to_frame_is_judged_apart_from_means() -> None:
     assert float(table["dipole_fluctuation_missed_percent"][0]) == pytest.approx(25.0)
     few = lengths_table([moving(2)])
     assert np.isnan(few["energy_correlation"][0])
-
-
-def evaluation(units: int, *, target: str = "delta", trained: str = "[1, 2]", error: float = 1.0) -> xr.Dataset:
-    """Return two test frames of ethylene chains, whose errors all follow from one number."""
-    chain = oligomer("*CC*", units, count=1)
-    numbers = chain.molecules[0].numbers
-    frame, n = ("frame",), len(numbers)
-    positions = np.stack([chain.molecules[0].positions] * 2)
-    forces = np.zeros((2, n, 3))
-    forces[:, :, 0] = 0.003 * error * (1 + chain.unit)
-    by_atom = np.zeros((2, 2, n))
-    by_atom[0] = error * numbers / numbers.sum() * (1 + chain.unit)
-    xyz = ("frame", "atom", "x")
-    data = {
-        "positions": variable(xyz, positions, "angstrom", "positions"),
-        "numbers": variable(("atom",), numbers, "1", "numbers"),
-        "unit": variable(("atom",), chain.unit, "1", "unit"),
-        "torsion": variable(("link", "corner"), chain.torsions, "1", "torsions"),
-        "energy_reference": variable(frame, np.zeros(2), "eV", "energy"),
-        "energy_predicted": variable(frame, 0.001 * error * n * np.array([1, -1]), "eV", "energy"),
-        "forces_reference": variable(xyz, np.zeros((2, n, 3)), "eV/angstrom", "forces"),
-        "forces_predicted": variable(xyz, forces, "eV/angstrom", "forces"),
-        "dipole_reference": variable(("frame", "x"), np.zeros((2, 3)), "e angstrom", "dipole"),
-        "dipole_predicted": variable(("frame", "x"), error * np.array([[3.0, 4.0, 0.0]] * 2), "e angstrom", "dipole"),
-        "nmae": variable(frame, by_atom[0].sum(1), "%", "NMAE"),
-        "nmae_true": variable(frame, 2 * by_atom[0].sum(1), "%", "NMAE"),
-        "floor_nmae": variable(frame, np.full(2, 0.1), "%", "floor"),
-        "nmae_by_atom": variable(("pair", "frame", "atom"), by_atom, "%", "NMAE by atom"),
-    }
-    coords = {"pair": variable(("pair",), ["model-fit", "fit-true"], "1", "pair")}
-    attrs = {"charge": 0, "target": target, "units_trained": trained}
-    found = xr.Dataset(data, coords, attrs)
-    return found if units > 1 else found.drop_vars("torsion")
 
 
 def test_a_row_is_a_model_and_a_length_with_its_means() -> None:
@@ -115,3 +83,16 @@ def test_the_verb_writes_table_and_figures(tmp_path: Path) -> None:
     assert lines[2].startswith('"delta, 1-2 units",3,0,2,')
     for name in ("lengths", "chain_ends", "torsions"):
         assert "pe: errors" in read_picture(tmp_path / f"{name}.png").caption
+    along = read_picture(tmp_path / "along_trajectories.png").caption
+    assert "frames of the model's own dynamics" in along
+    assert all(f"n = {n}, 2 frames: too few for either" in along for n in (3, 4)) and "n = 1" not in along
+
+
+def test_frames_along_a_trajectory_are_told_by_their_numbers() -> None:
+    trained = moving(5)
+    shown = along_trajectories([evaluation(1), trained], "pe")
+    assert "held-out frames of the longest length" in shown.caption
+    assert "n = 2, 5 frames: 1.000, 25 %, " in shown.caption
+    unseen = trained.assign_attrs(units_trained="[1]")
+    again = along_trajectories([unseen], "pe")
+    assert "dynamics" in again.caption and again.png != shown.png

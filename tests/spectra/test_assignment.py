@@ -72,6 +72,25 @@ def test_all_motion_but_that_of_the_whole_is_stretches_bends_and_torsions() -> N
     assert float(np.abs(parts["rest"] - turning).max()) < 1e-9 * np.abs(turning).max()
 
 
+def test_out_of_a_plane_is_torsion_however_the_molecule_vibrates() -> None:
+    """Thiophene, flat by symmetry, 0.03 Å off its plane: parts still sum to the whole, and the hydrogen's swing is none
+    of bends, whose vectors have a little of it wherever their atom is not in the plane."""
+    flat = oligomer("thiophene", 1, count=1).molecules[0]
+    numbers, masses = flat.numbers, ase.data.atomic_masses[flat.numbers]
+    positions = flat.positions + 0.03 * np.random.default_rng(4).standard_normal((40, len(numbers), 3))
+    found = motions(InternalCoordinates.of(numbers, flat.positions), positions, masses)
+    heavy = flat.positions[numbers > 1]
+    normal = np.linalg.svd(heavy - heavy.mean(0))[2][2]
+    swing = np.zeros((len(numbers), 3))
+    swing[np.flatnonzero(numbers == 1)[0]] = normal
+    w = np.broadcast_to(swing.ravel(), (len(positions), swing.size))
+    energy = {kind: (part**2).sum(1) for kind, part in found.components(w).items()}
+    np.testing.assert_allclose(sum(energy.values()), 1.0, atol=1e-8)
+    # the rest turns the molecule about an axis in its plane
+    assert energy["torsion"].mean() > 0.8
+    assert energy["bend"].mean() < 0.03
+
+
 @pytest.mark.parametrize("kind", ["stretch", "bend"])
 def test_a_pure_motion_is_of_its_kind(kind: str) -> None:
     masses = ase.data.atomic_masses[WATER_NUMBERS]
@@ -126,6 +145,21 @@ def test_one_oscillator_is_one_line_of_its_kind_with_all_its_energy(kind: str, w
     assert shares[0, PARTS.index(kind)] > 0.99
 
 
+def test_the_time_steps_shift_is_undone_as_in_the_spectrum() -> None:
+    """A line that velocity Verlet shows at ω is one of (2/Δt) sin(ωΔt/2): at 1 fs some 60 1/cm lower."""
+    moved = shaken("stretch", 3500.0, 1e-3)
+    found = assign(moved, SpectrumSettings(resolution=100.0))
+    moved.attrs["timestep_fs"] = 1.0
+    undone = assign(moved, SpectrumSettings(resolution=100.0))
+    peaks = [
+        float(one["wavenumber"][int(one["kinetic_energy"].sum("kind").argmax("wavenumber"))]) for one in (found, undone)
+    ]
+    half = np.pi * SPEED_OF_LIGHT_IN_CM_PER_FS * peaks[0]
+    assert peaks[0] - peaks[1] > 55
+    assert peaks[1] == pytest.approx(peaks[0] * np.sin(half) / half, rel=1e-9)
+    np.testing.assert_allclose(undone["kinetic_energy_total"], found["kinetic_energy_total"])
+
+
 def test_kinetic_energy_is_whole_by_kind_and_by_unit() -> None:
     numbers, positions, unit = chain()
     random = np.random.default_rng(2)
@@ -140,6 +174,10 @@ def test_kinetic_energy_is_whole_by_kind_and_by_unit() -> None:
     internal = float(found["kinetic_energy"].sel(kind=list(PARTS[:-1])).sum())
     assert float(found["kinetic_energy_by_unit"].sum()) == pytest.approx(internal, rel=1e-6)
     assert found.sizes["unit"] == 2
+    # white noise: each unit has as much of any line as it has of the mass-weighted motion, about half
+    shares = line_shares(found, np.array([2000.0, 9000.0]), of="kinetic_energy_by_unit")
+    np.testing.assert_allclose(shares.sum(1), 1.0)
+    assert ((shares > 0.3) & (shares < 0.7)).all()
 
 
 def test_the_verb_assigns_lines_and_refuses_units_of_another_molecule(tmp_path: Path) -> None:

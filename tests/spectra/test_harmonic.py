@@ -9,16 +9,20 @@ from pathlib import Path
 import ase.data
 import numpy as np
 import pytest
+from ase import Atoms
 from pyscf import gto, scf
 from pyscf.hessian import thermo
+from tblite.ase import TBLite
 
+from densnet.cli.displace import displace, modes
 from densnet.cli.harmonic import harmonic_modes
+from densnet.cli.label import label
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
 from densnet.reference.level import LevelOfTheory
 from densnet.spectra.assignment import PARTS
 from densnet.spectra.harmonic import INTENSITY, harmonic, harmonic_dataset, normal_modes
-from densnet.spectra.relaxation import relaxed
+from densnet.spectra.relaxation import minimum, relaxed
 from densnet.units import BOHR_IN_ANGSTROM, HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM, SPEED_OF_LIGHT_IN_CM_PER_FS
 
 NUMBERS = np.array([8, 1, 1])
@@ -99,6 +103,30 @@ def test_a_geometry_that_is_no_minimum_is_refused() -> None:
         harmonic(1.1 * WATER, MASSES, hartree_fock)
 
 
+def test_from_a_saddle_point_it_goes_on_downhill() -> None:
+    """Ammonia, flat: by symmetry no force leads out of the plane, and relaxation stays in it."""
+    numbers, masses = np.array([7, 1, 1, 1]), ase.data.atomic_masses[np.array([7, 1, 1, 1])]
+    angles = 2 * np.pi * np.arange(3) / 3
+    flat = np.vstack([np.zeros(3), np.stack([np.cos(angles), np.sin(angles), np.zeros(3)], axis=1)])
+    shape = Atoms(numbers, flat)
+    shape.calc = TBLite(method="GFN2-xTB", accuracy=0.01, verbosity=0)
+
+    def gfn2(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        forces, dipoles = [], []
+        for geometry in positions:
+            shape.positions = geometry
+            forces.append(shape.get_forces())
+            dipoles.append(shape.get_dipole_moment())
+        return np.array(forces), np.array(dipoles)
+
+    stuck = relaxed(numbers, flat, gfn2)
+    assert np.ptp(stuck[:, 2]) < 0.01
+    assert harmonic(stuck, masses, gfn2).wavenumber[0] < -100
+    positions, found = minimum(numbers, flat, masses, gfn2)
+    assert found.wavenumber[0] > 500, "the umbrella"
+    assert np.ptp(positions[:, 2]) > 0.2
+
+
 @pytest.mark.psi4
 @pytest.mark.skipif(
     not (os.environ.get("CI") or os.environ.get("DENSNET_PSI4") or shutil.which("psi4")), reason="needs Psi4"
@@ -112,6 +140,19 @@ def test_psi4_by_the_same_scheme(water: np.ndarray, analytic: np.ndarray, tmp_pa
     np.testing.assert_allclose(found["wavenumber"], analytic, atol=1.0)
     assert found.attrs["method"] == "HF/STO-3G"
     assert list(tmp_path.glob("*.parts")) == []
+
+    # the same in two shards: relaxed already, so that both have the same displacements
+    displace(geometry=tmp_path / "h.nc", output=tmp_path / "d.nc", level=level)
+    shards = [tmp_path / f"{number}.nc" for number in (0, 1)]
+    for number, path in enumerate(shards):
+        label(geometries=tmp_path / "d.nc", output=path, shard=number, shards=2, level=level)
+    modes(displacements=tmp_path / "d.nc", shards=shards[::-1], output=tmp_path / "m.nc")
+    again = read_dataset(tmp_path / "m.nc", stage="harmonic")
+    np.testing.assert_allclose(again["wavenumber"], found["wavenumber"], atol=0.5)
+    np.testing.assert_allclose(again["intensity"], found["intensity"], atol=0.1)
+    assert again.attrs["method"] == "HF/STO-3G"
+    with pytest.raises(DensnetError, match="expected the labels of the 19 displaced geometries, found 9"):
+        modes(displacements=tmp_path / "d.nc", shards=shards[1:], output=tmp_path / "m.nc")
 
 
 def test_a_model_by_the_same_scheme_and_what_is_refused(water_run: Path, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ RULES = {
     "peer_trajectory",
     "spectrum",
     "peer_spectrum",
+    "assignment",
     "comparison",
     "metrics",
     "figures",

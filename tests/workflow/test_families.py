@@ -100,6 +100,13 @@ def test_a_lone_chain(system: dict[str, Any]) -> None:
         ({"oligomer": "CC"}, {}, ["systems.pt", "exactly two attachment points", "'CC' with 0"]),
         ({"oligomer": "*CC"}, {}, ["systems.pt", "exactly two attachment points", "with 1"]),
         ({"labels": "absent"}, {}, ["systems.pt.labels: absent/1: no such folder"]),
+        (
+            {},
+            {"harmonic": {"psi4": ["pt/3"]}},
+            ["harmonic.psi4: expected names among pt/1, pt/2, pt/4, pt/6, found pt/3"],
+        ),
+        ({}, {"harmonic": {"model": "some"}}, ["harmonic.model", "expected one of families, all, none"]),
+        ({}, {"sweep": {"harmonic.model": ["all"]}}, ["sweep.harmonic.model: cannot be swept"]),
         ({}, {"peers": {"mace": ["small"]}}, ["peers.mace: cannot be trained on systems.pt"]),
         ({}, {"density_model": {"training": {"n_train": 3}}}, ["density_model.training.n_train: cannot be set"]),
         (
@@ -199,8 +206,17 @@ def planned(folder: Path, what: dict[str, Any]) -> tuple[dict[str, int], list[st
 
 @pytest.mark.slow
 def test_jobs_of_a_family(tmp_path: Path) -> None:
-    counts, lines = planned(tmp_path, config(sweep={"density_model.target": ["direct"]}))
-    assert [counts[rule] for rule in ("atoms", "fit_basis", "frames", "lengths")] == [1] * 4
+    asked = config(sweep={"density_model.target": ["direct"]}, harmonic={"psi4": ["pt/1", "pt/2"]})
+    counts, lines = planned(tmp_path, asked)
+    assert [counts[rule] for rule in ("atoms", "fit_basis", "frames", "lengths", "chains")] == [1] * 5
+    assert (counts["harmonic"], counts["assignment"]) == (4, 4)
+    assert [counts[rule] for rule in ("displaced", "displaced_shard", "harmonic_psi4")] == [2, 16, 2]
+    (drawn,) = (line for line in lines if "densnet chains" in line)
+    modes = "pt/6/harmonic.nc results/f/pt/1/harmonic_psi4.nc results/f/pt/2/harmonic_psi4.nc"
+    assert "--labels results/f/pt/1/labels.nc results/f/pt/2/labels.nc results/f/pt/4/labels.nc --harmonic" in drawn
+    assert modes in drawn
+    (shard,) = (line for line in lines if "--output results/f/pt/2/harmonic_psi4/3.nc" in line)
+    assert "--shard 3 --shards 8" in shard and "--density-convergence 1e-08" in shard
     assert (counts["geometries"], counts["labels"], counts["trajectory"]) == (4, 4, 4)
     assert counts["label_shard"] == 8 + 8 + 8 + 2
     assert (counts["density_model"], counts["energy_model"], counts["evaluation"]) == (2, 2, 8)
@@ -219,3 +235,5 @@ def test_jobs_of_a_family_whose_labels_are_given(labels: Path, tmp_path: Path) -
     assert not {"label_shard", "atoms", "frames"} & set(counts)
     (fit,) = (line for line in lines if "densnet fit " in line and "data/6" in line)
     assert f"--shards {labels}/6/orbitals.nc --geometries {labels}/6/geometries.nc" in fit
+    (drawn,) = (line for line in lines if "densnet chains" in line)
+    assert f"--geometries {labels}/1/geometries.nc {labels}/2/geometries.nc {labels}/4/geometries.nc results/" in drawn

@@ -128,7 +128,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_every_file_of_the_contract_is_there(disturbed: Run) -> None:
     for name in ("labels.nc", "density.pt", "energy.pt", "model.pt", "trajectory.nc", "spectrum.nc", "metrics.json"):
         assert (disturbed.results / name).stat().st_size > 0
-    assert len(list((disturbed.results / "figures").glob("*.png"))) == 9
+    assert len(list((disturbed.results / "figures").glob("*.png"))) == 10
     page = (disturbed.results.parent / "report.html").read_text()
     assert "water" in page
     assert 'src="http' not in page
@@ -153,7 +153,7 @@ def test_metrics_have_the_keys_of_the_contract(disturbed: Run) -> None:
 
 def test_every_netcdf_file_says_how_it_was_made(disturbed: Run) -> None:
     files = sorted(disturbed.results.rglob("*.nc"))
-    assert len(files) == 11
+    assert len(files) == 12
     for path in files:
         with xr.open_dataset(path) as dataset:
             assert {"densnet_stage", "densnet_version", "method_version", "settings"} <= set(dataset.attrs), path

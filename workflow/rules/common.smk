@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from costs import memory_mb, minutes, work
-from families import frames_of
+from families import frames_of, harmonic_systems
 from stages import FIT, GIVEN, LEVEL, one_of
 from sweeps import (
     Places,
@@ -31,6 +31,8 @@ MODEL = f"{SYSTEM}/model.pt"
 FAMILIES = list(config["families"])
 CONFIG_FILE = (workflow.overwrite_configfiles or ["config.yaml"])[-1]
 PEER = config["md"]["peer"]
+HARMONIC = harmonic_systems(config)
+HARMONIC_PSI4 = list(dict.fromkeys(config["harmonic"]["psi4"]))
 MACE = list(dict.fromkeys(config["peers"]["mace"]))
 FIGURES = [
     "density_map",
@@ -41,23 +43,28 @@ FIGURES = [
     "parity",
     "energy_conservation",
     "spectrum",
+    "motions",
     "timings",
     *(["calibration"] if ENSEMBLE else []),
 ]
+
+
+def given_file(stage, name):
+    """Return the file of given labels that a system has instead of a stage's own, None if there is none."""
+    own = config["systems"][name]
+    # the given geometries of an unseen length are those that are judged by, not those that dynamics starts from
+    if "labels" not in own or (stage == "geometries" and own.get("unseen")):
+        return None
+    return f"{own['labels']}/{GIVEN[stage]}" if stage in GIVEN else None
 
 
 def of(stage, paths):
     """Return an input function: the files of another stage that this job's are made from, given or made."""
 
     def found(wildcards):
-        folder = system(wildcards).get("labels")
-        # the given geometries of an unseen length are those that are judged by, not those that dynamics starts from
-        if (
-            folder
-            and stage in GIVEN
-            and not (stage == "geometries" and unseen(wildcards))
-        ):
-            return f"{folder}/{GIVEN[stage]}"
+        given = given_file(stage, name_of(wildcards))
+        if given:
+            return given
         place = PLACES.of_stage(stage, wildcards.system)
         return expand(paths, **{**dict(wildcards.items()), "system": place})
 
@@ -99,11 +106,7 @@ def evaluations_of_lengths(path):
     """Return an input function: the evaluations of all lengths of a family, of the run and of the sweep's variants."""
 
     def found(wildcards):
-        names = [
-            name
-            for name, own in config["systems"].items()
-            if own.get("family") == wildcards.system
-        ]
+        names = lengths_of(wildcards.system)
         own = [PLACES.of_stage("evaluation", name) for name in names]
         swept = [
             PLACES.of_values("evaluation", variant.system, variant.values)
@@ -111,6 +114,27 @@ def evaluations_of_lengths(path):
             if variant.system in names
         ]
         return expand(path, system=dict.fromkeys([*own, *swept]))
+
+    return found
+
+
+def lengths_of(family):
+    """Return the names of a family's lengths, in the order of config.yaml."""
+    return [
+        name for name, own in config["systems"].items() if own.get("family") == family
+    ]
+
+
+def of_lengths(stage, path, among=None):
+    """Return an input function: a stage's files, given or made, of the lengths of a family that are among some."""
+
+    def found(wildcards):
+        names = [
+            name
+            for name in lengths_of(wildcards.system)
+            if among is None or name in among
+        ]
+        return [given_file(stage, name) or path.format(system=name) for name in names]
 
     return found
 
@@ -207,11 +231,18 @@ def of_every_member(paths):
     return expand(paths, member=MEMBERS, allow_missing=True)
 
 
-def molecule(wildcards):
+def molecule(wildcards, without=()):
     """Return what names the molecule, as command line options."""
     own = system(wildcards)
     keys = ("smiles", "xyz", "oligomer", "units", "charge", "multiplicity")
-    return as_options({key: own[key] for key in keys if key in own})
+    return as_options({key: own[key] for key in keys if key in own.keys() - without})
+
+
+def if_among(systems, paths):
+    """Return an input function: files that only some systems have."""
+    return lambda wildcards: (
+        expand(paths, system=wildcards.system) if wildcards.system in systems else []
+    )
 
 
 def experiment(wildcards):
@@ -250,6 +281,14 @@ def family_basis(wildcards):
         return []
     place = PLACES.of_stage("fit_basis", wildcards.system)
     return [f"{RUN}/{place}/fit_basis.json"]
+
+
+def differences(wildcards):
+    """Return the labels' level converged further, for small differences of forces, as command line options."""
+    level = {key: config["reference"][key] for key in LEVEL}
+    return as_options(
+        level | {"energy_convergence": 1e-10, "density_convergence": 1e-8}
+    )
 
 
 def fit_settings(wildcards):

@@ -14,6 +14,9 @@ rule figures:
         peer_trajectory=rules.peer_trajectory.output.trajectory if PEER else [],
         peer_spectrum=rules.peer_spectrum.output.spectrum if PEER else [],
         comparison=rules.comparison.output.comparison,
+        assignment=rules.assignment.output.assignment,
+        harmonic=if_among(HARMONIC, rules.harmonic.output.harmonic),
+        harmonic_psi4=if_among(HARMONIC_PSI4, rules.harmonic_psi4.output.harmonic),
     output:
         figures=expand(
             f"{SYSTEM}/figures/{{figure}}.png", figure=FIGURES, allow_missing=True
@@ -34,6 +37,11 @@ rule figures:
             if PEER
             else ""
         ),
+        harmonic=lambda wildcards, input: (
+            f"--harmonic {input.harmonic} {input.harmonic_psi4}"
+            if input.harmonic
+            else ""
+        ),
         benchmarks=f"{SYSTEM}/benchmarks",
         folder=f"{SYSTEM}/figures",
         method_version=method_version("densnet.report"),
@@ -43,5 +51,6 @@ rule figures:
         "densnet figures --name {wildcards.system} --metrics {input.metrics} --labels {input.labels} "
         "--evaluation {input.evaluation} --density-log {input.density_learning} "
         "--energy-log {input.energy_learning} --trajectory {input.trajectory} --spectrum {input.spectrum} "
-        "{params.peer} --comparison {input.comparison} --benchmarks {params.benchmarks} "
+        "{params.peer} --comparison {input.comparison} --assignment {input.assignment} {params.harmonic} "
+        "--benchmarks {params.benchmarks} "
         "--output {params.folder} 2>&1 | tee -i {log} >&2"

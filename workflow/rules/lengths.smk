@@ -7,7 +7,7 @@ rule lengths:
         csv=f"{SYSTEM}/lengths.csv",
         figures=expand(
             f"{SYSTEM}/figures/{{figure}}.png",
-            figure=["lengths", "chain_ends", "torsions"],
+            figure=["lengths", "chain_ends", "torsions", "along_trajectories"],
             allow_missing=True,
         ),
     log:

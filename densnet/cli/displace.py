@@ -1,0 +1,87 @@
+"""``densnet displace`` and ``densnet modes``: Psi4's harmonic frequencies in pieces, for many processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import ase.data
+import numpy as np
+import xarray as xr
+from cyclopts import Parameter
+
+from densnet.cli.harmonic import relaxed_molecule, write_modes
+from densnet.errors import DensnetError
+from densnet.io.netcdf import read_dataset, settings_of, variable, write_dataset
+from densnet.molecule import Molecule
+from densnet.reference.level import LevelOfTheory
+from densnet.reference.psi4_forces import Psi4Forces
+from densnet.spectra.harmonic import METHOD_VERSION, displaced, modes_of_differences
+from densnet.spectra.relaxation import relaxed
+
+DEFAULT = LevelOfTheory()
+
+
+def displace(*, geometry: Path, output: Path, level: Annotated[LevelOfTheory, Parameter(name="*")] = DEFAULT) -> None:
+    """Relax a molecule with Psi4 and write the displaced geometries whose forces give its harmonic frequencies.
+
+    They are labelled by 'densnet label', in as many shards as there are processes, and gathered by 'densnet modes'.
+
+    Args:
+        geometry: output of 'densnet harmonic', by a model for instance: the geometry to start from.
+        output: netCDF file to write, of the kind that 'densnet label' reads; Psi4's finished geometries are kept in
+            OUTPUT.parts until it is whole.
+        level: level of theory.
+    """
+    molecule = relaxed_molecule(geometry)
+    psi4 = Psi4Forces(molecule, level, output)
+    positions = displaced(relaxed(molecule.numbers, molecule.positions, psi4))
+    dataset = xr.Dataset(
+        {
+            "numbers": variable(("atom",), molecule.numbers, "1", "atomic numbers"),
+            "positions": variable(("frame", "atom", "x"), positions, "angstrom", "relaxed, then displaced positions"),
+            "split": variable(("frame",), np.full(len(positions), "test"), "1", "train, validation or test"),
+        },
+        attrs={"charge": molecule.charge, "multiplicity": molecule.multiplicity, "molecule": molecule.name},
+    )
+    write_dataset(dataset, output, stage="sample", method_version=METHOD_VERSION, settings=level.decisive())
+    psi4.remove_parts()
+
+
+def modes(
+    *,
+    displacements: Path,
+    shards: Annotated[list[Path], Parameter(consume_multiple=True, negative="")],
+    output: Path,
+) -> None:
+    """Write harmonic frequencies and infrared intensities from the labels of displaced geometries.
+
+    Args:
+        displacements: output of 'densnet displace'.
+        shards: outputs of 'densnet label' of it, all of them.
+        output: netCDF file to write, as 'densnet harmonic' does.
+    """
+    given = read_dataset(displacements, stage="sample", variables=("numbers", "positions"))
+    forces, dipoles, level = _gathered(given, [read_dataset(path, stage="label") for path in shards])
+    numbers, positions = given["numbers"].values, given["positions"].values[0]
+    found = modes_of_differences(forces, dipoles, positions, ase.data.atomic_masses[numbers])
+    molecule = Molecule(numbers, positions, charge=int(given.attrs["charge"]), name=given.attrs["molecule"])
+    write_modes(found, molecule, positions, level.name, level.decisive(), output)
+
+
+def _gathered(given: xr.Dataset, shards: list[xr.Dataset]) -> tuple[np.ndarray, np.ndarray, LevelOfTheory]:
+    """Return forces (n, i, 3) and dipoles (n, 3) of all displaced geometries in their order, and the level."""
+    together = xr.concat([one[["positions", "forces", "dipole", "status"]] for one in shards], "frame").sortby("frame")
+    count = given.sizes["frame"]
+    found = together["positions"].values
+    if found.shape != given["positions"].shape or not np.array_equal(found, given["positions"].values):
+        raise DensnetError(
+            f"modes: expected the labels of the {count} displaced geometries, found {len(found)}; give every shard of "
+            "'densnet label' of this output of 'densnet displace'"
+        )
+    failed = [str(status) for status in together["status"].values if status != "ok"]
+    if failed:
+        raise DensnetError(f"modes: {len(failed)} of {count} displaced geometries failed, the first: {failed[0]}")
+    fields = LevelOfTheory.__dataclass_fields__
+    level = LevelOfTheory(**{key: value for key, value in settings_of(shards[0]).items() if key in fields})
+    return together["forces"].values, together["dipole"].values, level

@@ -1,0 +1,57 @@
+"""The strongest lines of a spectrum and what they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from densnet.spectra.assignment import PARTS, line_shares
+
+Array = NDArray[np.float64]
+
+DISTANCE = 45.0
+"""Lines closer than this to a stronger one are neither numbered nor told, 1/cm."""
+WORTH_A_WORD = 0.2
+"""A kind with a smaller share of a line is left out of its phrase."""
+
+
+def phrase(shares: Array) -> str:
+    """Return the kinds that a line is made of, the largest first: "stretch 71 %, bend 24 %"."""
+    order = np.argsort(-shares)
+    told = [f"{PARTS[k]} {100 * shares[k]:.0f} %" for k in order if shares[k] >= WORTH_A_WORD]
+    return ", ".join(told)
+
+
+def told_lines(spectrum: xr.Dataset, assignment: xr.Dataset, count: int) -> list[tuple[float, str]]:
+    """Return the strongest lines of a spectrum that keep their distance from stronger ones, each with its phrase."""
+    kept: list[float] = []
+    for line in spectrum["line_wavenumber"].values:
+        if len(kept) < count and all(abs(line - other) >= DISTANCE for other in kept):
+            kept.append(float(line))
+    shares = line_shares(assignment, np.array(kept).reshape(-1))
+    return [(line, phrase(row)) for line, row in zip(kept, shares, strict=True)]
+
+
+def line_rows(comparison: xr.Dataset, assignment: xr.Dataset) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of a system's strongest lines: nearest fundamental, shares of motions and of units."""
+    lines = comparison["line_wavenumber"].values
+    header, columns = ["line [1/cm]"], [[f"{x:.0f}" for x in lines]]
+    if "line_experiment" in comparison:
+        nearest, names = comparison["line_experiment"].values, comparison["line_description"].values
+        header.append("nearest fundamental")
+        columns.append([f"{x:.0f} {name}" for x, name in zip(nearest, names, strict=True)])
+    for kind, shares in zip(PARTS, line_shares(assignment, lines).T, strict=True):
+        header.append(f"{kind} [%]")
+        columns.append(_percent(shares))
+    if assignment.sizes.get("unit", 1) > 1:
+        by_unit = line_shares(assignment, lines, of="kinetic_energy_by_unit")
+        header.append("of it in each unit [%]")
+        columns.append([" ".join(_percent(row)) for row in by_unit])
+    return header, [list(row) for row in zip(*columns, strict=True)]
+
+
+def _percent(shares: Sequence[float] | Array) -> list[str]:
+    return [f"{100 * share:.0f}" for share in shares]

@@ -1,0 +1,96 @@
+"""What the bands of a spectrum are: beside harmonic lines, and by kind of motion."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from densnet.report.captions import CAPTIONS, TITLES
+from densnet.report.lines import told_lines
+from densnet.report.sources import Sources
+from densnet.report.spectrum_figures import draw_curve, number_lines
+from densnet.report.style import MODEL, Picture, new_figure, panel_letter, picture
+from densnet.report.wavenumbers import (
+    HARMONIC_COLOURS,
+    Range,
+    broadened,
+    broken_axes,
+    label_first,
+    legend_above,
+    line_height,
+    ranges_seen,
+)
+from densnet.spectra.assignment import PARTS
+from densnet.units import BOLTZMANN_IN_EV_PER_K
+
+KIND_COLOURS = dict(zip(PARTS, ("#56B4E9", "#E69F00", "#009E73", "#999999"), strict=True))
+N_TOLD = 6
+"""Lines that the caption takes apart."""
+
+
+def motions(sources: Sources) -> Picture:
+    """Draw the spectrum over harmonic ones, mirrored, and the kinetic energy by kind of motion.
+
+    Raises:
+        ValueError: the sources have no assignment.
+    """
+    spectrum, assignment = sources.spectrum, sources.assignment
+    if assignment is None:
+        raise ValueError("motions: no assignment")
+    ranges = ranges_seen([spectrum], sources.harmonic)
+    figure = new_figure(9.4, 5.4)
+    above, below = broken_axes(figure, ranges, [1.7, 1.0])
+    top, bottom = 0.0, 0.0
+    for axes, shown in zip(above, ranges, strict=True):
+        top = max(top, draw_curve(axes, spectrum, shown, MODEL, "dynamics", sign=1))
+        number_lines(axes, spectrum, shown, 1.0)
+        bottom = max(
+            [bottom, *(_draw_harmonic(axes, sources, number, shown) for number in range(len(sources.harmonic)))]
+        )
+        axes.axhline(0, color="black", lw=0.7)
+    above[0].set_ylim(-1.1 * bottom, 1.2 * top)
+    above[0].yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
+    legend_above(above[-1], 1 + len(sources.harmonic))
+    label_first(above, "absorption [km/mol per 1/cm]")
+    for axes in below:
+        _draw_kinds(axes, assignment, float(spectrum.attrs["temperature_k"]))
+    legend_above(below[-1], len(PARTS))
+    below[0].set_ylim(0, None)
+    label_first(below, "degrees of freedom\nper 1/cm")
+    panel_letter(above[0], "a")
+    panel_letter(below[0], "b")
+    return picture(figure, "motions", TITLES["motions"], _caption(sources, assignment))
+
+
+def _draw_harmonic(axes: Axes, sources: Sources, number: int, shown: Range) -> float:
+    """Draw harmonic lines, mirrored; return how far down they reach."""
+    found, colour = sources.harmonic[number], HARMONIC_COLOURS[number % len(HARMONIC_COLOURS)]
+    width = float(sources.spectrum.attrs["resolution_wavenumber"])
+    grid = np.arange(*shown, width / 20)
+    curve = broadened(found, grid, width)
+    axes.fill_between(grid, 0, -curve, color=colour, alpha=0.12, lw=0)
+    axes.plot(grid, -curve, color=colour, lw=1.0, label=f"harmonic, {found.attrs['method']}")
+    axes.vlines(found["wavenumber"], 0, -line_height(found["intensity"].values, width), color=colour, lw=0.7)
+    return float(curve.max())
+
+
+def _draw_kinds(axes: Axes, assignment: xr.Dataset, temperature: float) -> None:
+    half = 0.5 * BOLTZMANN_IN_EV_PER_K * temperature
+    energy = [assignment["kinetic_energy"].sel(kind=kind).values / half for kind in PARTS]
+    axes.stackplot(assignment["wavenumber"].values, energy, labels=PARTS, colors=KIND_COLOURS.values(), lw=0)
+
+
+def _caption(sources: Sources, assignment: xr.Dataset) -> str:
+    told = [f"{line:.0f} ({words})" for line, words in told_lines(sources.spectrum, assignment, N_TOLD)]
+    width = float(sources.spectrum.attrs["resolution_wavenumber"])
+    names = " and ".join(str(one.attrs["method"]) for one in sources.harmonic)
+    return CAPTIONS["motions"].format(
+        system=sources.system,
+        temperature=float(sources.spectrum.attrs["temperature_k"]),
+        harmonic_note=f"; below, mirrored, harmonic lines by {names} at 0 K in one conformer, as Gaussians of "
+        f"{width:g} 1/cm"
+        if sources.harmonic
+        else "",
+        lines="; ".join(told) or "none",
+    )

@@ -1,0 +1,105 @@
+"""Axes of wavenumbers: from high to low, with the stretches left out in which nothing absorbs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from densnet.report.style import PEER, TRUE
+
+Array = NDArray[np.float64]
+Range = tuple[float, float]
+
+NOTHING = 0.01
+"""Of a spectrum's maximum: below it nothing is seen."""
+MARGIN = 60.0
+"""Left free beside what is seen, 1/cm."""
+SHORTEST_GAP = 500.0
+"""A shorter empty stretch is not left out, 1/cm."""
+HARMONIC_COLOURS = (TRUE, PEER)
+"""Green and orange: of the model's harmonic lines and of the reference's."""
+BREAK: dict[str, Any] = {
+    "marker": [(-0.5, -1), (0.5, 1)],
+    "ms": 7,
+    "ls": "none",
+    "color": "black",
+    "mec": "black",
+    "clip_on": False,
+}
+
+
+def ranges_seen(spectra: Sequence[xr.Dataset], modes: Sequence[xr.Dataset] = ()) -> list[Range]:
+    """Return the ranges, high ones first, in which something absorbs, 1/cm.
+
+    Args:
+        spectra: outcomes of "spectrum"; nothing beyond their wavenumbers is in a range.
+        modes: outcomes of "harmonic".
+    """
+    low, high = (float(limit(spectra[0]["wavenumber"].values)) for limit in (np.min, np.max))
+    edges = np.sort(np.concatenate([_seen(one) for one in (*spectra, *modes)]))
+    edges = edges[(edges >= low) & (edges <= high)]
+    breaks = np.flatnonzero(np.diff(edges) > SHORTEST_GAP + 2 * MARGIN)
+    starts, ends = np.append(edges[0], edges[breaks + 1]), np.append(edges[breaks], edges[-1])
+    return [(max(start - MARGIN, low), min(end + MARGIN, high)) for start, end in zip(starts, ends, strict=True)][::-1]
+
+
+def _seen(found: xr.Dataset) -> Array:
+    intensity = found["intensity"].values
+    return np.asarray(found["wavenumber"].values[intensity > NOTHING * intensity.max()])
+
+
+def broken_axes(figure: Figure, ranges: Sequence[Range], heights: Sequence[float]) -> NDArray[np.object_]:
+    """Return panels (row, range) that share wavenumbers in a column and values in a row, with marks at the breaks."""
+    widths = [high - low for low, high in ranges]
+    panels: NDArray[np.object_] = figure.subplots(
+        len(heights),
+        len(ranges),
+        sharex="col",
+        sharey="row",
+        squeeze=False,
+        gridspec_kw={"height_ratios": heights, "width_ratios": widths, "wspace": 0.03},
+    )
+    for row in panels:
+        for axes, (low, high) in zip(row, ranges, strict=True):
+            axes.set_xlim(high, low)
+            axes.grid(axis="x")
+        for left, right in pairwise(row):
+            right.spines["left"].set_visible(False)
+            right.tick_params(axis="y", left=False)
+            left.plot([1], [0], transform=left.transAxes, **BREAK)
+            right.plot([0], [0], transform=right.transAxes, **BREAK)
+    figure.supxlabel("wavenumber [1/cm]", fontsize=9)
+    return panels
+
+
+def legend_above(axes: Axes, columns: int) -> None:
+    """Put a panel's legend above its right corner, where the row of panels has its letter."""
+    shown = axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=columns, borderaxespad=0.2)
+    # it reaches over the neighbour, and must not push it away
+    shown.set_in_layout(False)
+
+
+def label_first(row: NDArray[np.object_], text: str) -> None:
+    """Name the values of a row of panels."""
+    first: Axes = row[0]
+    first.set_ylabel(text)
+
+
+def broadened(modes: xr.Dataset, wavenumber: Array, width: float) -> Array:
+    """Return harmonic lines as Gaussians of a full width at half maximum, km/mol per 1/cm at wavenumbers (n,)."""
+    sigma = width / np.sqrt(8 * np.log(2))
+    offset = (wavenumber[:, None] - modes["wavenumber"].values) / sigma
+    heights = modes["intensity"].values / (sigma * np.sqrt(2 * np.pi))
+    return np.asarray(np.exp(-0.5 * offset**2) @ heights)
+
+
+def line_height(intensity: Array, width: float) -> Array:
+    """Return the height of lone Gaussian lines of an intensity in km/mol, km/mol per 1/cm."""
+    return np.asarray(intensity * np.sqrt(4 * np.log(2) / np.pi) / width)
