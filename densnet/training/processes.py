@@ -23,6 +23,7 @@ import torch
 from torch import distributed as dist
 
 from densnet.errors import DensnetError, Stopped
+from densnet.io.job_record import leave_record
 from densnet.training import ranks
 from densnet.training.loop import signals_collected
 
@@ -108,6 +109,7 @@ def _member(rank: int, processes: int, meeting: str, threads: int, work: Callabl
         torch.set_num_threads(threads)
         with _group(rank, store=store, rank=rank, world_size=processes):
             work()
+        leave_record()
     except (DensnetError, Stopped) as error:
         for signum in STOPPING:
             signal.signal(signum, signal.SIG_IGN)
