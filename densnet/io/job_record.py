@@ -52,12 +52,6 @@ def leave_record() -> None:
         print(record_here().line(), file=sys.stderr, flush=True)
 
 
-def leave_record() -> None:
-    """Print the record of this process on stderr, if the workflow has asked for it."""
-    if ASKED_FOR in os.environ:
-        print(record_here().line(), file=sys.stderr, flush=True)
-
-
 def record_here() -> JobRecord:
     """Return the record of this process: of its GPUs if it has computed on some, of the processor otherwise."""
     # not imported here: most verbs do without torch, and this module lies below everything that needs it
