@@ -78,7 +78,7 @@ def sweep_figure(table: xr.Dataset, system: str, peers: Sequence[Mapping[str, st
         if learning:
             draw_peers(panel, name, peers)
         panel_letter(panel, "abcdefghijkl"[number])
-        panel.set_title(_label(name), fontsize=8.5, loc="right")
+        panel.set_title(_label(name), fontsize=7.5, loc="right")
         panel.set_xlabel("training frames" if learning else across.title)
         _scales(panel, ticks, numeric=numeric, learning=learning)
         _heights(panel, logarithmic=learning and name in SHOWN, from_zero=name not in extra)
@@ -182,7 +182,8 @@ def _scales(panel: Axes, ticks: dict[float, str], *, numeric: bool, learning: bo
 def _heights(panel: Axes, *, logarithmic: bool, from_zero: bool) -> None:
     if logarithmic:
         panel.set_yscale("log")
-        panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        low, high = panel.get_ylim()
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high > 10 * low else (1, 1.5, 2, 3, 4, 5, 6, 7, 8)))
         panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         panel.yaxis.set_minor_formatter(NullFormatter())
     elif from_zero:
