@@ -138,7 +138,7 @@ def test_every_job_says_where_it_ran(disturbed: Run) -> None:
     rows = [dict(zip(HEADS, row, strict=True)) for row in where_it_ran(disturbed.results.parent)]
     assert {row["host"] for row in rows} == {socket.gethostname()}
     assert {row["rule"]: row["jobs"] for row in rows}["label shard"] == "2"
-    assert len(rows) == 15
+    assert len(rows) == 16
     page = (disturbed.results.parent / "report.html").read_text()
     assert socket.gethostname() in page.partition("Where it ran")[2]
 
@@ -205,7 +205,8 @@ def test_an_output_that_was_cut_short_is_remade_with_what_depends_on_it(disturbe
     after = disturbed.modified()
     remade = {name for name in after if after[name] != before[name]}
     figures = {name for name in after if name.startswith("water/figures/")}
-    assert remade == {"water/spectrum.nc", "water/comparison.nc", "water/metrics.json", "report.html"} | figures
+    results = {f"water/{name}" for name in ("spectrum.nc", "comparison.nc", "assignment.nc", "metrics.json")}
+    assert remade == {"report.html"} | results | figures
     assert after.keys() == before.keys()
 
 
