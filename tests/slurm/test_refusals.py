@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -78,6 +79,9 @@ def test_gpus_memory_and_time_that_no_node_has(tmp_path: Path, on: Cluster) -> N
 def test_a_scheduler_that_does_not_answer(tmp_path: Path, on: Cluster) -> None:
     away = Cluster(on.folder)
     away.environment = on.environment | {"SLURM_CONF": str(tmp_path / "slurm.conf")}
+    settings = Path(on.environment["SLURM_CONF"]).read_text()
+    # where nobody listens
+    (tmp_path / "slurm.conf").write_text(re.sub(r"(?m)^SlurmctldPort=.*$", "SlurmctldPort=1", settings))
     said = launch(tmp_path, away, {})
     assert said.count("densnet: error: slurm: sinfo: ") == 1
     assert "see whether the scheduler is up" in said
