@@ -1,4 +1,4 @@
-"""Processor time of density models: coefficients of one molecule, and each of 64 together; the table of docs/accuracy.md.
+"""Processor time of density models: coefficients of one molecule, and each of 64 together (docs/accuracy.md).
 
 python benchmarks/density_models.py EVALUATION.nc MODEL.pt [MODEL.pt ...]
 
@@ -22,10 +22,10 @@ ROUNDS = 4
 BATCH = 64
 
 
-def milliseconds(call: Callable[[], object]) -> float:
+def milliseconds(call: Callable[..., object], *arguments: object) -> float:
     """Return the processor time of a call in ms."""
     began = time.process_time()
-    call()
+    call(*arguments)
     return 1e3 * (time.process_time() - began)
 
 
@@ -40,8 +40,8 @@ def main(evaluation: Path, paths: list[Path]) -> None:
     best = np.full((len(models), 2), np.inf)
     for _ in range(ROUNDS):
         for model, least in zip(models, best, strict=True):
-            one = min(milliseconds(lambda: model.member_coefficients(numbers, positions[:1])) for _ in range(5))
-            each = milliseconds(lambda: model.member_coefficients(numbers, positions)) / BATCH
+            one = min(milliseconds(model.member_coefficients, numbers, positions[:1]) for _ in range(5))
+            each = milliseconds(model.member_coefficients, numbers, positions) / BATCH
             least[:] = np.minimum(least, (one, each))
     for path, model, (one, each) in zip(paths, models, best, strict=True):
         weights = sum(parameter.numel() for parameter in model.members[0].density.parameters())
