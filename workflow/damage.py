@@ -69,7 +69,13 @@ def _json(path: Path) -> bool:
 
 
 def _ends_with(ending: bytes) -> Callable[[Path], bool]:
-    return lambda path: path.read_bytes().endswith(ending)
+    def whole(path: Path) -> bool:
+        with path.open("rb") as opened:
+            # no more than its end: a run has many pictures, and this is before its first job
+            opened.seek(max(path.stat().st_size - len(ending), 0))
+            return opened.read() == ending
+
+    return whole
 
 
 WHOLE: dict[str, Callable[[Path], bool]] = {

@@ -25,14 +25,20 @@ def phrase(shares: Array) -> str:
     return ", ".join(told)
 
 
+def lines_apart(wavenumber: Array, count: int) -> list[int]:
+    """Return which lines (n,), the strongest first, keep :data:`DISTANCE` from stronger ones: so many at most."""
+    kept: list[int] = []
+    for n, line in enumerate(wavenumber):
+        if len(kept) < count and all(abs(line - wavenumber[other]) >= DISTANCE for other in kept):
+            kept.append(n)
+    return kept
+
+
 def told_lines(spectrum: xr.Dataset, assignment: xr.Dataset, count: int) -> list[tuple[float, str]]:
     """Return the strongest lines of a spectrum that keep their distance from stronger ones, each with its phrase."""
-    kept: list[float] = []
-    for line in spectrum["line_wavenumber"].values:
-        if len(kept) < count and all(abs(line - other) >= DISTANCE for other in kept):
-            kept.append(float(line))
-    shares = line_shares(assignment, np.array(kept).reshape(-1))
-    return [(line, phrase(row)) for line, row in zip(kept, shares, strict=True)]
+    lines = spectrum["line_wavenumber"].values
+    kept = lines[lines_apart(lines, count)]
+    return [(float(line), phrase(row)) for line, row in zip(kept, line_shares(assignment, kept), strict=True)]
 
 
 def line_rows(comparison: xr.Dataset, assignment: xr.Dataset) -> tuple[list[str], list[list[str]]]:

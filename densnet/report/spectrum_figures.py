@@ -9,7 +9,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from densnet.report.captions import CAPTIONS, TITLES
-from densnet.report.lines import DISTANCE
+from densnet.report.lines import lines_apart
 from densnet.report.sources import Sources
 from densnet.report.style import EXPERIMENT, MODEL, PEER, Picture, new_figure, picture
 
@@ -107,12 +107,11 @@ def _draw_measured(axes: Axes, comparison: xr.Dataset, model: xr.Dataset) -> flo
 
 def number_lines(axes: Axes, dataset: xr.Dataset, limits: tuple[float, float], sign: float) -> None:
     """Write the positions of the strongest lines that keep a distance from stronger ones."""
-    numbered: list[float] = []
-    for x, y in zip(dataset["line_wavenumber"].values, dataset["line_intensity"].values, strict=True):
-        near = any(abs(x - other) < DISTANCE for other in numbered)
-        if near or not limits[0] <= x <= limits[1] or len(numbered) == N_NUMBERED:
-            continue
-        numbered.append(float(x))
+    wavenumber, intensity = dataset["line_wavenumber"].values, dataset["line_intensity"].values
+    inside = (wavenumber >= limits[0]) & (wavenumber <= limits[1])
+    wavenumber, intensity = wavenumber[inside], intensity[inside]
+    for n in lines_apart(wavenumber, N_NUMBERED):
+        x, y = wavenumber[n], intensity[n]
         axes.annotate(
             f"{x:.0f}", (x, sign * y), xytext=(0, sign * 3), textcoords="offset points", ha="center",
             va="bottom" if sign > 0 else "top", fontsize=7.5,

@@ -19,7 +19,7 @@ from densnet.io.netcdf import read_dataset, variable
 from densnet.report.metrics import AT_TEMPERATURE, Metrics, evaluation_metrics, explanation, formatted, read_metrics
 from densnet.report.sources import read_log
 
-METHOD_VERSION: int = 1
+METHOD_VERSION: int = 2
 
 SECONDS = ("training_seconds_density_model", "training_seconds_energy_model", "training_seconds")
 SHOWN = (
