@@ -33,7 +33,7 @@ class DensityModelSettings:
     """Features of each degree sent along an edge."""
     l_max: int = 4
     """Highest degree of the features; at least the fitting basis's own."""
-    l_message: int = 1
+    l_message: int = 2
     """Highest degree of the features that neighbours send in later rounds."""
     layers: int = 2
     """Rounds of message passing."""

@@ -17,6 +17,7 @@ from densnet.models.energy_model import EnergyModel
 from densnet.models.graph import Graph, replicate
 from densnet.models.trace import traced
 from densnet.models.whitened_basis import WhitenedBasis
+from densnet.nn.captured import captured
 from densnet.nn.edges import Edges
 
 
@@ -137,12 +138,13 @@ class DenSNet(nn.Module):
         def networks(*values: torch.Tensor) -> tuple[torch.Tensor, ...]:
             return self._with_slopes(graph, [edge.with_values(values[5 * n :]) for n, edge in enumerate(edges)])
 
-        if not self.records or self.device.type != "cpu":
+        if not self.records:
             return networks
+        write_down = captured if self.device.type == "cuda" else traced
         key = (self.dtype, graph.n_molecules, graph.sender.shape[1], tuple(graph.element.tolist()))
         if key not in self._recorded:
             # few, for each holds the weights; a molecule's neighbours do not change their number often
-            self._recorded = {key: traced(networks, tuple(changing)), **dict(list(self._recorded.items())[:7])}
+            self._recorded = {key: write_down(networks, tuple(changing)), **dict(list(self._recorded.items())[:7])}
         return self._recorded[key]
 
     def _with_slopes(self, graph: Graph, edges: list[Edges]) -> tuple[torch.Tensor, ...]:
@@ -158,7 +160,7 @@ class DenSNet(nn.Module):
         return x.detach(), energy.detach(), *slopes
 
     def record(self) -> DenSNet:
-        """Ask that calls be recorded: on a CPU, calls after the first of a kind take about half the time.
+        """Ask that calls be recorded: calls after the first of a kind then take half the time or less.
 
         A kind is a molecule, a number of geometries and a largest number of neighbours; its first call takes seconds.
         The weights must not change any more.

@@ -55,7 +55,7 @@ class Graph:
         """
         neighbours = nn.functional.embedding(self.sender, self.positions)
         padded = self.sender == torch.arange(len(self.sender), device=self.sender.device).unsqueeze(1)
-        away = self.positions.new_tensor([2 * self.cutoff, 0.0, 0.0])
+        away = 2 * self.cutoff * torch.eye(1, 3, dtype=self.positions.dtype, device=self.positions.device)
         vectors = torch.where(padded.unsqueeze(2), away, neighbours - self.positions.unsqueeze(1))
         r = vectors.norm(dim=2)
         return r, vectors / r.unsqueeze(2)
@@ -106,26 +106,38 @@ def replicate(element: torch.Tensor, positions: torch.Tensor, cutoff: float) -> 
     Raises:
         DensnetError: two atoms at the same place, or a position that is not finite.
     """
-    n_frames, n_atoms, _ = positions.shape
+    return with_neighbours(element, positions, neighbours(positions, cutoff), cutoff)
+
+
+def neighbours(positions: torch.Tensor, cutoff: float) -> torch.Tensor:
+    """Return each atom's neighbours in T geometries (T, a, 3), (T, a, k), the nearest first, then itself as padding.
+
+    Raises:
+        DensnetError: two atoms at the same place, or a position that is not finite.
+    """
     # which pairs are near is no differentiable question, in either direction of differentiation
     fixed = forward_ad.unpack_dual(positions).primal.detach()
     if not bool(torch.isfinite(fixed).all()):
         raise DensnetError("positions: expected finite numbers, found NaN or infinity; the geometry has blown up")
-    neighbour = (_of_all_pairs if n_atoms < TREE_FROM else _by_tree)(fixed, cutoff)
-    first_atom = torch.arange(n_frames, device=positions.device).reshape(-1, 1, 1) * n_atoms
+    return (_of_all_pairs if positions.shape[1] < TREE_FROM else _by_tree)(fixed, cutoff)
+
+
+def with_neighbours(element: torch.Tensor, positions: torch.Tensor, near: torch.Tensor, cutoff: float) -> Graph:
+    """Return the graph of T geometries (T, a, 3) whose neighbours (T, a, k) are known."""
+    n_frames, n_atoms, _ = positions.shape
+    frame = torch.arange(n_frames, device=positions.device)
     return Graph(
         element=element.repeat(n_frames),
         positions=positions.reshape(-1, 3),
-        molecule=torch.arange(n_frames, device=positions.device).repeat_interleave(n_atoms),
+        molecule=frame.unsqueeze(1).expand(-1, n_atoms).flatten(),
         n_molecules=n_frames,
-        sender=(neighbour + first_atom).reshape(n_frames * n_atoms, -1),
+        sender=(near + frame.reshape(-1, 1, 1) * n_atoms).flatten(0, 1),
         cutoff=cutoff,
         n_atoms=n_atoms,
     )
 
 
 def _of_all_pairs(positions: torch.Tensor, cutoff: float) -> torch.Tensor:
-    """Return the neighbours (T, a, k) of each atom, the nearest first, then itself as padding."""
     n_atoms = positions.shape[1]
     separation = torch.cdist(positions, positions, compute_mode="donot_use_mm_for_euclid_dist")
     near = separation < cutoff

@@ -87,7 +87,7 @@ class WhitenedBasis(nn.Module):
         if self.l_max > 0:
             p = (x[:, 1:4] * self.dipole.to(x.dtype)[graph.element].unsqueeze(1)).sum(2)
             # orders -1, 0, 1 of l = 1 are y, z, x
-            total = total + p[:, [2, 0, 1]] * BOHR_IN_ANGSTROM
+            total = total + p.roll(1, 1) * BOHR_IN_ANGSTROM
         return graph.sum_over_atoms(total)
 
     def coefficients(self, x: torch.Tensor, element: torch.Tensor) -> torch.Tensor:

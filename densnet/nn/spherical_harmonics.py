@@ -37,7 +37,8 @@ class SphericalHarmonics(nn.Module):
 
     def forward(self, directions: torch.Tensor) -> torch.Tensor:
         """Map unit vectors (e, 3) to harmonics (e, (l_max+1)²)."""
-        y1 = directions[:, [1, 2, 0]] * 3**0.5
+        # y, z, x
+        y1 = directions.roll(-1, 1) * 3**0.5
         harmonics = [torch.ones_like(y1[:, :1]), y1][: self.l_max + 1]
         for l in range(1, self.l_max):
             outer = (harmonics[-1].unsqueeze(2) * y1.unsqueeze(1)).flatten(1)

@@ -15,7 +15,7 @@ from densnet.io.fingerprint import fingerprint
 from densnet.models.checkpoint import save_model
 from densnet.models.density_model import DensityModel, DensityModelSettings
 from densnet.models.densnet_model import DenSNet
-from densnet.models.graph import joined, replicate
+from densnet.models.graph import joined, with_neighbours
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.training import ranks
 from densnet.training.frames import (
@@ -37,7 +37,7 @@ from densnet.training.label_files import (
 from densnet.training.loop import LoopSettings, Training
 from densnet.units import E_ANGSTROM_IN_DEBYE, HARTREE_IN_MILLIHARTREE
 
-METHOD_VERSION: int = 4
+METHOD_VERSION: int = 5
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def train_density(
     files = load_label_files(paths, max_units=training.max_units, n_train=training.n_train)
     whitened = WhitenedBasis(files[0].basis, files[0].elements)
     memory_gib = training.metric_memory_gib / len(files)
-    frames = [density_frames(one, whitened, model.target, training, output.parent, memory_gib) for one in files]
+    frames = [density_frames(one, whitened, model, training, output.parent, memory_gib) for one in files]
     network = initial_model(files, model, whitened, [one.train for one in frames], training.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device)
@@ -111,7 +111,8 @@ def train_density(
         "training": {**asdict(training), "checkpoint_seconds": None, "metric_memory_gib": None},
         "method_version": METHOD_VERSION,
     }
-    run = Training(network, training, identity=identity, checkpoint=_checkpoint(output), log=log)
+    alike = len(frames) == 1 and frames[0].train.metric.is_cuda
+    run = Training(network, training, identity=identity, checkpoint=_checkpoint(output), log=log, alike=alike)
     n_train = [len(one.train.x) for one in frames]
 
     def loss_of(rows: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
@@ -143,7 +144,7 @@ def train_density(
 def density_frames(
     labels: Labels,
     whitened: WhitenedBasis,
-    target: str,
+    model: DensityModelSettings,
     training: DensityTrainingSettings,
     folder: Path,
     memory_gib: float,
@@ -157,7 +158,8 @@ def density_frames(
             labels,
             whitened,
             r,
-            target,
+            model.target,
+            cutoff=model.cutoff,
             overlap_weight=training.overlap_weight,
             folder=folder,
             memory_gib=memory_gib,
@@ -173,7 +175,7 @@ def density_frames(
 
 
 def on_device(frames: Frames, device: torch.device) -> Frames:
-    """Move everything but the metrics to a device."""
+    """Move to a device what training reads, the metrics where there is room."""
     moved = {name: getattr(frames, name).to(device) for name in ("element", "index", "train", "validation")}
     return replace(frames, **moved)
 
@@ -183,7 +185,12 @@ def density_loss(
 ) -> tuple[torch.Tensor, list[torch.Tensor], torch.Tensor]:
     """Return the loss of rows of each molecule's targets, its predictions x (T, k), and all dipole errors (T, 3)."""
     cutoff = network.settings.cutoff
-    graph = joined([replicate(one.element, targets.positions[rows], cutoff) for one, targets, rows in parts])
+    graph = joined(
+        [
+            with_neighbours(one.element, targets.positions[rows], targets.neighbour[rows], cutoff)
+            for one, targets, rows in parts
+        ]
+    )
     x, _ = network(graph)
     predicted = [
         blocks.reshape(len(rows), -1)[:, one.index]

@@ -18,8 +18,8 @@ from torch.autograd import forward_ad
 from densnet.models.density_model import DensityModel
 from densnet.models.graph import replicate
 
-BATCH = 16
-"""Frames whose Jacobians are taken at once."""
+BATCH_ATOMS = {"cpu": 128, "cuda": 4096}
+"""Atoms of the frames whose Jacobians are taken at once, about."""
 
 ReadDensity = Callable[[torch.Tensor], torch.Tensor]
 """From positions (T, a, 3) to the coefficients that the energy model reads, (T, a, lm, n)."""
@@ -45,8 +45,9 @@ def density_jacobian(
     """
     read, device = read_density(density, element, l_density), element.device
     us, jacobians = [], []
-    for start in range(0, len(positions), BATCH):
-        batch = positions[start : start + BATCH].to(device)
+    together = max(BATCH_ATOMS[device.type] // len(element), 1)
+    for start in range(0, len(positions), together):
+        batch = positions[start : start + together].to(device)
         n_frames, n_atoms = batch.shape[:2]
         if not jacobian:
             with torch.no_grad():
@@ -62,7 +63,7 @@ def density_jacobian(
             columns.append(column.flatten(1).cpu())
         us.append(value.cpu())
         jacobians.append(torch.stack(columns, dim=2))
-        done = min(start + BATCH, len(positions))
+        done = min(start + together, len(positions))
         print(f"densnet: Jacobians {done}/{len(positions)}", file=sys.stderr, flush=True)
     return torch.cat(us).detach(), torch.cat(jacobians).detach() if jacobian else None
 

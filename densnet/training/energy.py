@@ -15,7 +15,7 @@ from densnet.models.checkpoint import load_model, read_description, save_model
 from densnet.models.density_model import DensityModel
 from densnet.models.densnet_model import DenSNet
 from densnet.models.energy_model import EnergyModel, EnergyModelSettings
-from densnet.models.graph import joined, replicate
+from densnet.models.graph import joined, neighbours, with_neighbours
 from densnet.training import ranks
 from densnet.training.density import mean_neighbours
 from densnet.training.density_response import ThroughDensity, density_jacobian, read_density
@@ -25,7 +25,7 @@ from densnet.training.label_files import LabelPaths, Share, by_file, described, 
 from densnet.training.loop import LoopSettings, Training
 from densnet.units import EV_IN_MEV
 
-METHOD_VERSION: int = 3
+METHOD_VERSION: int = 4
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class EnergyTargets:
     Attributes:
         element: index into the model's elements, (a,).
         positions: Angstrom, (T, a, 3).
+        neighbour: of each atom, (T, a, k), as :func:`densnet.models.graph.neighbours` gives them.
         u: unscaled predicted density coefficients in blocks, (T, a, lm, n).
         jacobian: du/dR restricted to the degrees that the energy model reads, (T, a · lm · n, a · 3); None if each
             step differentiates the density model.
@@ -73,6 +74,7 @@ class EnergyTargets:
 
     element: torch.Tensor
     positions: torch.Tensor
+    neighbour: torch.Tensor
     u: torch.Tensor
     jacobian: torch.Tensor | None
     energy: torch.Tensor
@@ -146,7 +148,8 @@ def train_energy(
         "method_version": METHOD_VERSION,
     }
     checkpoint = output.with_name(output.name + ".checkpoint")
-    run = Training(network, training, identity=identity, checkpoint=checkpoint, log=log)
+    alike = len(files) == 1 and stored
+    run = Training(network, training, identity=identity, checkpoint=checkpoint, log=log, alike=alike)
     n_train = [len(targets.energy) for targets in train]
     n_atoms = [len(targets.element) for targets in train]
 
@@ -262,6 +265,7 @@ def energy_targets(
     return EnergyTargets(
         element=element,
         positions=positions,
+        neighbour=neighbours(positions, network.settings.cutoff),
         u=u,
         jacobian=jacobian,
         energy=torch.as_tensor(data["energy"].values - base, dtype=torch.float32),
@@ -280,7 +284,12 @@ def _errors(
     positions = [targets.positions[rows].requires_grad_(True) for targets, rows in parts]
     us = [targets.u[rows].requires_grad_(True) for targets, rows in parts]
     cutoff = network.settings.cutoff
-    graph = joined([replicate(t.element, r, cutoff) for (t, _), r in zip(parts, positions, strict=True)])
+    graph = joined(
+        [
+            with_neighbours(t.element, r, t.neighbour[rows], cutoff)
+            for (t, rows), r in zip(parts, positions, strict=True)
+        ]
+    )
     energy = network(graph, torch.cat([u.flatten(0, 1) for u in us]))
     gradients = torch.autograd.grad(energy.sum(), (*positions, *us), create_graph=differentiable)
     errors = []
@@ -295,5 +304,5 @@ def _errors(
             response = torch.einsum("tk,tkx->tx", of_u.flatten(1), targets.jacobian[rows]).reshape(of_positions.shape)
         errors.append((-(of_positions + response) - targets.forces[rows]).flatten(0, 1))
     reference = torch.cat([targets.energy[rows] for targets, rows in parts])
-    atoms = [torch.full((len(rows),), float(len(t.element)), dtype=torch.float64) for t, rows in parts]
-    return energy - reference, torch.cat(errors), torch.cat(atoms).to(energy.device)
+    atoms = [torch.full((len(rows),), float(len(t.element)), device=energy.device).double() for t, rows in parts]
+    return energy - reference, torch.cat(errors), torch.cat(atoms)

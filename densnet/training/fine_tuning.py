@@ -70,7 +70,7 @@ def fine_tune(
     whitened = WhitenedBasis(density.whitened.basis, density.whitened.elements)
     memory_gib = own.metric_memory_gib / len(files)
     frames = [
-        on_device(density_frames(one, whitened, density.settings.target, own, checkpoint.parent, memory_gib), device)
+        on_device(density_frames(one, whitened, density.settings, own, checkpoint.parent, memory_gib), device)
         for one in files
     ]
     density.requires_grad_(True)

@@ -18,6 +18,7 @@ from densnet.basis.basis import Basis
 from densnet.basis.integrals import coulomb, overlap
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, settings_of
+from densnet.models.graph import neighbours
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.units import BOHR_IN_ANGSTROM
 
@@ -109,26 +110,35 @@ class DensityTargets:
 
     Attributes:
         positions: Angstrom, (T, a, 3), float32.
+        neighbour: of each atom, (T, a, k), as :func:`densnet.models.graph.neighbours` gives them.
         x: whitened target coefficients, (T, k), float64.
-        metric: of each frame, as :func:`metrics` gives it; it stays in the host's memory, or in a file mapped into it,
-            whatever the device.
+        metric: of each frame, as :func:`metrics` gives it, in the host's memory, in a file mapped into it, or on the
+            device.
         dipole: electronic dipole Σ x_k ∫ r χ_k of the target, e Angstrom, (T, 3).
     """
 
     positions: torch.Tensor
+    neighbour: torch.Tensor
     x: torch.Tensor
     metric: torch.Tensor
     dipole: torch.Tensor
 
     def to(self, device: torch.device) -> DensityTargets:
-        """Move everything but the metric to a device."""
-        return DensityTargets(**{name: v if name == "metric" else v.to(device) for name, v in vars(self).items()})
+        """Move everything to a device, the metric only where it leaves room (:func:`has_room`)."""
+        moved = {name: v.to(device) for name, v in vars(self).items() if name != "metric"}
+        metric = self.metric.to(device) if has_room(device, self.metric) else self.metric
+        return DensityTargets(metric=metric, **moved)
 
     def error_energy(self, rows: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """Return Δxᵀ metric Δx of predictions x (T, k) for some rows, (T,), in Hartree."""
         difference = x - self.x[rows].to(x.dtype)
-        metric = self.metric[rows.to(self.metric.device)].to(x.device)
+        metric = self.metric[rows if self.metric.is_cuda else rows.cpu()].to(x.device)
         return torch.einsum("tk,tkl,tl->t", difference, metric, difference)
+
+
+def has_room(device: torch.device, tensor: torch.Tensor) -> bool:
+    """Whether a tensor takes at most a third of what is free on a GPU; that which stays is for the networks."""
+    return device.type == "cuda" and 3 * tensor.nbytes <= torch.cuda.mem_get_info(device)[0]
 
 
 def density_targets(
@@ -137,6 +147,7 @@ def density_targets(
     rows: np.ndarray,
     target: str,
     *,
+    cutoff: float,
     overlap_weight: float,
     folder: Path,
     memory_gib: float,
@@ -148,6 +159,7 @@ def density_targets(
         whitened: its fitting basis, float64.
         rows: frames to take.
         target: ``"delta"`` (prior subtracted) or ``"direct"``.
+        cutoff: of the density model, Angstrom.
         overlap_weight: bohr², of the overlap beside the Coulomb matrix.
         folder: where metrics go that need more memory than allowed.
         memory_gib: most memory for them.
@@ -164,8 +176,10 @@ def density_targets(
     shape = (n_frames * n_atoms, (whitened.l_max + 1) ** 2, whitened.n_max)
     x = whitened.whiten(blocks.reshape(shape), element.repeat(n_frames)).reshape(n_frames, -1)[:, index]
     nuclear = np.einsum("i,tix->tx", labels.numbers, data["positions"].values) if target == "direct" else 0.0
+    positions = torch.as_tensor(data["positions"].values, dtype=torch.float32)
     return DensityTargets(
-        positions=torch.as_tensor(data["positions"].values, dtype=torch.float32),
+        positions=positions,
+        neighbour=neighbours(positions, cutoff),
         x=x,
         metric=metrics(labels, whitened, rows, overlap_weight, folder=folder, memory_gib=memory_gib),
         dipole=torch.as_tensor(nuclear - data["dipole"].values, dtype=torch.float32),

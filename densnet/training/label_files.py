@@ -85,6 +85,9 @@ def by_file(rows: torch.Tensor, counts: Sequence[int]) -> Iterator[tuple[int, to
         rows: into the frames of all files, one file after the other.
         counts: frames of each file.
     """
+    if len(counts) == 1:
+        yield 0, rows
+        return
     start = 0
     for number, count in enumerate(counts):
         own = rows[(rows >= start) & (rows < start + count)] - start

@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_optimizer import SOAP
 from torch import nn
 
 from densnet.errors import DensnetError, Stopped
 from densnet.io.netcdf import write_atomically
 from densnet.models.checkpoint import FORMAT_VERSION, load_content
+from densnet.nn.captured import Captured
 from densnet.training import ranks
 from densnet.training.event_log import EventLog
+from densnet.training.soap import SOAP
 
 CHECKPOINT_FORMAT = "densnet training checkpoint"
 OPTIMIZERS = ("soap", "adam")
@@ -105,10 +106,19 @@ class Training:
         identity: everything that decides the result; a checkpoint of another identity is not used.
         checkpoint: where to keep it.
         log: CSV of validation errors, rewritten at each validation; TensorBoard's events lie beside it.
+        alike: every batch is computed alike, whatever its rows, and from tensors on the model's device; on a GPU it is
+            then captured once (:class:`densnet.nn.captured.Captured`).
     """
 
     def __init__(
-        self, model: nn.Module, settings: LoopSettings, *, identity: Mapping[str, Any], checkpoint: Path, log: Path
+        self,
+        model: nn.Module,
+        settings: LoopSettings,
+        *,
+        identity: Mapping[str, Any],
+        checkpoint: Path,
+        log: Path,
+        alike: bool = False,
     ) -> None:
         self.model, self.settings, self.checkpoint, self.log = model, settings, checkpoint, log
         self.identity = digest(identity)
@@ -119,6 +129,8 @@ class Training:
         self.validations_since_best = 0
         self.step, self.seconds = 0, 0.0
         self.rows: list[dict[str, float]] = []
+        self.alike = alike
+        self._captured: tuple[torch.Tensor, Captured] | None = None
         # of the steps since the last validation
         self.loss_sum, self.loss_count = 0.0, 0
 
@@ -203,6 +215,8 @@ class Training:
     def _differentiate(self, batch: torch.Tensor, loss_of: LossOf) -> float:
         """Return the loss of a batch and leave its gradient in the weights, the same in every process."""
         parameters = list(self.model.parameters())
+        if self.alike and parameters[0].is_cuda and ranks.count() == 1:
+            return self._replayed(batch, loss_of)
         self.optimizer.zero_grad(set_to_none=True)
         rows, loss = ranks.own(batch), parameters[0].new_zeros(())
         if len(rows):
@@ -216,6 +230,23 @@ class Training:
             parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         ranks.add_up([total, *(parameter.grad for parameter in parameters if parameter.grad is not None)])
         return float(total)
+
+    def _replayed(self, batch: torch.Tensor, loss_of: LossOf) -> float:
+        """Do what :meth:`_differentiate` does, captured; the gradients lie where the first replay put them."""
+        parameters = list(self.model.parameters())
+        if self._captured is None:
+            rows = batch.to(parameters[0].device)
+
+            def compute() -> tuple[torch.Tensor]:
+                self.optimizer.zero_grad(set_to_none=True)
+                loss = loss_of(rows, rows)
+                loss.backward(inputs=parameters)
+                return (loss.detach(),)
+
+            self._captured = rows, Captured(compute)
+        rows, replay = self._captured
+        rows.copy_(batch)
+        return float(replay()[0])
 
     def _agree(self) -> None:
         """Take over what the first process found, and its weights: on GPUs rounding might let them drift apart."""
@@ -334,7 +365,7 @@ def signals_collected() -> Iterator[list[int]]:
 def _optimizer(settings: LoopSettings, model: nn.Module) -> torch.optim.Optimizer:
     parameters = list(model.parameters())
     if settings.optimizer == "soap":
-        return SOAP(parameters, lr=settings.learning_rate, betas=(0.95, 0.95), weight_decay=0.0)
+        return SOAP(parameters, lr=settings.learning_rate)
     return torch.optim.AdamW(parameters, lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=1e-6, foreach=True)
 
 

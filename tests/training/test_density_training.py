@@ -42,7 +42,9 @@ def test_loss_is_the_self_energy_and_the_square_of_the_density_error(water_label
     labels = load_labels(water_labels)
     whitened = WhitenedBasis(labels.basis, labels.elements)
     rows = np.array([0, 3])
-    targets = density_targets(labels, whitened, rows, "delta", overlap_weight=7.0, folder=tmp_path, memory_gib=1.0)
+    targets = density_targets(
+        labels, whitened, rows, "delta", cutoff=5.0, overlap_weight=7.0, folder=tmp_path, memory_gib=1.0
+    )
     data = labels.dataset.isel(frame=rows)
     for index in range(2):
         delta_c = data["coefficients"].values[index] - data["prior"].values
@@ -253,7 +255,9 @@ def test_coulomb_matrices_in_a_file_are_those_in_memory(water_labels: Path, tmp_
     whitened = WhitenedBasis(labels.basis, labels.elements)
     rows = labels.frames("validation")
     inside, outside = (
-        density_targets(labels, whitened, rows, "delta", overlap_weight=0.0, folder=tmp_path, memory_gib=gib)
+        density_targets(
+            labels, whitened, rows, "delta", cutoff=5.0, overlap_weight=0.0, folder=tmp_path, memory_gib=gib
+        )
         for gib in (1.0, 0.0)
     )
     assert torch.equal(inside.metric, outside.metric)
@@ -262,4 +266,6 @@ def test_coulomb_matrices_in_a_file_are_those_in_memory(water_labels: Path, tmp_
     energies = inside.error_energy(torch.tensor([2, 0]), nothing[[2, 0]])
     assert energies.tolist() == outside.error_energy(torch.tensor([2, 0]), nothing[[2, 0]]).tolist()
     with pytest.raises(DensnetError, match="do not fit on the disk"):
-        density_targets(labels, whitened, rows, "delta", overlap_weight=0.0, folder=Path("/proc"), memory_gib=0.0)
+        density_targets(
+            labels, whitened, rows, "delta", cutoff=5.0, overlap_weight=0.0, folder=Path("/proc"), memory_gib=0.0
+        )
