@@ -122,7 +122,9 @@ def of_both_models(labels: Labels) -> None:
     weight = training.dipole_weight
     training_step("density", density, lambda rows: density_loss(density, [(frames, frames.train, rows)], weight)[0])
     optimiser("density", density)
-    energy = EnergyModel(EnergyModelSettings(), density.whitened, mean_neighbours=density.mean_neighbours).float().to(GPU)
+    energy = (
+        EnergyModel(EnergyModelSettings(), density.whitened, mean_neighbours=density.mean_neighbours).float().to(GPU)
+    )
     rows = labels.frames("train", 100)
     targets = energy_targets(labels, density.requires_grad_(False), energy, rows, stored=True, device=GPU)
 
