@@ -115,7 +115,7 @@ def work(rule: str, config: Mapping[str, Any], system: str) -> Work:
     n_frames = sum(frames.values())
     steps = round(1000 * (md["thermalise_ps"] + md["production_ps"]) / md["timestep_fs"]) * md["replicas"]
     amounts = {
-        "geometries": n_frames,
+        "geometries": _sampling_steps(config["sampling"], frames),
         "atoms": len(set(numbers)),
         "label_shard": math.ceil(n_frames / min(config["reference"]["shards"], max(n_frames, 1))),
         "labels": n_frames,
@@ -150,6 +150,20 @@ def _frames(config: Mapping[str, Any], system: Mapping[str, Any]) -> dict[str, i
         return {"train": 0, "validation": 0, "test": system["unseen"]}
     budget = system.get("budget", config["sampling"])
     return {split: budget[f"n_{split}"] for split in ("train", "validation", "test")}
+
+
+def _sampling_steps(sampling: Mapping[str, Any], frames: Mapping[str, int]) -> int:
+    """Return the steps of all trajectories that geometries come from, as densnet.reference.sampling lays them out."""
+    candidates = math.ceil((frames["train"] + frames["validation"]) * sampling["candidates_per_frame"])
+    kinds = (
+        (sampling["n_trajectories"], candidates, sampling["interval_fs"]),
+        (sampling["n_test_trajectories"], frames["test"], sampling["test_interval_fs"]),
+    )
+    time = sum(
+        min(count * len(sampling["temperatures"]), taken) * sampling["equilibration_fs"] + taken * interval
+        for count, taken, interval in kinds
+    )
+    return max(round(time / sampling["timestep_fs"]), 1)
 
 
 def _trained_on(config: Mapping[str, Any], system: Mapping[str, Any]) -> list[Mapping[str, Any]]:

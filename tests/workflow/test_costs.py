@@ -14,6 +14,9 @@ from configuration import configuration
 from costs import START_SECONDS, Law, Measurement, Work
 from planned_jobs import PlannedJob
 
+from densnet.molecule import from_smiles
+from densnet.reference.sampling import SamplingSettings, plan_trajectories
+
 ROOT = Path(__file__).parents[2]
 MOLECULES = {"water": "O", "ethanol": "CCO", "ethanethiol": "CCS", "thiophene": "c1ccsc1"}
 
@@ -38,6 +41,15 @@ def test_labels_of_two_molecules_predict_those_of_others_within_30_percent() -> 
 def test_work_counts_functions_and_frames() -> None:
     assert shard("water") == Work(amount=100, size=24)
     assert shard("ethanol", basis="STO-3G") == Work(amount=100, size=21)
+
+
+def test_sampling_is_counted_in_the_steps_that_it_makes() -> None:
+    sampling = {"n_train": 7, "n_validation": 2, "n_test": 3, "temperatures": [300, 500], "n_test_trajectories": 2}
+    systems = {"water": {"smiles": MOLECULES["water"]}}
+    complete = configuration({"run": "x", "systems": systems, "sampling": sampling, "reference": {"shards": 1}})
+    plans = plan_trajectories([from_smiles(MOLECULES["water"])], SamplingSettings(**complete["sampling"]))
+    steps = sum(one.equilibration_steps + one.frames * one.stride for one in plans)
+    assert costs.work("geometries", complete, "water") == Work(amount=steps, size=3)
 
 
 def test_a_power_law_is_found_and_its_error_is_nothing() -> None:

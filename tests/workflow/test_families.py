@@ -143,7 +143,7 @@ def test_costs_are_those_of_each_length_and_of_a_model_of_all() -> None:
     complete = configuration(config())
     shards = {name: costs.work("label_shard", complete, name) for name in complete["systems"]}
     assert [work.size for work in shards.values()] == [94, 178, 346, 514]
-    sizes = {name: costs.work("geometries", complete, name).amount for name in complete["systems"]}
+    sizes = {name: costs.work("labels", complete, name).amount for name in complete["systems"]}
     budget = {name: sum(one["budget"].values()) for name, one in complete["systems"].items() if not one["unseen"]}
     assert budget.items() <= sizes.items()
     trained = [one for one in complete["systems"].values() if not one["unseen"]]
