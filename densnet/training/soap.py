@@ -1,7 +1,7 @@
 """SOAP: Adam in the eigenbasis of Shampoo's preconditioner (Vyas et al., arXiv 2409.11321).
 
-The same steps as those of ``pytorch_optimizer.SOAP``, to rounding, of all weights of one shape at once, and on a GPU
-captured: its network of forty small weights would be a thousand launches (docs/accuracy.md has the times).
+The steps of ``pytorch_optimizer.SOAP``, to rounding, made of all weights of one shape at once and captured on a GPU: one
+after another, the forty small weights of a network are a thousand launches a step (times: docs/accuracy.md).
 """
 
 from __future__ import annotations
