@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -79,7 +80,7 @@ def sweep_figure(table: xr.Dataset, system: str, peers: Sequence[Mapping[str, st
             draw_peers(panel, name, peers)
         panel_letter(panel, "abcdefghijkl"[number])
         panel.set_title(_label(name), fontsize=7.5, loc="right")
-        panel.set_xlabel("training frames" if learning else across.title)
+        panel.set_xlabel("training frames" if learning else textwrap.fill(across.title, 40))
         _scales(panel, ticks, numeric=numeric, learning=learning)
         _heights(panel, logarithmic=learning and name in SHOWN, from_zero=name not in extra)
     legend = {label: handle for panel in grid for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)}
@@ -110,7 +111,8 @@ def _places(table: xr.Dataset, across: Axis) -> tuple[Array, dict[float, str], b
     """Return where each row is drawn, (variant,), what is written there, and whether the places are numbers."""
     values = table[across.keys[0]].values
     texts = [value_text(table, across, row) for row in range(len(values))]
-    numeric = values.dtype.kind in "if"
+    # of keys that move together the first may stand for the others, or not
+    numeric = values.dtype.kind in "if" and len(set(texts)) == len(set(values.tolist()))
     order = {text: float(place) for place, text in enumerate(dict.fromkeys(texts))}
     places = values.astype(float) if numeric else np.array([order[text] for text in texts])
     return places, dict(zip(places.tolist(), texts, strict=True)), numeric
@@ -175,8 +177,9 @@ def _scales(panel: Axes, ticks: dict[float, str], *, numeric: bool, learning: bo
     panel.set_xticks(sorted(ticks), [ticks[place] for place in sorted(ticks)])
     if not numeric:
         panel.set_xlim(min(ticks) - 0.5, max(ticks) + 0.5)
-        if max(map(len, ticks.values())) > 8:
-            panel.tick_params(axis="x", rotation=20)
+        longest = max(map(len, ticks.values()))
+        if longest > 8:
+            panel.tick_params(axis="x", rotation=20 if longest * len(ticks) < 80 else 90)
 
 
 def _heights(panel: Axes, *, logarithmic: bool, from_zero: bool) -> None:

@@ -19,7 +19,7 @@ from densnet.io.netcdf import read_dataset, variable
 from densnet.report.metrics import AT_TEMPERATURE, Metrics, evaluation_metrics, explanation, formatted, read_metrics
 from densnet.report.sources import read_log
 
-METHOD_VERSION: int = 2
+METHOD_VERSION: int = 3
 
 SECONDS = ("training_seconds_density_model", "training_seconds_energy_model", "training_seconds")
 SHOWN = (
@@ -51,8 +51,9 @@ class Axis:
 
     @property
     def title(self) -> str:
-        """The last word of its keys, or as many as tell apart keys that end alike."""
-        return self.keys[0].split(".")[-1].replace("_", " ")
+        """The last words of its keys, each once; of frames no steps."""
+        keys = self.keys[:1] if self.is_frames else self.keys
+        return " / ".join(dict.fromkeys(key.split(".")[-1].replace("_", " ") for key in keys))
 
 
 @dataclass(frozen=True)
@@ -181,10 +182,10 @@ def groups(table: xr.Dataset, axes: Sequence[Axis]) -> dict[tuple[str, ...], np.
 
 
 def value_text(table: xr.Dataset, axis: Axis, row: int) -> str:
-    """Return the value of an axis in a row, a slash between those of several keys that differ; of frames no steps."""
+    """Return the values of an axis in a row with slashes between; of frames no steps, once what both models share."""
     keys = [key for key in axis.keys if key.endswith("n_train") or not axis.is_frames]
-    values = list(dict.fromkeys(str(table[key].values[row]) for key in keys))
-    return " / ".join(value[:-2] if value.endswith(".0") else value for value in values)
+    values = dict.fromkeys((key.split(".")[-1], str(table[key].values[row])) for key in keys)
+    return " / ".join(value[:-2] if value.endswith(".0") else value for _, value in values)
 
 
 def mean_rows(table: xr.Dataset) -> tuple[list[str], list[list[str]]]:

@@ -1,6 +1,6 @@
 """SOAP: Adam in the eigenbasis of Shampoo's preconditioner (Vyas et al., arXiv 2409.11321).
 
-The steps of ``pytorch_optimizer.SOAP``, to rounding, made of all weights of one shape at once and captured on a GPU: one
+The steps of ``pytorch_optimizer.SOAP``, to rounding, for all weights of one shape at once and captured on a GPU. One
 after another, the forty small weights of a network are a thousand launches a step (times: docs/accuracy.md).
 """
 

@@ -20,8 +20,8 @@ from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_dataset
 from densnet.report.peer_table import PeerRow
 from densnet.report.style import read_picture
-from densnet.report.sweep_figures import abscissa, draw_peers, sweep_figures
-from densnet.report.sweep_table import Axis, mean_rows, read_plan, sweep_table
+from densnet.report.sweep_figures import _places, abscissa, draw_peers, sweep_figures
+from densnet.report.sweep_table import Axis, axes_of, mean_rows, read_plan, sweep_table, value_text
 
 N_TRAIN, TARGETS, SEEDS = (25, 50, 100), ("delta", "direct"), (1, 2, 3)
 BOTH = ("density_model.training.", "energy_model.training.")
@@ -162,6 +162,30 @@ def test_other_keys_are_drawn_against_their_own_values(plan: Path) -> None:
     (shown,) = sweep_figures(table)
     assert shown.title == "Errors against target"
     assert "density_model.target" in shown.caption
+
+
+def test_variants_that_share_some_of_their_values_stay_apart(plan: Path) -> None:
+    """Architectures differ in one number or another; the first of them alone, or their set, would mix them up."""
+    table = sweep_table(read_plan(plan)).isel(variant=slice(0, 3))
+    keys = [
+        "energy_model.architecture.channels",
+        "energy_model.architecture.l_density",
+        "energy_model.architecture.l_max",
+    ]
+    for key, values in zip(keys, ([32, 32, 32], [2, 3, 3], [3, 3, 2]), strict=True):
+        table[key] = ("variant", values)
+    table = table.assign_attrs(axes=json.dumps([{"name": "a", "keys": keys}]))
+    header, rows = mean_rows(table)
+    assert header[1] == "channels / l density / l max"
+    assert [row[1] for row in rows] == ["32 / 2 / 3", "32 / 3 / 3", "32 / 3 / 2"]
+    places, ticks, numeric = _places(table, axes_of(table)[0])
+    assert not numeric and len(set(places.tolist())) == len(ticks) == 3
+
+
+def test_what_both_models_share_is_written_once(plan: Path) -> None:
+    table = sweep_table(read_plan(plan)).isel(variant=slice(0, 1))
+    both = Axis("training.seed", ("density_model.training.seed", "energy_model.training.seed"))
+    assert (both.title, value_text(table, both, 0)) == ("seed", "1")
 
 
 def test_numbers_of_frames_come_first_and_seeds_last() -> None:

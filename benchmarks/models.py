@@ -1,8 +1,9 @@
-"""Processor time of density models: coefficients of one molecule, and each of 64 together (docs/accuracy.md).
+"""Processor time of models: densities of one molecule, and each of 64 together; energy, forces and dipole of one.
 
-python benchmarks/density_models.py EVALUATION.nc MODEL.pt [MODEL.pt ...]
+python benchmarks/models.py EVALUATION.nc MODEL.pt [MODEL.pt ...]
 
-The molecules are those of the evaluation. The models take turns, one thread; the least of four rounds is shown.
+The molecules are those of the evaluation; energies are recorded, as dynamics do. The models take turns, one thread; the
+least of four rounds is shown, and the number of weights of either network (docs/accuracy.md).
 """
 
 from __future__ import annotations
@@ -35,17 +36,21 @@ def main(evaluation: Path, paths: list[Path]) -> None:
     data = read_dataset(evaluation, stage="evaluate", variables=("numbers", "positions"))
     numbers, positions = data["numbers"].values, np.resize(data["positions"].values, (BATCH, data.sizes["atom"], 3))
     models = [load_ensemble(path) for path in paths]
+    first = torch.as_tensor(positions[:1])
     for model in models:
         model.member_coefficients(numbers, positions)
-    best = np.full((len(models), 2), np.inf)
+        model.members[0].record()(model.elements_of(numbers), first)
+    best = np.full((len(models), 3), np.inf)
     for _ in range(ROUNDS):
         for model, least in zip(models, best, strict=True):
             one = min(milliseconds(model.member_coefficients, numbers, positions[:1]) for _ in range(5))
             each = milliseconds(model.member_coefficients, numbers, positions) / BATCH
-            least[:] = np.minimum(least, (one, each))
-    for path, model, (one, each) in zip(paths, models, best, strict=True):
-        weights = sum(parameter.numel() for parameter in model.members[0].density.parameters())
-        print(f"{one:6.2f} ms   {each:5.2f} ms of {BATCH}   {weights} weights   {path}")
+            energy = min(milliseconds(model.members[0], model.elements_of(numbers), first) for _ in range(5))
+            least[:] = np.minimum(least, (one, each, energy))
+    for path, model, (one, each, energy) in zip(paths, models, best, strict=True):
+        networks = (model.members[0].density, model.members[0].energy)
+        weights = " and ".join(str(sum(p.numel() for p in network.parameters())) for network in networks)
+        print(f"density {one:6.2f} ms, {each:5.2f} of {BATCH}   all {energy:6.2f} ms   {weights} weights   {path}")
 
 
 if __name__ == "__main__":
