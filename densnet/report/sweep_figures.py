@@ -174,12 +174,13 @@ def _scales(panel: Axes, ticks: dict[float, str], *, numeric: bool, learning: bo
     if learning:
         panel.set_xscale("log")
     panel.xaxis.set_minor_locator(NullLocator())
-    panel.set_xticks(sorted(ticks), [ticks[place] for place in sorted(ticks)])
+    panel.set_xticks(sorted(ticks), texts := [ticks[place] for place in sorted(ticks)])
     if not numeric:
         panel.set_xlim(min(ticks) - 0.5, max(ticks) + 0.5)
-        longest = max(map(len, ticks.values()))
+        longest = max(map(len, texts))
         if longest > 8:
-            panel.tick_params(axis="x", rotation=20 if longest * len(ticks) < 80 else 90)
+            slope = 20 if longest * len(texts) < 80 else 90
+            panel.set_xticks(sorted(ticks), texts, rotation=slope, ha="right", va="center", rotation_mode="anchor")
 
 
 def _heights(panel: Axes, *, logarithmic: bool, from_zero: bool) -> None:
