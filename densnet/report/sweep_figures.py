@@ -163,7 +163,9 @@ def draw_peers(panel: Axes, name: str, peers: Sequence[Mapping[str, str]]) -> No
 
 
 def _averaged(places: Array, values: Array) -> tuple[Array, Array, Array]:
-    """Return the places, ascending, with mean and standard deviation of the values at each."""
+    """Return the places, ascending, with mean and standard deviation of the values at each; of those that are known."""
+    known = np.isfinite(values)
+    places, values = places[known], values[known]
     x = np.unique(places)
     at = [values[places == place] for place in x]
     return x, np.array([v.mean() for v in at]), np.array([v.std(ddof=1) if len(v) > 1 else 0.0 for v in at])
@@ -177,9 +179,8 @@ def _scales(panel: Axes, ticks: dict[float, str], *, numeric: bool, learning: bo
     panel.set_xticks(sorted(ticks), texts := [ticks[place] for place in sorted(ticks)])
     if not numeric:
         panel.set_xlim(min(ticks) - 0.5, max(ticks) + 0.5)
-        longest = max(map(len, texts))
-        if longest > 8:
-            slope = 20 if longest * len(texts) < 80 else 90
+        if max(map(len, texts)) > 8:
+            slope = 30 if len(texts) <= 6 else 90
             panel.set_xticks(sorted(ticks), texts, rotation=slope, ha="right", va="center", rotation_mode="anchor")
 
 
