@@ -24,9 +24,9 @@ class SOAP(torch.optim.Optimizer):
     """Weights W of several axes, gradients G.
 
     Each axis has a covariance C ← β C + (1 - β) G Gᵀ, G with that axis first and the others as one, and an orthogonal
-    Q of its eigenvectors. G' is G in these bases, and M' the mean M ← β₁ M + (1 - β₁) G. With V ← β₂ V + (1 - β₂) G'²,
+    Q of its eigenvectors. G' is G in these bases, and M' the mean M ← β M + (1 - β) G. With V ← β V + (1 - β) G'²,
 
-        W ← W - η b M' / (√V + ε), taken back from the bases,   b = √(1 - β₂ᵗ) / (1 - β₁ᵗ).
+        W ← W - η b M' / (√V + ε), taken back from the bases,   b = 1 / √(1 - βᵗ).
 
     Every tenth step Q ← the orthogonal factor of C Q, its columns sorted by Qᵀ C Q, and V with them. Vectors are
     left to Adam. The first step only measures C.
@@ -34,7 +34,7 @@ class SOAP(torch.optim.Optimizer):
     Args:
         parameters: the weights.
         lr: η.
-        beta: β = β₁ = β₂.
+        beta: β, one for all means.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, beta: float = 0.95) -> None:
@@ -65,7 +65,7 @@ class SOAP(torch.optim.Optimizer):
         if t == 0:
             self._begin()
         else:
-            self.step_size.fill_(group["lr"] * (1 - beta**t) ** 0.5 / (1 - beta**t))
+            self.step_size.fill_(group["lr"] / (1 - beta**t) ** 0.5)
             self._move()
             if t % REFRESH_EVERY == 0:
                 self._refresh()
@@ -84,12 +84,8 @@ class SOAP(torch.optim.Optimizer):
                 state[f"basis_{axis}"] = vectors.flip(2).to(covariance)
 
     def _move(self) -> None:
-        """Update the weights and all means."""
-        if not self.step_size.is_cuda:
-            self._update()
-            return
-        if self._captured is None and self.param_groups[0]["step"] < REFRESH_EVERY:
-            # the first of them really run: what the libraries need is there when the rest is captured
+        """Update the weights and all means, on a GPU captured once the libraries are ready from some real updates."""
+        if not self.step_size.is_cuda or self.param_groups[0]["step"] < REFRESH_EVERY:
             self._update()
             return
         self._captured = self._captured or Captured(self._update, rehearsals=0)
