@@ -173,9 +173,9 @@ class Training:
                         self._validate(validate, selection, (self.seconds - before) / (self.step - begin))
                         events.add(self.rows[-1])
                     self._agree()
-                    if time.monotonic() - saved > self.settings.checkpoint_seconds and self.step < self.settings.steps:
-                        self._save()
-                        saved = time.monotonic()
+                if time.monotonic() - saved > self.settings.checkpoint_seconds and self.step < self.settings.steps:
+                    self._save()
+                    saved = time.monotonic()
         if ranks.is_first():
             self._load_parameters(self.best)
         ranks.take_from_first(list(self.model.parameters()))
