@@ -51,7 +51,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 DefMemPerCPU=500
 SchedulerParameters=batch_sched_delay=0,sched_interval=2
-MinJobAge=3600
+MinJobAge=86400
 KillWait=20
 ReturnToService=2
 SlurmdTimeout=10
