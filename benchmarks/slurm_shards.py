@@ -88,10 +88,10 @@ def kill_some(on: Cluster, chosen: dict[int, float], over: threading.Event) -> N
                 del left[job.shard]
 
 
-def label(folder: Path, on: Cluster, shards: int, at_once: int) -> float:
-    """Run the workflow up to the labels and return the seconds that it took."""
-    (folder / "config.yaml").write_text(yaml.safe_dump(configuration(shards)))
-    command = [sys.executable, ROOT / "workflow" / "launch.py", "results/shards/water/labels.nc"]
+def through_cluster(folder: Path, on: Cluster, content: dict[str, object], target: str, at_once: int) -> float:
+    """Make the workflow's target with a configuration, so many jobs in the queue, and return the seconds it took."""
+    (folder / "config.yaml").write_text(yaml.safe_dump(content))
+    command = [sys.executable, ROOT / "workflow" / "launch.py", target]
     command += ["--snakefile", ROOT / "workflow" / "Snakefile", "--jobs", str(at_once)]
     command += ["--profile", ROOT / "profiles" / "slurm", "--workflow-profile", ROOT / "profiles" / "slurm-ci"]
     started = time.monotonic()
@@ -120,7 +120,8 @@ def main() -> None:
         killer = threading.Thread(target=kill_some, args=(on, chosen, over))
         killer.start()
         try:
-            seconds = label(folder, on, options.shards, options.at_once)
+            target = "results/shards/water/labels.nc"
+            seconds = through_cluster(folder, on, configuration(options.shards), target, options.at_once)
         finally:
             over.set()
             killer.join()

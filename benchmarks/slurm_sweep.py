@@ -8,43 +8,22 @@ the tests (tests/workflow/toy.yaml), for the cluster is the question here and no
 from __future__ import annotations
 
 import csv
-import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
+from math import prod
 from pathlib import Path
 
 import yaml
+from slurm_shards import ROOT, cluster, missing, through_cluster
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "slurm"))
-
-from cluster import Cluster, cluster, missing  # noqa: E402
-
-SWEEP = {
+SWEEP: dict[str, list[object]] = {
     "architecture.channels": [2, 4, 6, 8],
     "density_model.architecture.layers": [1, 2, 3],
     "density_model.target": ["delta", "direct"],
     "training.seed": [1, 2, 3],
 }
 AT_ONCE = 4
-
-
-def sweep(folder: Path, on: Cluster) -> float:
-    """Run the sweep through the cluster and return the seconds that it took."""
-    toy = yaml.safe_load((ROOT / "tests" / "workflow" / "toy.yaml").read_text())
-    (folder / "config.yaml").write_text(yaml.safe_dump(toy | {"sweep": SWEEP}))
-    command = [sys.executable, ROOT / "workflow" / "launch.py", "sweep", "--snakefile", ROOT / "workflow" / "Snakefile"]
-    command += ["--profile", ROOT / "profiles" / "slurm", "--workflow-profile", ROOT / "profiles" / "slurm-ci"]
-    started = time.monotonic()
-    with (folder / "launcher.txt").open("w") as output:
-        status = subprocess.run(
-            [*command, "--jobs", str(AT_ONCE)], cwd=folder, env=on.environment, stdout=output, stderr=subprocess.STDOUT
-        )
-    if status.returncode:
-        sys.exit((folder / "launcher.txt").read_text())
-    return time.monotonic() - started
 
 
 def rule_of(comment: str) -> str:
@@ -56,9 +35,10 @@ def main() -> None:
     """Run the sweep and print what jobs it took and what its table holds."""
     if lacking := missing():
         sys.exit(f"slurm_sweep: {', '.join(lacking)} missing; on Debian, as root: apt-get install slurm-wlm munge")
+    toy = yaml.safe_load((ROOT / "tests" / "workflow" / "toy.yaml").read_text())
     with tempfile.TemporaryDirectory() as name, cluster() as on:
         folder = Path(name)
-        seconds = sweep(folder, on)
+        seconds = through_cluster(folder, on, toy | {"sweep": SWEEP}, "sweep", AT_ONCE)
         jobs = on.jobs().values()
         with (folder / "results" / "toy" / "sweep.csv").open() as table:
             rows = list(csv.DictReader(table))
@@ -67,6 +47,8 @@ def main() -> None:
         print(f"  {count:4d} {rule} {state}")
     settings = {tuple(row[key] for key in row if key.startswith(("density_model.", "energy_model."))) for row in rows}
     print(f"sweep.csv: {len(rows)} rows, {len(settings)} different combinations")
+    if not len(rows) == len(settings) == prod(map(len, SWEEP.values())):
+        sys.exit("slurm_sweep: a combination is missing or there twice")
 
 
 if __name__ == "__main__":
