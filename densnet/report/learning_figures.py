@@ -40,7 +40,7 @@ def _learning(sources: Sources, log: Mapping[str, Array], name: str) -> Picture:
     columns = [column for column in log if column == "train_loss" or column.startswith("validation_")]
     if not columns:
         raise DensnetError(f"{name}: the log has no train_loss nor validation_* column, found {list(log)}; train again")
-    figure = new_figure(min(3.3 * len(columns), 10.0), 2.9)
+    figure = new_figure(3.2 * len(columns), 2.9)
     panels = np.atleast_1d(figure.subplots(1, len(columns)))
     for number, (axes, column) in enumerate(zip(panels, columns, strict=True)):
         known = np.isfinite(log[column]) & (log[column] > 0) & (log["step"] > 0)
