@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 STARTING_FRAMES = 8
 """Frames that dynamics of an unseen length start from."""
 NAMED_UNITS = ("thiophene",)
 """Repeat units that are keys of a system: {thiophene: 3} is {oligomer: thiophene, units: 3}."""
-CHAIN_KEYS = ("sizes", "extrapolate", "basis_from", "units", *NAMED_UNITS)
+OF_SIZES = ("extrapolate", "basis_from", "replicas")
+"""Keys of a system that are only there beside ``sizes``."""
+CHAIN_KEYS = ("sizes", *OF_SIZES, "units", *NAMED_UNITS)
 
 
 def impossible_families(config: Mapping[str, Any]) -> Iterator[str]:
@@ -24,11 +27,14 @@ def impossible_families(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"{where}.oligomer: expected either units or sizes beside it, found {found}"
         elif "oligomer" not in system and (stray := [key for key in CHAIN_KEYS if key in system and key not in named]):
             yield f"{where}.{stray[0]}: expected only beside oligomer, which names the repeat unit; add it"
-        elif "sizes" not in system and (stray := [key for key in ("extrapolate", "basis_from") if key in system]):
+        elif "sizes" not in system and (stray := [key for key in OF_SIZES if key in system]):
             yield f"{where}.{stray[0]}: expected only beside sizes, the lengths that are learned from; add them"
         elif "basis_from" in system and str(system["basis_from"]) not in system["sizes"]:
             sizes = ", ".join(system["sizes"])
             yield f"{where}.basis_from: expected one of the sizes {sizes}, found {system['basis_from']}"
+        elif strange := [n for n in system.get("replicas", {}) if n not in _lengths(system)]:
+            known = ", ".join(_lengths(system))
+            yield f"{where}.replicas: expected lengths among {known}, found {strange[0]}"
         elif ("oligomer" in system or named) and (other := [key for key in ("smiles", "xyz") if key in system]):
             yield f"{where}: expected one of smiles, xyz and oligomer, found {other[0]} and {['oligomer', *named][-1]}"
 
@@ -37,7 +43,8 @@ def expanded(config: dict[str, Any]) -> dict[str, Any]:
     """Return the configuration with a system for each length, and ``families``: which lengths belong together.
 
     A length's system has what its family says, and besides: ``units``; ``family``; ``key``, its own in config.yaml;
-    ``budget``, what of ``sampling`` is its own; ``unseen``, the frames that an unseen length is judged by, or 0.
+    ``budget``, what of ``sampling`` is its own; ``unseen``, the frames that an unseen length is judged by, or 0; and
+    ``replicas``, if those of its dynamics are its own.
     """
     systems: dict[str, Any] = {}
     families: dict[str, Any] = {}
@@ -79,9 +86,13 @@ def say_what_is_trained(config: Mapping[str, Any]) -> None:
                 )
 
 
+def _lengths(family: Mapping[str, Any]) -> list[str]:
+    return list(dict.fromkeys([*family["sizes"], *family.get("extrapolate", {})]))
+
+
 def _length(name: str, family: Mapping[str, Any], n: int) -> dict[str, Any]:
     trained = str(n) in family["sizes"]
-    rest = {key: value for key, value in family.items() if key not in ("sizes", "extrapolate", "basis_from")}
+    rest = {key: value for key, value in family.items() if key not in ("sizes", *OF_SIZES, "labels")}
     start = {"n_train": STARTING_FRAMES, "n_validation": 0, "n_test": 0}
     system = rest | {
         "units": n,
@@ -90,7 +101,11 @@ def _length(name: str, family: Mapping[str, Any], n: int) -> dict[str, Any]:
         "budget": family["sizes"][str(n)] if trained else start,
         "unseen": 0 if trained else family["extrapolate"][str(n)],
     }
-    return system | ({"labels": f"{family['labels']}/{n}"} if "labels" in family else {})
+    if str(n) in family.get("replicas", {}):
+        system["replicas"] = family["replicas"][str(n)]
+    # What an unseen length is judged by comes from the model's own dynamics, and may be labelled here.
+    folder = f"{family['labels']}/{n}" if "labels" in family else None
+    return system | ({"labels": folder} if folder and (trained or Path(folder).is_dir()) else {})
 
 
 def frames_of(config: Mapping[str, Any], system: Mapping[str, Any]) -> int:

@@ -95,6 +95,8 @@ def _refused_keys(axis: Axis, config: Mapping[str, Any], rules: Mapping[str, Any
             for name in config["systems"]:
                 if not depends("metrics", key, labels_given=labels_given(config, name)):
                     yield f"{where}: changes nothing for systems.{name}, whose labels are given"
+                elif key == "md.replicas" and "replicas" in config["systems"][name]:
+                    yield f"{where}: changes nothing for systems.{name}, which has its own number of replicas"
 
 
 def _unknown_key(key: str, rules: Mapping[str, Any]) -> str:

@@ -170,8 +170,9 @@ class Places:
             KeyError: no such place.
         """
         found = changed(self.config, self._values_at(place))
-        own = found["systems"].get(system_of(place), {}).get("budget", {})
-        return found | {"sampling": found["sampling"] | own}
+        own = found["systems"].get(system_of(place), {})
+        replicas = {"replicas": own["replicas"]} if "replicas" in own else {}
+        return found | {"sampling": found["sampling"] | own.get("budget", {}), "md": found["md"] | replicas}
 
 
 def system_of(place: str) -> str:

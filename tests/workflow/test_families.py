@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,13 @@ def test_a_lone_chain(system: dict[str, Any]) -> None:
         ({"oligomer": None}, {}, ["systems.pt.sizes: expected only beside oligomer"]),
         ({"sizes": None, "units": 2}, {}, ["systems.pt.extrapolate: expected only beside sizes"]),
         ({"basis_from": 3}, {}, ["systems.pt.basis_from: expected one of the sizes 1, 2, 4, found 3"]),
+        ({"replicas": {3: 8}}, {}, ["systems.pt.replicas: expected lengths among 1, 2, 4, 6, found 3"]),
+        ({"replicas": {2: 0}}, {}, ["systems.pt.replicas.2", "at least 1"]),
+        (
+            {"replicas": {2: 8}},
+            {"sweep": {"md.replicas": [2, 4]}},
+            ["sweep.md.replicas: changes nothing for systems.pt/2, which has its own number of replicas"],
+        ),
         ({"smiles": "C"}, {}, ["systems.pt: expected one of smiles, xyz and oligomer, found smiles and oligomer"]),
         ({"oligomer": "CC"}, {}, ["systems.pt", "exactly two attachment points", "'CC' with 0"]),
         ({"oligomer": "*CC"}, {}, ["systems.pt", "exactly two attachment points", "with 1"]),
@@ -120,7 +128,7 @@ def test_a_mistake_is_one_line(system: dict[str, Any], more: dict[str, Any], sai
     with pytest.raises(ConfigurationError) as caught:
         configuration(config(system, **more))
     first = str(caught.value).splitlines()[0]
-    assert len(set(str(caught.value).splitlines())) == (1 if system.get("labels") is None else 4)
+    assert len(set(str(caught.value).splitlines())) == (1 if system.get("labels") is None else 3)
     for words in said:
         assert words in first
 
@@ -150,6 +158,14 @@ def test_costs_are_those_of_each_length_and_of_a_model_of_all() -> None:
     atoms = sum(one["budget"]["n_train"] * (7 * one["units"] + 2) for one in trained)
     mean = round(atoms / sum(one["budget"]["n_train"] for one in trained))
     assert {costs.work("density_model", complete, name).size for name in complete["systems"]} == {mean}
+
+
+def test_a_length_may_have_its_own_number_of_replicas() -> None:
+    complete = configuration(config({"replicas": {6: 12}}, md={"peer": False, "replicas": 4}))
+    places = Places(complete)
+    assert [places.config_at(f"pt/{n}")["md"]["replicas"] for n in (1, 2, 4, 6)] == [4, 4, 4, 12]
+    one, other = (costs.work("trajectory", places.config_at(f"pt/{n}"), f"pt/{n}").amount for n in (4, 6))
+    assert other == 3 * one
 
 
 def test_the_study_of_polythiophene_is_good() -> None:
@@ -237,3 +253,13 @@ def test_jobs_of_a_family_whose_labels_are_given(labels: Path, tmp_path: Path) -
     assert f"--shards {labels}/6/orbitals.nc --geometries {labels}/6/geometries.nc" in fit
     (drawn,) = (line for line in lines if "densnet chains" in line)
     assert f"--geometries {labels}/1/geometries.nc {labels}/2/geometries.nc {labels}/4/geometries.nc results/" in drawn
+
+
+@pytest.mark.slow
+def test_an_unseen_length_that_given_labels_lack_is_labelled_here(labels: Path, tmp_path: Path) -> None:
+    shutil.rmtree(labels / "6")
+    counts, lines = planned(tmp_path, given(labels) | {"reference": {"shards": 1}})
+    assert (counts["geometries"], counts["frames"], counts["label_shard"], counts["labels"]) == (1, 1, 1, 4)
+    assert "atoms" not in counts
+    (fit,) = (line for line in lines if "densnet fit " in line and "results/f/pt/6" in line)
+    assert f"--shards results/f/pt/6/shards/0.nc --geometries results/f/pt/6/frames.nc --atoms {labels}/2/atoms" in fit

@@ -52,6 +52,8 @@ FIGURES = [
 def given_file(stage, name):
     """Return the file of given labels that a system has instead of a stage's own, None if there is none."""
     own = config["systems"][name]
+    if stage == "atoms" and "family" in own:
+        own = config["systems"][one_of(config, own["family"])]
     # the given geometries of an unseen length are those that are judged by, not those that dynamics starts from
     if "labels" not in own or (stage == "geometries" and own.get("unseen")):
         return None
@@ -325,9 +327,10 @@ def labelled_unseen():
     return [name for name in labelled_here() if config["systems"][name].get("unseen")]
 
 
-def of_every_labelled_home(stage, paths):
-    """Return the paths for each place that has a stage's files for labels that are made here."""
-    return expand(paths, system=homes(stage, labelled_here()))
+def of_every_home_of_atoms(paths):
+    """Return the paths for each place that has free atoms: a family has them once, of given labels they are given."""
+    lacking = [name for name in labelled_here() if not given_file("atoms", name)]
+    return expand(paths, system=homes("atoms", lacking))
 
 
 def of_every_sampled_system(paths):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,26 @@ def one_line(error: BaseException) -> str:
     telling = [line for line in lines if not line.startswith(noise)]
     text = (telling or lines or [type(error).__name__])[0]
     return text[:300]
+
+
+@contextlib.contextmanager
+def shared_integrals(psi4: Any) -> Iterator[None]:
+    """Let all wave functions that are made inside, of one molecule and level, use the first one's fitted integrals."""
+    initialize = psi4.core.HF.initialize_jk
+    first: list[Any] = []
+
+    def take_over(self: Any, memory: int, jk: Any = None) -> None:
+        if first:
+            self.set_jk(first[0])
+            return
+        initialize(self, memory, jk)
+        first.append(self.jk())
+
+    psi4.core.HF.initialize_jk = take_over
+    try:
+        yield
+    finally:
+        psi4.core.HF.initialize_jk = initialize
 
 
 def scf_gradient(psi4: Any, level: dict[str, Any], mol: Any, two_grids: bool) -> tuple[np.ndarray, Any]:
@@ -66,7 +87,8 @@ def label_frame(
     try:
         mol = molecule(psi4, numbers, positions, job["charge"], job["multiplicity"])
         try:
-            gradient, wavefunction = scf_gradient(psi4, level, mol, needs_grid)
+            with shared_integrals(psi4):
+                gradient, wavefunction = scf_gradient(psi4, level, mol, needs_grid)
         except Exception:
             # The small grid must never be the reason why a frame fails.
             if not needs_grid:
