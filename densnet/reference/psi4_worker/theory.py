@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-
 SCREENING = 1e-9
 """Integrals and values of orbitals on the grid below this are not made (Psi4's own: 1e-12). Of four thiophene units it
-changes the energy by 1e-4 meV and forces by 0.01 meV/Angstrom, less than an SCF leaves, and saves a quarter of the time."""
+changes the energy by 1e-4 meV and forces by 0.01 meV/Angstrom, less than an SCF leaves; it saves a quarter of the time."""
 
 
 class Shell(NamedTuple):
