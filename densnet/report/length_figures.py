@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from densnet.report.style import FLOOR, MODEL, Picture, new_figure, panel_letter, picture, style
+from densnet.report.style import FLOOR, MODEL, Picture, logarithmic_heights, new_figure, panel_letter, picture, style
 
 COLOURS = (MODEL, "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 PANELS = (
@@ -42,7 +42,7 @@ def _lengths(table: xr.Dataset, name: str) -> Picture:
         trained = own["units"].values[own["trained"].values == 1]
         if len(trained):
             axes.axvspan(trained.min() - 0.4, trained.max() + 0.4, color="#0072B2", alpha=0.10, lw=0)
-        axes.set_yscale("log")
+        logarithmic_heights(axes)
         axes.set_xlabel("units n")
         axes.set_ylabel(label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_atomically
@@ -81,6 +82,20 @@ def new_figure(width: float, height: float) -> Figure:
 def panel_letter(axes: Axes, letter: str) -> None:
     """Write (a), (b) ... above the upper left corner."""
     axes.set_title(f"({letter})", loc="left", fontweight="bold")
+
+
+def logarithmic_heights(axes: Axes) -> None:
+    """Make the y axis logarithmic, with ticks in plain decimals that are close enough for what is drawn so far."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    subs: tuple[float, ...] = (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8)
+    if high > 10 * low:
+        subs = (1, 2, 5)
+    elif high > 3 * low:
+        subs = (1, 1.5, 2, 3, 4, 5, 6, 7, 8)
+    axes.yaxis.set_major_locator(LogLocator(subs=subs))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def picture(figure: Figure, name: str, title: str, caption: str) -> Picture:

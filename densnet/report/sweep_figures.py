@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
+from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
@@ -21,6 +21,7 @@ from densnet.report.style import (
     PRIOR,
     TRUE,
     Picture,
+    logarithmic_heights,
     new_figure,
     panel_letter,
     picture,
@@ -186,11 +187,7 @@ def _scales(panel: Axes, ticks: dict[float, str], *, numeric: bool, learning: bo
 
 def _heights(panel: Axes, *, logarithmic: bool, from_zero: bool) -> None:
     if logarithmic:
-        panel.set_yscale("log")
-        low, high = panel.get_ylim()
-        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high > 10 * low else (1, 1.5, 2, 3, 4, 5, 6, 7, 8)))
-        panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        panel.yaxis.set_minor_formatter(NullFormatter())
+        logarithmic_heights(panel)
     elif from_zero:
         panel.set_ylim(bottom=0)
 
