@@ -9,7 +9,7 @@ from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.oligomer import VARIABLES
 
-METHOD_VERSION: int = 1
+METHOD_VERSION: int = 2
 
 CARRIED = ("molecule", "charge", "multiplicity", "smiles", "oligomer", "units")
 """Attributes of the sampled geometries that stay true."""
@@ -17,6 +17,9 @@ CARRIED = ("molecule", "charge", "multiplicity", "smiles", "oligomer", "units")
 
 def trajectory_frames(trajectory: xr.Dataset, geometries: xr.Dataset, n_test: int) -> xr.Dataset:
     """Return ``n_test`` frames, evenly spread over replicas and time, as a ``geometries.nc`` has them, all "test".
+
+    Replicas are laid end to end, r of R begun at the share r / R of its time T, and every so many frames one is taken; begun
+    all at zero, n of n replicas would give n frames of one moment.
 
     Args:
         trajectory: outcome of "md".
@@ -36,6 +39,7 @@ def trajectory_frames(trajectory: xr.Dataset, geometries: xr.Dataset, n_test: in
         raise DensnetError(f"n_test: expected 1 to {total}, as many as the trajectory has frames, got {n_test}")
     rows = ((np.arange(n_test) + 0.5) * total / n_test).astype(int)
     replica, step = np.divmod(rows, len(times))
+    step = (step + replica * len(times) // trajectory.sizes["replica"]) % len(times)
     positions = trajectory["positions"].values.astype(np.float64)[replica, step]
     weights = trajectory["masses"].values / trajectory["masses"].values.sum()
     positions = positions - np.einsum("i,tix->tx", weights, positions)[:, None]

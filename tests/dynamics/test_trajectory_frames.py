@@ -41,14 +41,23 @@ def test_frames_are_spread_over_replicas_and_time(files: tuple[Path, Path], tmp_
     frames(trajectory=trajectory, geometries=geometries, n_test=6, output=tmp_path / "f.nc")
     found = read_dataset(tmp_path / "f.nc", stage="sample", variables=("unit", "distance_to_train"))
     assert found["trajectory"].values.tolist() == [0, 0, 1, 1, 2, 2]
-    assert found["time"].values.tolist() == [2, 7, 2, 7, 2, 7]
+    assert found["time"].values.tolist() == [2, 7, 5, 0, 8, 3]
     assert set(found["split"].values) == {"test"}
     assert (found.attrs["charge"], found.attrs["oligomer"]) == (0, "*O*")
     moved = read_dataset(trajectory, stage="md")
-    shift = found["positions"].values[3] - moved["positions"].values[1, 7]
+    shift = found["positions"].values[3] - moved["positions"].values[1, 0]
     np.testing.assert_allclose(shift, np.broadcast_to(shift[0], (3, 3)), atol=1e-6)
     centre = ase.data.atomic_masses[NUMBERS] @ found["positions"].values[3]
     np.testing.assert_allclose(centre, 0, atol=1e-5)
+
+
+def test_one_frame_of_each_replica_is_not_always_its_first(files: tuple[Path, Path], tmp_path: Path) -> None:
+    trajectory, geometries = files
+    for n_test, times in ((3, [5, 8, 1]), (30, None)):
+        frames(trajectory=trajectory, geometries=geometries, n_test=n_test, output=tmp_path / "f.nc")
+        found = read_dataset(tmp_path / "f.nc", stage="sample")
+        assert len(set(zip(found["trajectory"].values, found["time"].values, strict=True))) == n_test
+        assert times is None or found["time"].values.tolist() == times
 
 
 def test_more_frames_than_there_are_and_another_molecule(files: tuple[Path, Path], tmp_path: Path) -> None:
