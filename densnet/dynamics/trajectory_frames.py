@@ -18,8 +18,8 @@ CARRIED = ("molecule", "charge", "multiplicity", "smiles", "oligomer", "units")
 def trajectory_frames(trajectory: xr.Dataset, geometries: xr.Dataset, n_test: int) -> xr.Dataset:
     """Return ``n_test`` frames, evenly spread over replicas and time, as a ``geometries.nc`` has them, all "test".
 
-    Replicas are laid end to end, r of R begun at the share r / R of its time T, and every so many frames one is taken; begun
-    all at zero, n of n replicas would give n frames of one moment.
+    Replicas are laid end to end, r of R begun at the share r / R of its time T, and every so many frames one is
+    taken; begun all at zero, n of n replicas would give n frames of one moment.
 
     Args:
         trajectory: outcome of "md".
