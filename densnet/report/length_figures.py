@@ -49,7 +49,7 @@ def _lengths(table: xr.Dataset, name: str) -> Picture:
         axes.grid(which="both")
         panel_letter(axes, "abcd"[number])
         if number == 0:
-            axes.legend()
+            figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=len(models) + 1)
     frames = ", ".join(f"{n} of n = {u}" for n, u in zip(own["n_test"].values, own["units"].values, strict=True))
     caption = (
         f"{name}: errors against the length of the chain. Shaded: the lengths that {models[0]} was trained on. "
