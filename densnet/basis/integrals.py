@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 from scipy.special import gamma
 
 from densnet.basis import point_values
@@ -26,6 +27,8 @@ Numbers = Sequence[int] | NDArray[np.integer]
 
 BLOCK_BYTES = 128 * 2**20
 """Most memory that one block of three-centre integrals or of grid values may take."""
+NEGLIGIBLE = 1e-12
+"""Products of two orbital functions that weigh less than this in a density, and values of functions, are left out."""
 FEW = 4
 """So many vectors are expanded one by one; more of them together, by PySCF's grid values of all functions."""
 
@@ -148,7 +151,8 @@ def three_center(
 ) -> Array:
     """Return b_k = Σ_mn (k|mn) D_mn, (k,), in hartree.
 
-    The integrals are made and used a block of auxiliary shells at a time, at most :data:`BLOCK_BYTES` of them.
+    Products of far functions (:func:`_overlapping`) are left out. Of the others, integrals are made and used a block of
+    auxiliary shells at a time, at most :data:`BLOCK_BYTES` of them.
 
     Args:
         basis: of the functions k.
@@ -162,21 +166,42 @@ def three_center(
     orbital = pyscf_mole(orbital_basis, numbers, positions)
     auxiliary = pyscf_mole(basis, numbers, positions)
     D = in_pyscf_order(orbital_basis, numbers, density_matrix)
-    D = D + D.T
-    packed = D[np.tril_indices_from(D)]
-    packed[np.cumsum(np.arange(1, len(D) + 1)) - 1] *= 0.5
-
     atm, bas, env = gto.mole.conc_env(
         orbital._atm, orbital._bas, orbital._env, auxiliary._atm, auxiliary._bas, auxiliary._env
     )
     optimizer = moleintor.make_cintopt(atm, bas, env, "int3c2e_sph")
-    starts = auxiliary.ao_loc_nr()
-    b = np.empty(starts[-1])
-    for first, last in _blocks(starts, max(1, BLOCK_BYTES // (8 * len(packed)))):
-        slices = (0, orbital.nbas, 0, orbital.nbas, orbital.nbas + first, orbital.nbas + last)
-        integrals = moleintor.getints("int3c2e_sph", atm, bas, env, slices, 1, 0, "s2ij", cintopt=optimizer)
-        b[starts[first] : starts[last]] = packed @ integrals.reshape(len(packed), -1)
+    starts, m = auxiliary.ao_loc_nr(), orbital.ao_loc_nr()
+    b = np.zeros(starts[-1])
+    for first, last in _blocks(starts, max(1, BLOCK_BYTES // (8 * int(np.diff(m).max()) * len(D)))):
+        block = slice(starts[first], starts[last])
+        for i, j, end in _overlapping(orbital, D):
+            slices = (i, i + 1, j, end, orbital.nbas + first, orbital.nbas + last)
+            integrals = moleintor.getints("int3c2e_sph", atm, bas, env, slices, cintopt=optimizer)
+            b[block] += integrals.reshape(-1, integrals.shape[-1], order="F").T @ _weights(D, m, i, j, end)
     return _canonical(basis, numbers, b)
+
+
+def attraction(orbital_basis: Basis, numbers: Numbers, positions: Array, density_matrix: Array, points: Array) -> Array:
+    """Return ∫ ρ(r) / |r_g - r| dr = Σ_mn D_mn (m| 1/|r_g - r| |n) in hartree/e, (g,), positive for electrons.
+
+    Products of far functions (:func:`_overlapping`) are left out.
+
+    Args:
+        positions: (i, 3) in bohr.
+        density_matrix: D, (m, m), symmetric, in canonical order.
+        points: (g, 3) in bohr.
+    """
+    mole = pyscf_mole(orbital_basis, numbers, positions)
+    D = in_pyscf_order(orbital_basis, numbers, density_matrix)
+    m = mole.ao_loc_nr()
+    electrons = np.zeros(len(points))
+    step = max(1, BLOCK_BYTES // (8 * int(np.diff(m).max()) * len(D)))
+    for start in range(0, len(points), step):
+        block = slice(start, start + step)
+        for i, j, end in _overlapping(mole, D):
+            integrals = mole.intor("int1e_grids_sph", shls_slice=(i, i + 1, j, end), grids=points[block])
+            electrons[block] += integrals.reshape(len(integrals), -1, order="F") @ _weights(D, m, i, j, end)
+    return electrons
 
 
 def in_pyscf_order(basis: Basis, numbers: Numbers, matrix: Array) -> Array:
@@ -214,11 +239,13 @@ def expand(basis: Basis, numbers: Numbers, positions: Array, vectors: Array, poi
     v = v[back] * sign[:, None]
     points = np.asarray(points, dtype=float)
     values = np.empty((len(points), v.shape[1]))
-    # Short blocks stay in the processor's cache.
+    # Short blocks stay in the processor's cache, and few functions reach them.
     step = max(1, min(512, BLOCK_BYTES // (8 * max(1, len(v)))))
     for start in range(0, len(points), step):
         block = slice(start, start + step)
-        values[block] = mole.eval_gto("GTOval_sph", points[block]) @ v
+        functions = mole.eval_gto("GTOval_sph", points[block], cutoff=NEGLIGIBLE)
+        reach = functions.any(axis=0)
+        values[block] = functions[:, reach] @ v[reach]
     return values
 
 
@@ -286,6 +313,33 @@ def _square(basis: Basis, numbers: Numbers, positions: Array, name: str) -> Arra
     index, sign = to_canonical("pyscf", shells_of(basis, numbers))
     matrix = mole.intor(name)
     return matrix[..., index[:, None], index] * (sign[:, None] * sign)
+
+
+def _overlapping(mole: Any, D: Array) -> Iterator[tuple[int, int, int]]:
+    """Yield (i, j, end): shells j to end - 1, none after i, whose products with shell i matter in a density.
+
+    Two s functions R apart overlap by no more than exp(-αβ/(α+β) R²); with the smallest exponents of both shells, and
+    times the largest |D_mn| of them, this must exceed :data:`NEGLIGIBLE`.
+    """
+    starts = mole.ao_loc_nr()[:-1]
+    largest = np.maximum.reduceat(np.maximum.reduceat(np.abs(D), starts, axis=0), starts, axis=1)
+    exponent = np.array([mole.bas_exp(shell).min() for shell in range(mole.nbas)])
+    centre = np.array([mole.bas_coord(shell) for shell in range(mole.nbas)])
+    reduced = np.outer(exponent, exponent) / np.add.outer(exponent, exponent)
+    matters = largest * np.exp(-reduced * cdist(centre, centre, "sqeuclidean")) > NEGLIGIBLE
+    for i in range(mole.nbas):
+        partners = np.flatnonzero(matters[i, : i + 1])
+        for run in np.split(partners, np.flatnonzero(np.diff(partners) > 1) + 1):
+            if len(run):
+                yield i, int(run[0]), int(run[-1]) + 1
+
+
+def _weights(D: Array, starts: NDArray[np.integer], i: int, j: int, end: int) -> Array:
+    """Return D_mn of shell i with shells j to end - 1, column by column; what lies off the diagonal counts twice."""
+    weights = D[starts[i] : starts[i + 1], starts[j] : starts[end]] * 2.0
+    if end == i + 1:
+        weights[:, starts[i] - starts[j] :] *= 0.5
+    return weights.ravel(order="F")
 
 
 def _canonical(basis: Basis, numbers: Numbers, vector: Array) -> Array:

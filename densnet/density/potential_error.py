@@ -63,12 +63,5 @@ def kohn_sham_potential(
         orbitals: C, (m, o), doubly occupied, canonical order.
         points: (g, 3) in bohr.
     """
-    mole = integrals.pyscf_mole(orbital_basis, numbers, positions)
-    D = integrals.in_pyscf_order(orbital_basis, numbers, 2.0 * orbitals @ orbitals.T)
-    electrons = np.empty(len(points))
-    step = max(1, integrals.BLOCK_BYTES // (8 * D.size))
-    for start in range(0, len(points), step):
-        block = slice(start, start + step)
-        attraction = mole.intor("int1e_grids_sph", grids=points[block])  # (g, m, n), g runs fastest in memory
-        electrons[block] = D.ravel() @ attraction.T.reshape(D.size, -1)
+    electrons = integrals.attraction(orbital_basis, numbers, positions, 2.0 * orbitals @ orbitals.T, points)
     return nuclear_potential(np.asarray(numbers, dtype=float), np.asarray(positions), points) - electrons

@@ -116,6 +116,28 @@ def test_three_center_contraction_in_blocks_of_any_size(
     np.testing.assert_allclose(b, whole[index] * sign, atol=1e-10)
 
 
+def test_products_of_far_functions_are_left_out_without_a_trace(soft: Basis) -> None:
+    """A row of four waters: the same b and potential as from all products, of which less than half are made."""
+    numbers = np.tile(NUMBERS, 4)
+    positions = np.concatenate([POSITIONS + place * np.array([12.0, 0.0, 0.0]) for place in range(4)])
+    orbital = Basis.from_name("def2-SVP", NUMBERS)
+    D = RNG.normal(size=2 * (orbital.n_functions(numbers),))
+    D = D + D.T
+    mole = integrals.pyscf_mole(orbital, numbers, positions)
+    ordered = integrals.in_pyscf_order(orbital, numbers, D)
+    made = sum(end - j for _, j, end in integrals._overlapping(mole, ordered))
+    assert made < 0.5 * mole.nbas * (mole.nbas + 1) / 2
+
+    # 1e-12 a product, some thousand of them, with the polynomials of p and d functions in front
+    three = df.incore.aux_e2(mole, integrals.pyscf_mole(soft, numbers, positions), "int3c2e")
+    index, sign = integrals.to_canonical("pyscf", integrals.shells_of(soft, numbers))
+    whole = np.einsum("mnk,mn->k", three, ordered)[index] * sign
+    np.testing.assert_allclose(integrals.three_center(soft, orbital, numbers, positions, D), whole, atol=1e-8)
+    points = positions.mean(axis=0) + RNG.normal(size=(20, 3)) * 15.0
+    whole = np.einsum("gmn,mn->g", mole.intor("int1e_grids", grids=points), ordered)
+    np.testing.assert_allclose(integrals.attraction(orbital, numbers, positions, D, points), whole, atol=1e-8)
+
+
 def test_expand_is_evaluate_times_coefficients(soft: Basis) -> None:
     points = RNG.normal(size=(1100, 3)) * 2  # more than two blocks
     v = RNG.normal(size=(soft.n_functions(NUMBERS), 2))

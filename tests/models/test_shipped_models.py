@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -15,28 +16,43 @@ from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV
 
 ROOT = Path(__file__).parents[2]
 FRAMES = 8
+MEASURES = ["force_mae_mev_per_angstrom", "energy_mae_mev_per_atom", "dipole_mae_debye"]
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "models").glob("*.pt")))
+def errors_of_test_frames(model: Path, data: Path) -> np.ndarray:
+    """Return :data:`MEASURES` of up to :data:`FRAMES` test frames, (t, 3), after a look at the charge."""
+    labels = read_labels([data / "orbitals.nc"], data / "geometries.nc")
+    test = np.flatnonzero(labels.dataset["split"].values == "test")
+    calculator = DenSNetCalculator(model)
+    errors = []
+    for frame in test[:: -(-len(test) // FRAMES)]:
+        label = labels.dataset.isel(frame=frame)
+        atoms = Atoms(labels.numbers, label["positions"].values, calculator=calculator)
+        energy_error = abs(atoms.get_potential_energy() - float(label["energy"])) / len(atoms)
+        force_error = np.abs(atoms.get_forces() - label["forces"].values).mean()
+        dipole_error = np.linalg.norm(atoms.get_dipole_moment() - label["dipole"].values)
+        errors.append((EV_IN_MEV * force_error, EV_IN_MEV * energy_error, E_ANGSTROM_IN_DEBYE * dipole_error))
+        assert calculator.density(atoms).n_electrons == pytest.approx(labels.n_electrons, abs=1e-8)
+    return np.array(errors)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "models").glob("*.json")))
 def test_it_predicts_its_test_frames(name: str) -> None:
     metrics = json.loads((ROOT / "models" / f"{name}.json").read_text("utf-8"))
-    labels = read_labels([ROOT / "data" / name / "orbitals.nc"], ROOT / "data" / name / "geometries.nc")
-    test = np.flatnonzero(labels.dataset["split"].values == "test")
-    calculator = DenSNetCalculator(ROOT / "models" / f"{name}.pt")
-    errors = []
-    for frame in test[:: len(test) // FRAMES][:FRAMES]:
-        data = labels.dataset.isel(frame=frame)
-        atoms = Atoms(labels.numbers, data["positions"].values, calculator=calculator)
-        forces, dipole = atoms.get_forces(), atoms.get_dipole_moment()
-        energy_error = abs(atoms.get_potential_energy() - float(data["energy"])) / len(atoms)
-        errors.append(
-            (
-                EV_IN_MEV * np.abs(forces - data["forces"].values).mean() / metrics["force_mae_mev_per_angstrom"],
-                EV_IN_MEV * energy_error / metrics["energy_mae_mev_per_atom"],
-                E_ANGSTROM_IN_DEBYE * np.linalg.norm(dipole - data["dipole"].values) / metrics["dipole_mae_debye"],
-            )
-        )
-        density = calculator.density(atoms)
-        assert density.n_electrons == pytest.approx(labels.n_electrons, abs=1e-8)
+    errors = errors_of_test_frames(ROOT / "models" / f"{name}.pt", ROOT / "data" / name)
     # a mean over eight frames of errors that scatter by about their own mean
-    assert (np.mean(errors, axis=0) < 2.5).all(), np.mean(errors, axis=0)
+    assert (errors.mean(axis=0) < 2.5 * np.array([metrics[measure] for measure in MEASURES])).all(), errors
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "models").glob("*.csv")))
+def test_it_predicts_chains_of_every_length(name: str) -> None:
+    rows = list(csv.DictReader((ROOT / "models" / f"{name}.csv").open(encoding="utf-8")))
+    for row in (row for row in rows if row["model"] == rows[0]["model"]):
+        errors = errors_of_test_frames(ROOT / "models" / f"{name}.pt", ROOT / "data" / name / row["units"])
+        expected = np.array([float(row[measure]) for measure in MEASURES])
+        assert (errors.mean(axis=0) < 2.5 * expected).all(), (row["units"], errors)
+
+
+def test_every_model_comes_with_its_errors() -> None:
+    for model in (ROOT / "models").glob("*.pt"):
+        assert model.with_suffix(".json").exists() or model.with_suffix(".csv").exists(), model
