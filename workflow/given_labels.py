@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages import GIVEN
+from stages import GIVEN, GIVEN_HARMONIC
 
 from densnet.errors import DensnetError
 
@@ -61,6 +62,14 @@ def labels_in(folder: Path) -> GivenLabels:
     return GivenLabels(split_sizes(sampled["split"].values), level, numbers, charge, multiplicity)
 
 
+def given_harmonic(system: Mapping[str, Any]) -> str | None:
+    """Return the file of Psi4's harmonic frequencies beside a system's given labels, None if there is none."""
+    if "labels" not in system:
+        return None
+    path = Path(system["labels"]) / GIVEN_HARMONIC
+    return str(path) if path.is_file() else None
+
+
 def impossible_labels(where: str, system: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
     """Yield a line for everything in which given labels and the configuration contradict each other.
 
@@ -79,3 +88,24 @@ def impossible_labels(where: str, system: Mapping[str, Any], config: Mapping[str
     for name, found in (("charge", given.charge), ("multiplicity", given.multiplicity)):
         if system[name] != found:
             yield f"{where}.{name}: expected {found}, as {folder} was made with, found {system[name]}"
+
+
+def check_harmonic(system: Mapping[str, Any]) -> None:
+    """Compare harmonic frequencies with the labels that they lie beside.
+
+    Raises:
+        DensnetError: no file of harmonic frequencies, or one of another level or other atoms.
+    """
+    from densnet.io.netcdf import read_dataset
+
+    path = given_harmonic(system)
+    if path is None:
+        return
+    given = labels_in(Path(system["labels"]))
+    dataset = read_dataset(Path(path), stage="harmonic", variables=("wavenumber", "intensity", "numbers"))
+    level = json.loads(dataset.attrs["settings"])
+    said = [f"{name} {level.get(name)}" for name in AGREE if str(level.get(name)).lower() != given.level[name].lower()]
+    if tuple(int(number) for number in dataset["numbers"].values) != given.numbers:
+        said.append("other atoms")
+    if said:
+        raise DensnetError(f"{path} is not of these labels: {', '.join(said)}; make it again or delete it")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from families import harmonic_systems
-from given_labels import impossible_labels, labels_in
+from given_labels import check_harmonic, impossible_labels, labels_in
 from stages import SIZES, one_of
 
 from densnet.errors import DensnetError
@@ -171,7 +171,10 @@ def _impossible_given(where: str, system: Mapping[str, Any], config: Mapping[str
     if refusal:
         yield from refusal
         return
-    contradictions = list(impossible_labels(where, system, config))
+    contradictions = [
+        *impossible_labels(where, system, config),
+        *refused(f"{where}.labels", lambda: check_harmonic(system)),
+    ]
     if contradictions:
         yield from contradictions
         return

@@ -33,6 +33,8 @@ GIVEN = {
     "atoms": "atoms.nc",
 }
 """Stages whose results a folder of labels holds, and the file of each."""
+GIVEN_HARMONIC = "harmonic_psi4.nc"
+"""Psi4's harmonic frequencies, which a folder of labels may hold: ``harmonic.psi4`` then needs no gradients."""
 SHARED = ("atoms", "fit_basis", "density_model", "energy_model", "lengths")
 """Stages that a family has once, for all its lengths."""
 

@@ -106,3 +106,41 @@ def test_a_file_that_is_missing_or_truncated(folder: Path) -> None:
     orbitals.unlink()
     with pytest.raises(ConfigurationError, match=r"systems\.water\.labels: .*: orbitals\.nc missing"):
         configuration(config(folder))
+
+
+def with_harmonic(folder: Path, functional: str = "HF", numbers: tuple[int, ...] = (8, 1, 1)) -> dict[str, Any]:
+    """Put harmonic frequencies beside the labels, and ask for them."""
+    modes = {name: variable(("mode",), [1.0] * 3, "1", name) for name in ("wavenumber", "intensity")}
+    atoms = {"numbers": variable(("atom",), list(numbers), "1", "numbers")}
+    level = {"functional": functional, "basis": "6-31G", "dispersion": "none"}
+    path = folder / "harmonic_psi4.nc"
+    write_dataset(xr.Dataset(modes | atoms), path, stage="harmonic", method_version=1, settings=level)
+    asked = config(folder, harmonic={"psi4": ["water"]}, md={"peer": False})
+    asked["systems"]["water"]["smiles"] = "O"
+    return asked
+
+
+def test_harmonic_frequencies_beside_the_labels_need_no_gradients(folder: Path, tmp_path: Path) -> None:
+    asked = with_harmonic(folder)
+    table = jobs(tmp_path, asked)
+    assert table["harmonic"] == 1 and not {"displaced", "displaced_shard", "harmonic_psi4"} & set(table)
+    (folder / "harmonic_psi4.nc").unlink()
+    table = jobs(tmp_path, asked)
+    assert table["displaced"] == table["harmonic_psi4"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"functional": "PBE"}, "not of these labels: functional PBE"), ({"numbers": (8, 1)}, "other atoms")],
+)
+def test_harmonic_frequencies_of_something_else_are_one_line(folder: Path, change: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"systems\.water\.labels: .*harmonic_psi4\.nc .*{said}"):
+        configuration(with_harmonic(folder, **change))
+
+
+def test_harmonic_frequencies_that_cannot_be_read_are_one_line(folder: Path) -> None:
+    asked = with_harmonic(folder)
+    path = folder / "harmonic_psi4.nc"
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(ConfigurationError, match=r"systems\.water\.labels: .*harmonic_psi4\.nc: not a readable"):
+        configuration(asked)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from costs import memory_mb, minutes, work
 from families import frames_of, harmonic_systems
+from given_labels import given_harmonic
 from stages import FIT, GIVEN, LEVEL, one_of
 from sweeps import (
     Places,
@@ -33,6 +34,9 @@ CONFIG_FILE = (workflow.overwrite_configfiles or ["config.yaml"])[-1]
 PEER = config["md"]["peer"]
 HARMONIC = harmonic_systems(config)
 HARMONIC_PSI4 = list(dict.fromkeys(config["harmonic"]["psi4"]))
+DIFFERENTIATED = [
+    name for name in HARMONIC_PSI4 if given_harmonic(config["systems"][name]) is None
+]
 MACE = list(dict.fromkeys(config["peers"]["mace"]))
 FIGURES = [
     "density_map",
@@ -52,6 +56,8 @@ FIGURES = [
 def given_file(stage, name):
     """Return the file of given labels that a system has instead of a stage's own, None if there is none."""
     own = config["systems"][name]
+    if stage == "harmonic_psi4":
+        return given_harmonic(own)
     if stage == "atoms" and "family" in own:
         own = config["systems"][one_of(config, own["family"])]
     # the given geometries of an unseen length are those that are judged by, not those that dynamics starts from
@@ -240,10 +246,12 @@ def molecule(wildcards, without=()):
     return as_options({key: own[key] for key in keys if key in own.keys() - without})
 
 
-def if_among(systems, paths):
-    """Return an input function: files that only some systems have."""
+def if_among(systems, stage, path):
+    """Return an input function: a stage's file, given or made, that only some systems have."""
     return lambda wildcards: (
-        expand(paths, system=wildcards.system) if wildcards.system in systems else []
+        [given_file(stage, wildcards.system) or path.format(system=wildcards.system)]
+        if wildcards.system in systems
+        else []
     )
 
 

@@ -15,8 +15,10 @@ rule figures:
         peer_spectrum=rules.peer_spectrum.output.spectrum if PEER else [],
         comparison=rules.comparison.output.comparison,
         assignment=rules.assignment.output.assignment,
-        harmonic=if_among(HARMONIC, rules.harmonic.output.harmonic),
-        harmonic_psi4=if_among(HARMONIC_PSI4, rules.harmonic_psi4.output.harmonic),
+        harmonic=if_among(HARMONIC, "harmonic", rules.harmonic.output.harmonic),
+        harmonic_psi4=if_among(
+            HARMONIC_PSI4, "harmonic_psi4", rules.harmonic_psi4.output.harmonic
+        ),
     output:
         figures=expand(
             f"{SYSTEM}/figures/{{figure}}.png", figure=FIGURES, allow_missing=True
