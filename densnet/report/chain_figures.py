@@ -114,7 +114,7 @@ def _mark_bands(axes: Axes, longest: ChainSpectrum, top: float, shown: Range) ->
         if shown[0] <= line <= shown[1]:
             axes.axvline(line, color=EXPERIMENT, lw=0.7, ls=":", zorder=0)
             axes.annotate(
-                f"{line:.0f}\n{words.split(',')[0]}", (line, top), ha="center", va="bottom", fontsize=7,
+                f"{line:.0f}  {words.split(',')[0]}", (line, top), ha="center", va="bottom", fontsize=7,
                 rotation=90, annotation_clip=False,
             )  # fmt: skip
 

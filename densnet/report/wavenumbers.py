@@ -17,7 +17,7 @@ from densnet.report.style import PEER, TRUE
 Array = NDArray[np.float64]
 Range = tuple[float, float]
 
-NOTHING = 0.01
+NOTHING = 0.02
 """Of a spectrum's maximum: below it nothing is seen."""
 MARGIN = 60.0
 """Left free beside what is seen, 1/cm."""
