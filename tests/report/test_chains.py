@@ -109,7 +109,9 @@ def test_the_verb_writes_table_and_figures_for_the_page(tmp_path: Path) -> None:
     family = {"family": ["pe"], "family_figures": [folder], "lengths": [tmp_path / "l.nc"]}
     report(run="x", system=["water"], output=page, chains=[tmp_path / "c.nc"], **one, **family)
     text = page.read_text()
-    assert text.index("Errors against length") < text.index("Infrared spectra against length") < text.index("water <span")
+    assert (
+        text.index("Errors against length") < text.index("Infrared spectra against length") < text.index("water <span")
+    )
     assert "drift [meV/atom/ps]" in text
     with pytest.raises(DensnetError, match="expected 1 of each, one a --family, found --chains 0"):
         report(run="x", system=["water"], output=page, **one, **family)
