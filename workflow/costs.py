@@ -278,6 +278,9 @@ MEMORY_MB = {
 }
 """Of each rule: MB that it takes anyway, and MB for each size². Ethanol's jobs took 133 to 515 MB with few frames."""
 
+GRADIENT_MB = 12000
+"""At most for jobs of gradients, of which Psi4 is allowed a third: what does not fit it keeps on disk. So chains of
+8 to 12 thiophene units (682 to 1018 functions) took 4.3 to 6.7 GB; 12 units took 15.5 when allowed 10 GiB."""
 
 RESUMES = {"label_shard", "labels", "density_model", "energy_model", "trajectory", "peer_trajectory", *LIKE}
 LONGEST_MINUTES = 1440
@@ -297,4 +300,5 @@ def minutes(rule: str, work: Work, threads: int, attempt: int) -> int:
 def memory_mb(rule: str, work: Work) -> int:
     """Return the memory to ask for: what a job takes anyway, and what grows with the square of the size."""
     base, square = MEMORY_MB[rule]
-    return math.ceil(base + square * work.size**2)
+    needed = math.ceil(base + square * work.size**2)
+    return min(needed, GRADIENT_MB) if LIKE.get(rule, rule) == "label_shard" else needed

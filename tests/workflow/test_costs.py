@@ -43,6 +43,12 @@ def test_work_counts_functions_and_frames() -> None:
     assert shard("ethanol", basis="STO-3G") == Work(amount=100, size=21)
 
 
+def test_psi4_is_allowed_what_keeps_twelve_thiophene_units_within_8_gb() -> None:
+    asked = [costs.memory_mb(rule, Work(1, size)) for rule in ("label_shard", "displaced") for size in (72, 682, 1018)]
+    assert asked == 2 * [3104, 12000, 12000]
+    assert asked[-1] // 3000 == 4, "GiB, of which it took 4.5 GB (docs/polythiophene.md)"
+
+
 def test_sampling_is_counted_in_the_steps_that_it_makes() -> None:
     sampling = {"n_train": 7, "n_validation": 2, "n_test": 3, "temperatures": [300, 500], "n_test_trajectories": 2}
     systems = {"water": {"smiles": MOLECULES["water"]}}
