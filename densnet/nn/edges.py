@@ -11,6 +11,10 @@ from torch import nn
 from densnet.nn.radial import N_BESSEL, bessel_functions, bessel_slopes, cutoff_slope, smooth_cutoff
 from densnet.nn.spherical_harmonics import SphericalHarmonics
 
+PIECE, MOST_PIECES = 800, 16
+"""Edges that a processor works on at once, so that what is made of them stays in its cache; and the most pieces, for a
+recorded call holds the operations of each. Eight chains of 86 atoms: 100 ms each at once, 76 so (one core)."""
+
 
 @dataclass(frozen=True)
 class Edges:
@@ -41,6 +45,21 @@ class Edges:
         """Return edges of the same atoms with other variables, senders and ends, the first five of ``values``."""
         harmonics, bessel, envelope, sender, ends = values[:5]
         return Edges(sender, ends, self.is_element, harmonics, bessel, envelope)
+
+    def pieces(self) -> list[Edges]:
+        """Return the edges of some atoms after the others', or all at once on a device that has no use for it."""
+        n_atoms, n_neighbours = self.sender.shape
+        step = max(PIECE // n_neighbours, -(-n_atoms // MOST_PIECES), 1)
+        if self.sender.device.type != "cpu" or n_atoms <= step:
+            return [self]
+        of_atoms = (self.sender.split(step), self.is_element.split(step))
+        of_edges = [
+            values.split(step * n_neighbours) for values in (self.ends, self.harmonics, self.bessel, self.envelope)
+        ]
+        return [
+            Edges(sender, ends, is_element, *variables)
+            for (sender, is_element, ends, *variables) in zip(*of_atoms, *of_edges, strict=True)
+        ]
 
     @property
     def variables(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -108,13 +108,7 @@ class Interaction(Composed[MixingWeights]):
     def forward(self, h: torch.Tensor, edges: Edges) -> torch.Tensor:
         """Update features (≥(l_in+1)², n, in) to ((l_out+1)², n, channels)."""
         h = h[: self.n_in]
-        n_atoms, n_neighbours = edges.sender.shape
-        weights = self.radial(edges.bessel, edges.envelope, edges.ends)
-        inward = self.inward(h).transpose(0, 1).reshape(n_atoms, -1)
-        neighbours = nn.functional.embedding(edges.sender, inward)
-        neighbours = neighbours.view(n_atoms, n_neighbours, self.n_in, self.edge_channels)
-        sums = self.edge(neighbours, edges.harmonics[:, : self.n_edge], weights)
-        sums = sums.index_select(0, self.edge.rows(n_atoms, sums.device)).view(self.n_out, n_atoms, -1)
+        sums = self._sums(h, edges)
         maps = self.composed()
         update = torch.bmm(sums, maps.outward)
         if maps.factors is not None:
@@ -125,3 +119,18 @@ class Interaction(Composed[MixingWeights]):
             return self.gate(self.skip(kept, edges.is_element, update))
         low, high = update.split([self.n_kept, self.n_out - self.n_kept])
         return self.gate(torch.cat([self.skip(kept, edges.is_element, low), high]))
+
+    def _sums(self, h: torch.Tensor, edges: Edges) -> torch.Tensor:
+        """Return a_i before the channels are mixed, ((l_out+1)², n, slots · edge channels)."""
+        n_atoms, n_neighbours = edges.sender.shape
+        inward = self.inward(h).transpose(0, 1).reshape(n_atoms, -1)
+        neighbours = nn.functional.embedding(edges.sender, inward)
+        pieces = edges.pieces()
+        sizes = tuple(len(piece.sender) for piece in pieces)
+        sums = []
+        for piece, h_j in zip(pieces, neighbours.split(sizes), strict=True):
+            weights = self.radial(piece.bessel, piece.envelope, piece.ends)
+            h_j = h_j.view(-1, n_neighbours, self.n_in, self.edge_channels)
+            sums += self.edge(h_j, piece.harmonics[:, : self.n_edge], weights)
+        rows = torch.cat(sums) if len(sums) > 1 else sums[0]
+        return rows.index_select(0, self.edge.rows(sizes, rows.device)).view(self.n_out, n_atoms, -1)

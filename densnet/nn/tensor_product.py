@@ -47,8 +47,8 @@ class EdgeTensorProduct(nn.Module):
                 couplings.append(coupling.flatten(1))
             self.register_buffer(f"coupling_{l1}", torch.stack(couplings), persistent=False)
 
-    def forward(self, h: torch.Tensor, harmonics: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        """Return the sums as rows (rows, channels); :meth:`rows` tells which is which.
+    def forward(self, h: torch.Tensor, harmonics: torch.Tensor, weights: torch.Tensor) -> list[torch.Tensor]:
+        """Return the sums of each l1 as rows (rows, channels); :meth:`rows` tells which is which.
 
         Args:
             h: features of the neighbours (n, neighbours, (l_in+1)², channels).
@@ -69,25 +69,34 @@ class EdgeTensorProduct(nn.Module):
             T = T.view(n_paths * n_atoms, n_neighbours * (2 * l1 + 1), height)
             weighted = (w1.unsqueeze(2) * h1).view(n_paths * n_atoms, -1, channels)
             sums.append(torch.bmm(T.transpose(1, 2), weighted).view(-1, channels))
-        return torch.cat(sums) if len(sums) > 1 else sums[0]
+        return sums
 
-    def rows(self, n_atoms: int, device: torch.device) -> torch.Tensor:
-        """Return the rows of each component, atom and slot, (l_out+1)² · n · n_slots; the first row for empty slots."""
+    def rows(self, pieces: tuple[int, ...], device: torch.device) -> torch.Tensor:
+        """Return the rows of each component, atom and slot, (l_out+1)² · n · n_slots; the first row for empty slots.
+
+        Args:
+            pieces: of how many atoms each of the calls was whose rows stand one after the other.
+            device: where the rows are.
+        """
         heights = [self.heights[path.l1] for path in self.paths]
         couplings = tuple(zip((path.l3 for path in self.paths), self.slot, heights, strict=True))
-        return _rows(couplings, self.l_out, self.n_slots, n_atoms, device)
+        return _rows(couplings, self.l_out, self.n_slots, pieces, device)
 
 
 @lru_cache(maxsize=64)
 def _rows(
-    couplings: tuple[tuple[int, int, int], ...], l_out: int, n_slots: int, n_atoms: int, device: torch.device
+    couplings: tuple[tuple[int, int, int], ...], l_out: int, n_slots: int, pieces: tuple[int, ...], device: torch.device
 ) -> torch.Tensor:
     """Return the rows where couplings (l3, slot, rows an atom) stand."""
-    rows = torch.zeros((l_out + 1) ** 2, n_atoms, n_slots, dtype=torch.long)
-    start = 0
-    for l3, slot, height in couplings:
-        rows[components(l3), :, slot] = start + torch.arange(n_atoms) * height + torch.arange(2 * l3 + 1).unsqueeze(1)
-        start += n_atoms * height
+    rows = torch.zeros((l_out + 1) ** 2, sum(pieces), n_slots, dtype=torch.long)
+    start = first = 0
+    for n_atoms in pieces:
+        atoms = torch.arange(n_atoms)
+        for l3, slot, height in couplings:
+            place = start + atoms * height + torch.arange(2 * l3 + 1).unsqueeze(1)
+            rows[components(l3), first : first + n_atoms, slot] = place
+            start += n_atoms * height
+        first += n_atoms
     return rows.flatten().to(device)
 
 

@@ -12,6 +12,7 @@ from densnet.errors import DensnetError
 from densnet.models import graph as graphs
 from densnet.models.densnet_model import DenSNet
 from densnet.models.graph import Graph, joined, replicate
+from densnet.nn import edges
 from densnet.oligomer import oligomer
 
 WATER = np.array([8, 1, 1])
@@ -41,6 +42,11 @@ def batch(model: DenSNet, frames: list[tuple[np.ndarray, torch.Tensor]]) -> Grap
     return joined([replicate(model.elements_of(z), r, model.density.settings.cutoff) for z, r in frames])
 
 
+def edges_in(model: DenSNet) -> edges.Edges:
+    graph = batch(model, molecules())
+    return model.density.edges(graph.element, graph.sender, *graph.edges())
+
+
 def predicted(model: DenSNet, graph: Graph) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return whitened coefficients, energies and dipoles."""
     x, u = model.density(graph)
@@ -54,6 +60,25 @@ def test_a_batch_of_unequal_molecules_equals_a_loop(model: DenSNet) -> None:
     torch.testing.assert_close(x, torch.cat([one[0] for one in alone]), rtol=0, atol=1e-11)
     torch.testing.assert_close(energy, torch.cat([one[1] for one in alone]), rtol=0, atol=1e-10)
     torch.testing.assert_close(dipole, torch.cat([one[2] for one in alone]), rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("piece", [1, 20])
+def test_edges_worked_on_in_pieces_give_what_all_at_once_do(
+    model: DenSNet, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 21 atoms with 5 neighbours: two atoms to a piece (no more than 16), and four; the last piece is shorter."""
+
+    def answers() -> tuple[torch.Tensor, ...]:
+        frames = [(z, r.requires_grad_(True)) for z, r in molecules()]
+        x, energy, dipole = predicted(model, batch(model, frames))
+        return x, energy, dipole, *torch.autograd.grad(energy.sum() + dipole.sum(), [r for _, r in frames])
+
+    assert len(edges_in(model).pieces()) == 1
+    whole = answers()
+    monkeypatch.setattr(edges, "PIECE", piece)
+    assert len(edges_in(model).pieces()) == {1: 11, 20: 6}[piece]
+    for found, expected in zip(answers(), whole, strict=True):
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
 
 
 def test_no_gradient_between_molecules_of_a_batch(model: DenSNet) -> None:

@@ -42,8 +42,8 @@ def test_edge_product_equals_e3nn(l_in: int, l_edge: int, l_out: int) -> None:
     h = torch.randn(atoms, neighbours, (l_in + 1) ** 2, channels)
     harmonics = SphericalHarmonics(l_edge).double()(directions(atoms * neighbours))
     weights = torch.randn(len(product.paths), atoms * neighbours, channels)
-    rows = product.rows(atoms, h.device)
-    ours = product(h, harmonics, weights)[rows].reshape((l_out + 1) ** 2, atoms, product.n_slots, channels)
+    rows = product.rows((atoms,), h.device)
+    ours = torch.cat(product(h, harmonics, weights))[rows].reshape(-1, atoms, product.n_slots, channels)
     for index, path in enumerate(product.paths):
         theirs = o3.TensorProduct(
             o3.Irreps([(channels, (path.l1, 1))]),
