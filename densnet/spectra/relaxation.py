@@ -15,7 +15,8 @@ from densnet.spectra.harmonic import Evaluate, Harmonic, harmonic
 
 Array = NDArray[np.float64]
 
-STEPS = 300
+STEPS = 3000
+"""At most; soft torsions of long chains ask for many: twelve thiophene units for more than 300."""
 FORCE = 1e-3
 """eV/Angstrom; what is left of each atom's force at the end."""
 DOWNWARD = -10.0

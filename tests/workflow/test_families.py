@@ -239,6 +239,8 @@ def test_jobs_of_a_family(tmp_path: Path) -> None:
     training = [line for line in lines if "train density" in line]
     assert len(training) == 2
     assert all("pt/1/labels.nc results/f/pt/2/labels.nc results/f/pt/4/labels.nc" in line for line in training)
+    (swept,) = (line for line in lines if "densnet sweep " in line)
+    assert "--figures results/f/figures " in swept, "sweep_pt/1.png is named from there"
     fits = [line for line in lines if "densnet fit " in line]
     assert sum("--fit-basis results/f/pt/fit_basis.json" in line for line in fits) == 3
 

@@ -87,7 +87,7 @@ rule sweep:
         mem_mb=2000,
         runtime=30,
     params:
-        folder=lambda wildcards, output: Path(output.figures[0]).parent,
+        folder=f"{RUN}/figures",
         peers=lambda wildcards, input: f"--peers {input.peers} " if MACE else "",
         method_version=method_version("densnet.report.sweep_table"),
     message:
