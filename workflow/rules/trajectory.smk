@@ -8,7 +8,8 @@ rule trajectory:
         f"{SYSTEM}/logs/trajectory.log",
     benchmark:
         f"{SYSTEM}/benchmarks/trajectory.tsv"
-    priority: 50
+    # a family's longest first: the last job is then a short one
+    priority: lambda wildcards: 50 + 9 * size_of(wildcards)
     conda:
         "../../envs/densnet.yaml"
     threads: 4
