@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import xarray as xr
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -70,18 +71,18 @@ def _chain_ends(table: xr.Dataset, name: str) -> Picture:
     own = _own_model(table)
     figure = new_figure(9.0, 3.2)
     panels = (("nmae_by_unit", "density error of the unit [%]"), ("force_by_unit", "force error in the unit [meV/Å]"))
-    shades = np.linspace(0.85, 0.25, own.sizes["row"])
+    colours = colormaps["viridis"](np.linspace(0.0, 0.9, own.sizes["row"]))
     for number, (axes, (column, label)) in enumerate(zip(figure.subplots(1, 2), panels, strict=True)):
-        for row, shade in enumerate(shades):
+        for row, colour in enumerate(colours):
             units = int(own["units"][row])
             # from the middle of the chain, so that ends lie outside
             place = np.arange(units) - (units - 1) / 2
-            axes.plot(place, own[column].values[row, :units], "o-", ms=3, color=str(1 - shade), label=f"n = {units}")
+            axes.plot(place, own[column].values[row, :units], "o-", ms=3, color=colour, label=f"n = {units}")
         axes.set_xlabel("unit, from the middle of the chain")
         axes.set_ylabel(label)
         axes.grid()
         panel_letter(axes, "ab"[number])
-    axes.legend(ncols=2)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=own.sizes["row"])
     caption = (
         f"{name}: errors of {own['model'].values[0]} along the chain, mean over test frames; the outermost points are "
         "the units at its ends. (a) NMAE in the cells (Becke) of a unit's atoms over its electrons, (b) force error."
