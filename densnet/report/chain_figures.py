@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
 
 from densnet.report.chains import BIN_EDGES, PLACES
 from densnet.report.lines import told_lines
@@ -19,6 +20,7 @@ from densnet.report.wavenumbers import HARMONIC_COLOURS, Range, broken_axes, lab
 PLACE_COLOURS = dict(zip(PLACES, (MODEL, PEER), strict=True))
 OVERLAP = 0.8
 """Distance of one spectrum's zero line from the next, over the highest intensity a unit."""
+TOO_HIGH = 3.0
 N_MARKED = 7
 """Strongest lines of the longest chain that are marked."""
 ACROSS = 4
@@ -51,17 +53,23 @@ def chain_figures(spectra: Sequence[ChainSpectrum], table: xr.Dataset, name: str
 
 def _spectra(spectra: Sequence[ChainSpectrum], name: str) -> Picture:
     ranges = ranges_seen([one.spectrum for one in spectra], [modes for one in spectra for modes in one.harmonic])
-    step = OVERLAP * max(float(one.spectrum["intensity"].max()) / one.units for one in spectra)
+    peaks = np.array([float(one.spectrum["intensity"].max()) / one.units for one in spectra])
+    divisors = divisors_of(peaks)
+    step = OVERLAP * float((peaks / divisors).max())
     figure = new_figure(9.4, 2.2 + 0.75 * len(spectra))
     (panels,) = broken_axes(figure, ranges, [1.0])
     methods: list[str] = []
     for axes, shown in zip(panels, ranges, strict=True):
         for number, one in enumerate(spectra):
-            _draw_spectrum(axes, one, number * step, step, shown)
+            _draw_spectrum(axes, one, number * step, step, shown, int(divisors[number]))
             methods += [str(found.attrs["method"]) for found in one.harmonic]
         _mark_bands(axes, spectra[-1], step * (len(spectra) + 0.65), shown)
     panels[0].set_ylim(-0.05 * step, step * (len(spectra) + 0.6))
-    panels[0].set_yticks([number * step for number in range(len(spectra))], [f"n = {one.units}" for one in spectra])
+    labels = [
+        f"n = {one.units}" + (f"\n÷ {divisor}" if divisor > 1 else "")
+        for one, divisor in zip(spectra, divisors, strict=True)
+    ]
+    panels[0].set_yticks([number * step for number in range(len(spectra))], labels)
     for axes in panels:
         axes.tick_params(axis="y", length=0)
     _draw_scale(panels[-1], step)
@@ -80,10 +88,21 @@ def _spectra(spectra: Sequence[ChainSpectrum], name: str) -> Picture:
             if sticks
             else ""
         )
+        + ("÷: drawn so much smaller, line and sticks. " if divisors.max() > 1 else "")
         + f"Dotted: the strongest lines of n = {spectra[-1].units} and the kind of motion that most of their kinetic "
         "energy is in."
     )
     return picture(figure, "spectra", "Infrared spectra against length", caption)
+
+
+def divisors_of(peaks: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return by which whole number each spectrum is divided, so that one tall line does not flatten all others.
+
+    Args:
+        peaks: highest intensity of each; those beyond :data:`TOO_HIGH` medians come down to the highest that is not.
+    """
+    highest = peaks[peaks <= TOO_HIGH * np.median(peaks)].max() or 1.0
+    return np.maximum(np.ceil(peaks / highest), 1).astype(np.int64)
 
 
 def _replicas(spectra: Sequence[ChainSpectrum]) -> str:
@@ -94,14 +113,15 @@ def _replicas(spectra: Sequence[ChainSpectrum]) -> str:
     return "; ".join(sorted(told))
 
 
-def _draw_spectrum(axes: Axes, one: ChainSpectrum, base: float, step: float, shown: Range) -> None:
+def _draw_spectrum(axes: Axes, one: ChainSpectrum, base: float, step: float, shown: Range, divisor: int) -> None:
     found = one.spectrum
     x, y, error = (found[key].values for key in ("wavenumber", "intensity", "intensity_error"))
     inside = (x >= shown[0]) & (x <= shown[1])
-    x, y, error = x[inside], y[inside] / one.units, error[inside] / one.units
+    scale = one.units * divisor
+    x, y, error = x[inside], y[inside] / scale, error[inside] / scale
     width = float(found.attrs["resolution_wavenumber"])
     for modes, colour in zip(one.harmonic, HARMONIC_COLOURS, strict=False):
-        height = line_height(modes["intensity"].values, width) / one.units
+        height = line_height(modes["intensity"].values, width) / scale
         axes.vlines(modes["wavenumber"], base, base + np.minimum(height, 1.2 * step), color=colour, lw=0.9)
     if np.isfinite(error).all():
         axes.fill_between(x, base + np.maximum(y - 2 * error, 0), base + y + 2 * error, color=MODEL, alpha=0.25, lw=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from densnet.report.captions import CAPTIONS, TITLES
@@ -61,6 +62,7 @@ def energy_conservation(sources: Sources) -> Picture:
         label = f"{name} (mean {values.mean():.2g})"
         right.hist(values, edges, color=colour, alpha=0.4, label=label, histtype="stepfilled", ec=colour)
     right.axvline(0, color="black", lw=0.7)
+    right.xaxis.set_major_locator(MaxNLocator(5))
     right.set_xlabel("drift of a replica [meV/atom/ps]")
     right.set_ylabel("replicas")
     right.yaxis.get_major_locator().set_params(integer=True)

@@ -15,6 +15,7 @@ from densnet.cli.lengths import lengths
 from densnet.cli.report import report
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_dataset
+from densnet.report.chain_figures import divisors_of
 from densnet.report.chains import COLUMNS, chains_table, dynamics_of
 from densnet.report.style import read_picture
 from densnet.report.wavenumbers import MARGIN, broadened, line_height, ranges_seen
@@ -80,6 +81,11 @@ def test_a_broadened_line_keeps_its_intensity_and_height() -> None:
     assert np.trapezoid(curve, grid) == pytest.approx(40.0, rel=1e-6)
     assert curve.max() == pytest.approx(float(line_height(np.array([40.0]), 20.0)[0]), rel=1e-6)
     assert np.ptp(grid[curve > curve.max() / 2]) == pytest.approx(20.0, abs=1.0)
+
+
+def test_a_spectrum_far_above_the_others_is_drawn_smaller() -> None:
+    assert divisors_of(np.array([9.0, 1.2, 0.8, 1.0])).tolist() == [8, 1, 1, 1]
+    assert divisors_of(np.array([2.0, 1.0, 3.0])).tolist() == [1, 1, 1]
 
 
 def test_the_verb_writes_table_and_figures_for_the_page(tmp_path: Path) -> None:
