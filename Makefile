@@ -17,7 +17,7 @@ run: env
 sweep: env ## only what sweep: of config.yaml asks for, to results/<run>/sweep.csv and figures
 	@python workflow/launch.py sweep --end-with-parent --workflow-profile $(PROFILE) --configfile $(CONFIG)
 
-polythiophene: ## one model for many lengths: studies/polythiophene.yaml, hours to days (docs/polythiophene.md)
+polythiophene: ## one model for many lengths: studies/polythiophene.yaml, one to three hours (docs/polythiophene.md)
 	@$(MAKE) run CONFIG=studies/polythiophene.yaml
 
 test: python ## the whole test suite
