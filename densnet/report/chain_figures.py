@@ -21,6 +21,7 @@ PLACE_COLOURS = dict(zip(PLACES, (MODEL, PEER), strict=True))
 OVERLAP = 0.8
 """Distance of one spectrum's zero line from the next, over the highest intensity a unit."""
 TOO_HIGH = 3.0
+"""Spectra beyond so many times the median of the highest intensities are drawn smaller."""
 N_MARKED = 7
 """Strongest lines of the longest chain that are marked."""
 ACROSS = 4
