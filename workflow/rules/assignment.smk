@@ -10,7 +10,7 @@ rule assignment:
         f"{SYSTEM}/logs/assignment.log",
     benchmark:
         f"{SYSTEM}/benchmarks/assignment.tsv"
-    priority: lambda wildcards: 20 + 9 * size_of(wildcards)
+    priority: longest_first(20)
     conda:
         "../../envs/densnet.yaml"
     threads: 1

@@ -156,6 +156,11 @@ def size_of(wildcards):
     return own["units"] / max([*family["sizes"], *family["unseen"]])
 
 
+def longest_first(lowest):
+    """Return a priority function: of a family's jobs the longest first, up to 9 above the lowest priority."""
+    return lambda wildcards: lowest + 9 * size_of(wildcards)
+
+
 def name_of(wildcards):
     """Return the name of the system, whatever the variant; of a family, that of the length its basis is made from."""
     return one_of(config, system_of(wildcards.system))

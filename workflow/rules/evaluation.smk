@@ -8,7 +8,7 @@ rule evaluation:
         f"{SYSTEM}/logs/evaluation.log",
     benchmark:
         f"{SYSTEM}/benchmarks/evaluation.tsv"
-    priority: lambda wildcards: 40 + 9 * size_of(wildcards)
+    priority: longest_first(40)
     conda:
         "../../envs/densnet.yaml"
     threads: 1

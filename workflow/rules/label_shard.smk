@@ -8,7 +8,7 @@ rule label_shard:
     benchmark:
         f"{SYSTEM}/benchmarks/label_shard/{{shard}}.tsv"
     # The longest first, for nobody likes to wait for the last one alone.
-    priority: lambda wildcards: 80 + 9 * size_of(wildcards)
+    priority: longest_first(80)
     conda:
         "../../envs/psi4.yaml"
     # Psi4 is fastest as one process a core.

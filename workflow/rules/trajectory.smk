@@ -8,8 +8,7 @@ rule trajectory:
         f"{SYSTEM}/logs/trajectory.log",
     benchmark:
         f"{SYSTEM}/benchmarks/trajectory.tsv"
-    # a family's longest first: the last job is then a short one
-    priority: lambda wildcards: 50 + 9 * size_of(wildcards)
+    priority: longest_first(50)
     conda:
         "../../envs/densnet.yaml"
     threads: 4
