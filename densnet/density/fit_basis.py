@@ -15,7 +15,7 @@ from densnet.basis.even_tempered import even_tempered_named
 from densnet.density.fit import fit_density
 from densnet.density.natural import FittedMolecule, natural_basis
 from densnet.density.prior import fit_free_atom, superposition
-from densnet.density.process_pool import map_in_processes, report_progress
+from densnet.density.process_pool import map_in_processes, one_thread, report_progress
 from densnet.errors import DensnetError
 
 Array = NDArray[np.float64]
@@ -50,6 +50,7 @@ def named_fit_basis(name: str, numbers: Sequence[int] | NDArray[np.integer], orb
     return Basis(basis.name, {number: basis.of(number) for number in elements})
 
 
+@one_thread()
 def natural_fit_bases(
     primitives: Basis,
     orbital_basis: Basis,

@@ -20,7 +20,7 @@ from densnet.density.fit_basis import NATURAL, describe_basis, named_fit_basis, 
 from densnet.density.label_content import FittedFrame, label_content
 from densnet.density.label_files import FreeAtoms, Labels, read_atoms, read_labels
 from densnet.density.prior import fit_free_atom, superposition
-from densnet.density.process_pool import map_in_processes, report_progress
+from densnet.density.process_pool import map_in_processes, one_thread, report_progress
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
 from densnet.io.parts import Parts
@@ -157,6 +157,7 @@ def _fit_frame(frame: Frame, molecule: Molecule, settings: FitSettings) -> Fitte
     )
 
 
+@one_thread()
 def fit_labels(
     shards: Sequence[Path],
     geometries: Path,
@@ -167,7 +168,7 @@ def fit_labels(
     sizes: Mapping[str, int] | None = None,
     parts: Parts | None = None,
 ) -> xr.Dataset:
-    """Fit every labelled frame; return the content of ``labels.nc``, the same for any number of processes.
+    """Fit every labelled frame; return the content of ``labels.nc``, the same for any number of processes and cores.
 
     Args:
         shards: files of ``densnet label`` that together hold every frame of ``geometries`` once.

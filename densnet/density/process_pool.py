@@ -33,7 +33,7 @@ def map_in_processes(function: Callable[[Item], Result], items: Sequence[Item], 
         raise DensnetError(f"processes: expected at least 1, got {processes}")
     if processes == 1:
         for item in items:
-            with _one_thread():
+            with one_thread():
                 result = function(item)
             yield result
         return
@@ -50,6 +50,20 @@ def map_in_processes(function: Callable[[Item], Result], items: Sequence[Item], 
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread, in PySCF and in BLAS, for a while, or as a decorator for a whole function.
+
+    BLAS adds up in another order on several threads, so that the last digits would depend on the number of cores.
+    """
+    import pyscf.lib
+    import scipy.linalg  # noqa: F401  (its BLAS must be loaded before it can be limited)
+    from threadpoolctl import threadpool_limits
+
+    with pyscf.lib.with_omp_threads(1), threadpool_limits(limits=1):
+        yield
 
 
 def report_progress(stage: str, done: int, total: int) -> None:
@@ -72,17 +86,6 @@ def _start_worker() -> None:
 
     pyscf.lib.num_threads(1)
     threadpool_limits(limits=1)
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute on one thread, in PySCF and in BLAS, for a while."""
-    import pyscf.lib
-    import scipy.linalg  # noqa: F401
-    from threadpoolctl import threadpool_limits
-
-    with pyscf.lib.with_omp_threads(1), threadpool_limits(limits=1):
-        yield
 
 
 def _follow_parent() -> None:

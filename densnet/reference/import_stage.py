@@ -23,7 +23,7 @@ from densnet.basis.basis import Basis
 from densnet.basis.conventions import to_canonical
 from densnet.density.fitting_stage import FitSettings, fit_labels
 from densnet.density.label_content import FittedFrame, label_content
-from densnet.density.process_pool import map_in_processes, report_progress
+from densnet.density.process_pool import map_in_processes, one_thread, report_progress
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.reference import import_checks as checks
@@ -83,6 +83,7 @@ class ImportedAtoms:
     energies: dict[int, float]
 
 
+@one_thread()
 def import_labels(
     data: ImportedData, settings: FitSettings, split: SplitSettings, *, atoms: Path | None, processes: int
 ) -> xr.Dataset:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from density_examples import Molecule, converge, spherical_atom
+from threadpoolctl import threadpool_limits
 
 from densnet.basis import integrals
 from densnet.basis.basis import Basis
@@ -159,6 +160,14 @@ def test_labels_hold_what_later_stages_need(files: Files, frames: list[Molecule]
 def test_number_of_processes_changes_nothing(files: Files) -> None:
     natural = {"fit_basis": "natural", "natural_share": 0.99}
     xr.testing.assert_identical(files.fit(processes=1, **natural), files.fit(processes=3, **natural))
+
+
+def test_number_of_cores_changes_nothing(files: Files) -> None:
+    fits = []
+    for threads in (1, 2):
+        with threadpool_limits(limits=threads):
+            fits.append(files.fit(fit_basis="natural", natural_share=0.9997))
+    xr.testing.assert_identical(*fits)
 
 
 def test_a_natural_basis_is_made_from_the_training_frames(files: Files, capfd: pytest.CaptureFixture) -> None:
