@@ -6,18 +6,36 @@ import errno
 import signal
 import sys
 from types import FrameType
+from typing import Any, get_args
 
-from cyclopts import App
+from cyclopts import App, ArgumentCollection
 
 from densnet import __version__
 from densnet.errors import DensnetError, Stopped
 from densnet.io.job_record import leave_record
+
+
+def _refuse_fractions(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Refuse 1.5 where a whole number is expected; Cyclopts would round it without a word."""
+    for argument in arguments:
+        types = _types_in(argument.hint)
+        if int not in types or float in types:
+            continue
+        for token in argument.tokens:
+            if token.value.count(".") == 1 and token.value.rpartition(".")[2].strip("0"):
+                raise DensnetError(f"{argument.name}: expected a whole number, got {token.value}")
+
+
+def _types_in(hint: Any) -> set[Any]:
+    return {hint}.union(*(_types_in(part) for part in get_args(hint)))
+
 
 app = App(
     name="densnet",
     version=__version__,
     help="Learn electron densities, energies and forces; run molecular dynamics; make infrared spectra.",
     suppress_keyboard_interrupt=False,
+    config=_refuse_fractions,
 )
 train = App(name="train", help="Train a model on fitted labels.")
 app.command(train)

@@ -37,7 +37,7 @@ def sample(
         output: netCDF file to write; finished trajectories are kept in OUTPUT.parts until it is whole.
         smiles: the molecule as SMILES ...
         xyz: ... or as an xyz file ...
-        repeat_unit: ... or as a chain of thiophene, or of a SMILES with two attachment points, such as "*CC*".
+        repeat_unit: ... or as a chain of thiophene, or of a SMILES with two attachment points, such as ``*CC*``.
         units: length of the chain.
         charge: total charge; by default the SMILES' formal charge, or 0 for an xyz file.
         multiplicity: spin multiplicity; only 1 is supported.

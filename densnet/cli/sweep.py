@@ -20,7 +20,7 @@ def sweep(*, plan: Path, output: Path, csv: Path, figures: Path, peers: Path | N
         plan: JSON that the workflow writes: axes, and for each variant its settings and files.
         output: netCDF, a row a variant and system.
         csv: the same as text.
-        figures: folder for sweep_<system>.png.
+        figures: folder for ``sweep_<system>.png``.
         peers: table of 'densnet peer table' for some of the variants, drawn beside ours.
     """
     table = sweep_table(read_plan(plan))

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from densnet.cli.main import app
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
 from densnet.molecule import Molecule, from_smiles
@@ -175,3 +176,14 @@ def test_impossible_settings_name_the_field(change: dict[str, object], line: str
 def test_single_atom_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DensnetError, match="single atom"):
         sample_geometries([Molecule(np.array([2]), np.zeros((1, 3)))], SMALL, processes=1, output=tmp_path / "g.nc")
+
+
+@pytest.mark.parametrize("option", ["--units", "--n-train"])
+def test_a_fraction_of_a_unit_or_of_a_frame_is_refused_not_rounded(option: str, tmp_path: Path) -> None:
+    with pytest.raises(DensnetError, match=f"{option}: expected a whole number, got 1.5"):
+        app(["sample", "--oligomer", "thiophene", option, "1.5", "--output", str(tmp_path / "g.nc")])
+
+
+def test_help_shows_attachment_points(capsys: pytest.CaptureFixture[str]) -> None:
+    app(["sample", "--help"], result_action="return_value")
+    assert "*CC*" in capsys.readouterr().out
