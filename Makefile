@@ -11,7 +11,7 @@ export PATH := $(BIN):$(PATH)
 
 demo: run ## from config.yaml to results/<run>/report.html and the closing table
 
-run: env
+run: env ## compute what CONFIG asks for (config.yaml), where PROFILE says (profiles/local)
 	@python workflow/launch.py --end-with-parent --workflow-profile $(PROFILE) --configfile $(CONFIG)
 
 sweep: env ## only what sweep: of config.yaml asks for, to results/<run>/sweep.csv and figures

@@ -1,7 +1,8 @@
 """Floors of fitting bases against their size, for several molecules: the figure and the tables of docs/bases.md.
 
     densnet basis --smiles O --natural-frames 12 --natural-share 0.99 0.997 0.999 0.9997 0.9999 0.99999 \
-        --fit-basis def2-SVP-JKFIT cc-pVTZ-JKFIT aug-cc-pVQZ-JKFIT even-tempered-2-l4 --output water.nc
+        --fit-basis def2-SVP-JKFIT cc-pVTZ-JKFIT cc-pVQZ-JKFIT aug-cc-pVQZ-JKFIT \
+                    even-tempered-2.8-l4 even-tempered-2.4-l4 even-tempered-2-l4 even-tempered-2-l5 --output water.nc
     python benchmarks/fitting_bases.py docs/figures/fitting_bases.png water.nc ethanol.nc ...
 """
 

@@ -18,7 +18,7 @@ def moments(
     settings: Annotated[MomentsSettings, Parameter(name="*")] = MomentsSettings(),
     processes: int = 1,
 ) -> None:
-    """Write dipole, quadrupole and atomic charges of every frame's density.
+    """Write dipole, quadrupole and atomic charges of the densities along a trajectory.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ from densnet.units import EV_IN_MEV
 METHOD_VERSION: int = 1
 
 SIZES = {"small": "32x0e + 32x1o", "large": "64x0e + 64x1o"}
-"""Hidden irreps. Published for single molecules is 256x0e + 256x1o, which suits a GPU, not two cores."""
+"""Hidden irreps. Published for single molecules is 256x0e + 256x1o + 256x2e, which suits a GPU, not two cores."""
 
 OPTIONS = {
     "r_max": 5.0,

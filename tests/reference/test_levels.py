@@ -164,7 +164,7 @@ def test_density_of_water_is_that_of_pyscf(tmp_path: Path) -> None:
 
 
 def test_density_of_formaldehyde_is_that_of_pyscf(tmp_path: Path) -> None:
-    """Ethanol (benchmarks/agreement_with_pyscf.py): 3e-4 %; 1.4e-3 % without density fitting; 9e-5 D."""
+    """Ethanol, by benchmarks/agreement_with_pyscf.py: docs/levels.md."""
     formaldehyde = molecule("H2CO")
     positions = formaldehyde.positions + 0.02 * np.random.default_rng(0).normal(size=formaldehyde.positions.shape)
     fitted, exact, dipole = compare_densities(formaldehyde.numbers, positions, tmp_path / "s.nc")
