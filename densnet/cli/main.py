@@ -22,7 +22,7 @@ def _refuse_fractions(app: App, commands: tuple[str, ...], arguments: ArgumentCo
         if int not in types or float in types:
             continue
         for token in argument.tokens:
-            if token.value.count(".") == 1 and token.value.rpartition(".")[2].strip("0"):
+            if token.value.partition(".")[2].strip("0"):
                 raise DensnetError(f"{argument.name}: expected a whole number, got {token.value}")
 
 
