@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
 
+SAME_CONFORMER = 0.02
+"""Angstrom; root mean square difference of sorted distances below which two conformers are one."""
+
 
 @dataclass(frozen=True)
 class Molecule:
@@ -82,6 +85,23 @@ class Molecule:
         return int(self.numbers.sum()) - self.charge
 
 
+def sorted_distances(numbers: NDArray[np.int64], positions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the distances of all pairs, (t, p), Angstrom: by pair of elements, ascending within each.
+
+    They change neither with rotation, translation or inversion nor with the exchange of like atoms (the three hydrogens
+    of a methyl group), they are continuous, and need no superposition.
+
+    Args:
+        numbers: atomic numbers, (i,).
+        positions: Angstrom, (t, i, x).
+    """
+    first, second = np.triu_indices(len(numbers), 1)
+    distances = np.linalg.norm(positions[:, first] - positions[:, second], axis=-1)
+    low, high = np.minimum(numbers[first], numbers[second]), np.maximum(numbers[first], numbers[second])
+    kinds = low * 1000 + high
+    return np.concatenate([np.sort(distances[:, kinds == kind], axis=1) for kind in np.unique(kinds)], axis=1)
+
+
 def formula(numbers: Iterable[int]) -> str:
     """Return the sum formula in Hill's order: carbon, hydrogen, then the others by their symbols."""
     from ase.symbols import Symbols
@@ -109,7 +129,7 @@ def conformers(
     """Return up to ``count`` conformers of a SMILES, the most stable first (force field energies).
 
     Embedded by ETKDGv3 (Wang et al., J. Chem. Inf. Model. 60, 2044 (2020)) and relaxed with MMFF94, or with UFF where
-    MMFF94 lacks parameters. Conformers within 0.2 Angstrom RMSD (heavy atoms and hydrogens) are kept once.
+    MMFF94 lacks parameters. Mirror images, and conformers that differ in nothing but like atoms, are kept once.
 
     Raises:
         DensnetError: as :func:`from_smiles`.
@@ -134,6 +154,8 @@ def conformers(
         parameters.randomSeed = int(np.random.SeedSequence(seed).generate_state(1)[0] >> 2)
         parameters.pruneRmsThresh = 0.2
         parameters.onlyHeavyAtomsForRMS = False
+        # to find symmetries RDKit takes hydrogens off, and then no conformer of a hydroxyl group is another
+        parameters.useSymmetryForPruning = False
         embedded = list(rdDistGeom.EmbedMultipleConfs(mol, count, parameters))
         if not embedded:
             parameters.useRandomCoords = True
@@ -142,7 +164,18 @@ def conformers(
             raise DensnetError(f"smiles: RDKit finds no geometry for {smiles!r}; give an xyz file instead")
         energies = _relax(mol)
     order = sorted(range(len(embedded)), key=lambda index: (energies[index], index))
-    return [replace(settled, positions=mol.GetConformer(embedded[index]).GetPositions()) for index in order]
+    positions = np.array([mol.GetConformer(embedded[index]).GetPositions() for index in order])
+    return [replace(settled, positions=positions[row]) for row in _distinct(sorted_distances(numbers, positions))]
+
+
+def _distinct(descriptors: NDArray[np.float64]) -> list[int]:
+    """Return the rows that differ from all kept before by more than :data:`SAME_CONFORMER`."""
+    kept: list[int] = []
+    for row, descriptor in enumerate(descriptors):
+        differences = [np.sqrt(np.mean((descriptor - descriptors[other]) ** 2)) for other in kept]
+        if min(differences, default=np.inf) > SAME_CONFORMER:
+            kept.append(row)
+    return kept
 
 
 def _parse_smiles(smiles: str) -> Any:

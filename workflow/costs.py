@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from given_benchmarks import benchmark_numbers
 from given_labels import labels_in
 from impossible import atomic_numbers
 
@@ -29,6 +30,8 @@ START_SECONDS = 4.0
 
 LIKE = {"displaced": "label_shard", "displaced_shard": "label_shard"}
 """Rules that do what another does, and cost as much."""
+STRAIN_STEPS = 15
+"""Energies that a strained frame takes: halvings of an interval (densnet.reference.strain)."""
 RELAXATION = 50
 """Gradients of a relaxation: bithiophene takes 20 of GFN2-xTB's from its force field's geometry, four units 48."""
 
@@ -93,6 +96,8 @@ def _numbers_of(system: tuple[tuple[str, Any], ...]) -> tuple[int, ...]:
 def _numbers(system: Mapping[str, Any]) -> tuple[int, ...]:
     if "labels" in system:
         return labels_in(Path(system["labels"])).numbers
+    if "rmd17" in system:
+        return benchmark_numbers(system["rmd17"])
     keys = ("smiles", "xyz", "oligomer", "units", "charge", "multiplicity")
     return _numbers_of(tuple((key, system[key]) for key in keys if key in system))
 
@@ -153,8 +158,12 @@ def _frames(config: Mapping[str, Any], system: Mapping[str, Any]) -> dict[str, i
 
 
 def _sampling_steps(sampling: Mapping[str, Any], frames: Mapping[str, int]) -> int:
-    """Return the steps of all trajectories that geometries come from, as densnet.reference.sampling lays them out."""
-    candidates = math.ceil((frames["train"] + frames["validation"]) * sampling["candidates_per_frame"])
+    """Return the steps of all trajectories that geometries come from, as densnet.reference.sampling lays them out.
+
+    A strained frame is worth as many steps as its energy is sought in.
+    """
+    strained = round(sampling["strained_share"] * frames["train"])
+    candidates = math.ceil((frames["train"] - strained + frames["validation"]) * sampling["candidates_per_frame"])
     kinds = (
         (sampling["n_trajectories"], candidates, sampling["interval_fs"]),
         (sampling["n_test_trajectories"], frames["test"], sampling["test_interval_fs"]),
@@ -163,7 +172,7 @@ def _sampling_steps(sampling: Mapping[str, Any], frames: Mapping[str, int]) -> i
         min(count * len(sampling["temperatures"]), taken) * sampling["equilibration_fs"] + taken * interval
         for count, taken, interval in kinds
     )
-    return max(round(time / sampling["timestep_fs"]), 1)
+    return max(round(time / sampling["timestep_fs"]) + STRAIN_STEPS * strained, 1)
 
 
 def _trained_on(config: Mapping[str, Any], system: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -127,13 +127,16 @@ def simulate(
 
 
 def starting_geometries(geometries: Path, settings: DynamicsSettings) -> tuple[Array, NDArray[np.int64], xr.Dataset]:
-    """Return seeded starting geometries (R, a, 3) from the training frames of a ``geometries.nc``, and its numbers.
+    """Return seeded starting geometries (R, a, 3) from training frames of a ``geometries.nc`` that no strain was put on.
 
     Raises:
         DensnetError: not the output of 'densnet sample'.
     """
     data = read_dataset(geometries, stage="sample", variables=("positions", "numbers", "split"))
-    train = np.flatnonzero(data["split"].values == "train")
+    train = data["split"].values == "train"
+    if "strain" in data:
+        train &= data["strain"].values == "none"
+    train = np.flatnonzero(train)
     if len(train) == 0:
         raise DensnetError(f"{geometries}: expected training frames to start from, found none; sample some")
     generator = np.random.default_rng([settings.seed, 1])

@@ -26,10 +26,11 @@ from densnet.density.label_content import FittedFrame, label_content
 from densnet.density.process_pool import map_in_processes, one_thread, report_progress
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, variable, write_dataset
+from densnet.molecule import sorted_distances
 from densnet.reference import import_checks as checks
 from densnet.reference.imported_coefficients import ImportedMolecule, take_frame
 from densnet.reference.imported_data import ImportedData
-from densnet.reference.selection import distance_to_nearest, sorted_distances
+from densnet.reference.selection import distance_to_nearest
 
 METHOD_VERSION: int = 1
 
@@ -235,6 +236,29 @@ def _fitted(
     data: ImportedData, free: ImportedAtoms, settings: FitSettings, selection: Selection, processes: int
 ) -> xr.Dataset:
     """Write what Psi4's stages would have written, and fit it."""
+    labels = orbital_labels(data, free.basis, selection)
+    contents = {
+        "sample": labels.drop_vars(["orbitals", "status"]),
+        "label": labels,
+        "atoms": _atoms_dataset(free, labels.attrs),
+    }
+    with tempfile.TemporaryDirectory(prefix="densnet-import-") as folder:
+        paths = {stage: Path(folder) / f"{stage}.nc" for stage in contents}
+        for stage, dataset in contents.items():
+            write_dataset(dataset, paths[stage], stage=stage, method_version=METHOD_VERSION, settings={})
+        return fit_labels([paths["label"]], paths["sample"], paths["atoms"], settings, processes=processes)
+
+
+def orbital_labels(data: ImportedData, basis: Basis, selection: Selection) -> xr.Dataset:
+    """Return what "label" writes, of selected frames whose orbitals another code made, in canonical order.
+
+    Args:
+        data: with orbitals.
+        basis: the orbitals' functions, as the free atoms that they are fitted with have them.
+
+    Raises:
+        DensnetError: the orbitals are not orthonormal, or have another dipole than is given.
+    """
     orbitals = checks.canonical_orbitals(data)
     frames = _frames(data, selection, checks.orbital_dipoles(data, orbitals)[selection.rows])
     n = len(selection.rows)
@@ -243,21 +267,12 @@ def _fitted(
         "status": variable(("frame",), np.full(n, "ok"), "1", "ok, or what failed"),
     }
     attributes = _level(data) | {
-        "orbital_basis": free.basis.to_json(),
+        "orbital_basis": basis.to_json(),
         "ao_convention": "densnet",
-        "psi4_shells": json.dumps(integrals.shells_of(free.basis, data.numbers)),
+        "psi4_shells": json.dumps(integrals.shells_of(basis, data.numbers)),
     }
     coords = {"frame": variable(("frame",), np.arange(n), "1", "index into the geometries")}
-    contents = {
-        "sample": xr.Dataset(frames, coords=coords),
-        "label": xr.Dataset(frames | only_label, coords=coords, attrs=attributes),
-        "atoms": _atoms_dataset(free, attributes),
-    }
-    with tempfile.TemporaryDirectory(prefix="densnet-import-") as folder:
-        paths = {stage: Path(folder) / f"{stage}.nc" for stage in contents}
-        for stage, dataset in contents.items():
-            write_dataset(dataset, paths[stage], stage=stage, method_version=METHOD_VERSION, settings={})
-        return fit_labels([paths["label"]], paths["sample"], paths["atoms"], settings, processes=processes)
+    return xr.Dataset(frames | only_label, coords=coords, attrs=attributes)
 
 
 def _atoms_dataset(free: ImportedAtoms, attributes: dict[str, Any]) -> xr.Dataset:

@@ -14,7 +14,8 @@ from densnet.basis.basis import Basis
 from densnet.density.label_files import merge_shards, read_atoms
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, settings_of, variable, write_dataset
-from densnet.reference.selection import distance_to_nearest, sorted_distances
+from densnet.molecule import sorted_distances
+from densnet.reference.selection import distance_to_nearest
 
 METHOD_VERSION: int = 1
 

@@ -1,10 +1,11 @@
-"""Geometries to learn from and to be tested on: conformers, GFN2-xTB dynamics, a diverse choice."""
+"""Geometries to learn from and to be tested on: conformers, GFN2-xTB dynamics, a diverse choice, strained frames."""
 
 from __future__ import annotations
 
 import math
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,13 +18,20 @@ from numpy.typing import NDArray
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.io.parts import Parts, digest_of
-from densnet.molecule import Molecule
-from densnet.reference.selection import distance_to_nearest, farthest_points, sorted_distances
-from densnet.reference.trajectories import TrajectoryPlan, run_trajectories
+from densnet.molecule import Molecule, sorted_distances
+from densnet.reference.selection import distance_to_nearest, farthest_points
+from densnet.reference.strain import StrainPlan, strained_frames
+from densnet.reference.trajectories import TrajectoryPlan, run_plans, run_trajectory
 
-METHOD_VERSION: int = 1
-LEARNING, TESTING = 0, 1
-"""Branches of the seed: random numbers of the two kinds of trajectories never meet."""
+METHOD_VERSION: int = 2
+LEARNING, TESTING, CHOICE, STRAIN = 0, 1, 2, 3
+"""Branches of the seed: random numbers of the kinds of trajectories, of the choice and of strain never meet."""
+STRAINED_TOGETHER = 25
+"""Strained frames that are made, and kept when a run is stopped, at a time."""
+
+UNSTRAINED = "none"
+
+Plan = TrajectoryPlan | StrainPlan
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class SamplingSettings:
     """How geometries are sampled."""
 
     n_train: int = 150
-    """Training geometries, chosen for diversity."""
+    """Training geometries: chosen for diversity, and strained ones."""
     n_validation: int = 20
     """Validation geometries, a random part of the same choice."""
     n_test: int = 40
@@ -48,6 +56,11 @@ class SamplingSettings:
     """Trajectories for the test frames at each temperature."""
     candidates_per_frame: float = 2.0
     """Candidates that are sampled for each training or validation geometry."""
+    strained_share: float = 0.2
+    """Share of the training geometries that are strained: pairs of atoms pushed together or apart, normal modes, turned
+    torsions."""
+    strain_energy: float = 5.0
+    """Most energy that strain costs by GFN2-xTB, eV."""
     timestep_fs: float = 1.0
     """Time step of the sampling dynamics, fs; its error is far below the gap between GFN2-xTB and the reference."""
     friction_per_fs: float = 0.02
@@ -67,7 +80,7 @@ class SamplingSettings:
         for field in ("n_conformers", "n_trajectories", "n_test_trajectories"):
             if getattr(self, field) < 1:
                 raise DensnetError(f"{field}: expected an integer >= 1, got {getattr(self, field)}")
-        for field in ("timestep_fs", "friction_per_fs", "interval_fs", "test_interval_fs"):
+        for field in ("strain_energy", "timestep_fs", "friction_per_fs", "interval_fs", "test_interval_fs"):
             _positive(field, getattr(self, field))
         if not self.temperatures:
             raise DensnetError("temperatures: expected at least one, got none")
@@ -77,6 +90,13 @@ class SamplingSettings:
             raise DensnetError(f"equilibration_fs: expected a number >= 0, got {self.equilibration_fs}")
         if not (math.isfinite(self.candidates_per_frame) and self.candidates_per_frame >= 1):
             raise DensnetError(f"candidates_per_frame: expected a number >= 1, got {self.candidates_per_frame}")
+        if not 0 <= self.strained_share < 1:
+            raise DensnetError(f"strained_share: expected a number >= 0 and below 1, got {self.strained_share}")
+
+    @property
+    def n_strained(self) -> int:
+        """Number of strained training geometries; at least one is left to dynamics."""
+        return min(round(self.strained_share * self.n_train), self.n_train - 1)
 
 
 def _positive(field: str, value: float) -> None:
@@ -91,7 +111,8 @@ def plan_trajectories(starts: Sequence[Molecule], settings: SamplingSettings) ->
     random numbers from another branch of the seed, so that they share nothing but the molecule.
     """
     plans: list[TrajectoryPlan] = []
-    candidates = math.ceil((settings.n_train + settings.n_validation) * settings.candidates_per_frame)
+    chosen = settings.n_train - settings.n_strained + settings.n_validation
+    candidates = math.ceil(chosen * settings.candidates_per_frame)
     kinds = (
         (LEARNING, list(starts), settings.n_trajectories, candidates, settings.interval_fs),
         (TESTING, list(reversed(starts)), settings.n_test_trajectories, settings.n_test, settings.test_interval_fs),
@@ -118,14 +139,36 @@ def plan_trajectories(starts: Sequence[Molecule], settings: SamplingSettings) ->
     return plans
 
 
+def plan_strain(starts: Sequence[Molecule], settings: SamplingSettings) -> list[StrainPlan]:
+    """Lay out the strained frames: some at a time from each conformer in turn."""
+    left, plans = settings.n_strained, list[StrainPlan]()
+    # so that small samples have frames of all conformers too
+    together = min(STRAINED_TOGETHER, -(-left // len(starts)))
+    while left > 0:
+        number = len(plans)
+        plans.append(
+            StrainPlan(
+                index=number,
+                molecule=starts[number % len(starts)],
+                frames=min(together, left),
+                energy=settings.strain_energy,
+                temperature=max(settings.temperatures),
+                seed=(settings.seed, STRAIN, number),
+            )
+        )
+        left -= plans[-1].frames
+    return plans
+
+
 def sample_geometries(
     starts: Sequence[Molecule], settings: SamplingSettings, *, processes: int, output: Path
 ) -> tuple[xr.Dataset, Parts]:
     """Sample training, validation and test geometries of a molecule.
 
     Training and validation frames are the most diverse candidates (:func:`farthest_points` on inverse sorted distances,
-    which weigh bonds and close contacts most), dealt at random between the two; test frames are every n-th of
-    independent trajectories, as dynamics meets them. Finished trajectories are kept in ``<output>.parts``: a restart
+    which weigh bonds and close contacts most), dealt at random between the two; among the training frames are strained
+    ones (:mod:`densnet.reference.strain`), at random places; test frames are every n-th of independent trajectories, as
+    dynamics meets them. Finished trajectories are kept in ``<output>.parts``: a restart
     runs only the others and ends at the same result.
 
     Args:
@@ -142,7 +185,7 @@ def sample_geometries(
     numbers = starts[0].numbers
     if len(numbers) < 2:
         raise DensnetError(f"sampling: {starts[0].name!r} is a single atom; expected a molecule")
-    plans = plan_trajectories(starts, settings)
+    plans = [*plan_trajectories(starts, settings), *plan_strain(starts, settings)]
     fingerprint = {
         "version": METHOD_VERSION,
         "settings": asdict(settings),
@@ -154,52 +197,63 @@ def sample_geometries(
     started, total, done = time.monotonic(), sum(plan.frames for plan in plans), 0
     done = total - sum(plan.frames for plan in missing)
 
-    def on_done(plan: TrajectoryPlan, result: dict[str, NDArray[np.float64]]) -> None:
+    counts = Counter(_kind(plan) for plan in plans)
+
+    def on_done(plan: Plan, result: dict[str, NDArray[Any]]) -> None:
         nonlocal done
         parts.write(_part(plan), result)
         done += plan.frames
         seconds = time.monotonic() - started
-        text = f"trajectory {plan.index + 1} of {len(plans)} done, {done}/{total} frames, {seconds:.0f} s"
+        text = f"{_kind(plan)} {plan.index + 1} of {counts[_kind(plan)]} done, {done}/{total} frames, {seconds:.0f} s"
         print(f"densnet sample: {text}", file=sys.stderr, flush=True)
 
-    run_trajectories(missing, processes, on_done)
+    run_plans(missing, _run, processes, on_done)
     results: list[dict[str, Any]] = []
     for plan in plans:
         result = parts.read(_part(plan))
         if result is None:
-            raise DensnetError(f"{parts.folder}: the part of trajectory {plan.index} has vanished; run again")
+            raise DensnetError(f"{parts.folder}: {_part(plan)} has vanished; run again")
         results.append(result)
     return _assemble(starts[0], plans, results, settings), parts
 
 
-def _part(plan: TrajectoryPlan) -> str:
-    return f"trajectory-{plan.index:04d}"
+def _run(plan: Plan) -> dict[str, NDArray[Any]]:
+    return strained_frames(plan) if isinstance(plan, StrainPlan) else run_trajectory(plan)
+
+
+def _part(plan: Plan) -> str:
+    return f"{_kind(plan)}-{plan.index:04d}"
+
+
+def _kind(plan: Plan) -> str:
+    return "strain" if isinstance(plan, StrainPlan) else "trajectory"
 
 
 def choose(
     numbers: NDArray[np.int64], positions: NDArray[np.float64], settings: SamplingSettings
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows of the training and of the validation geometries among the candidates, (t, i, x)."""
-    random = np.random.default_rng(np.random.SeedSequence([settings.seed, 2]))
-    wanted = settings.n_train + settings.n_validation
+    random = np.random.default_rng(np.random.SeedSequence([settings.seed, CHOICE]))
+    n_train = settings.n_train - settings.n_strained
     descriptors = 1.0 / sorted_distances(numbers, positions)
-    chosen = farthest_points(descriptors, wanted, first=int(random.integers(len(positions))))
+    chosen = farthest_points(descriptors, n_train + settings.n_validation, first=int(random.integers(len(positions))))
     dealt = random.permutation(chosen)
-    return dealt[: settings.n_train], dealt[settings.n_train :]
+    return dealt[:n_train], dealt[n_train:]
 
 
 def _assemble(
-    molecule: Molecule, plans: Sequence[TrajectoryPlan], results: Sequence[dict[str, Any]], settings: SamplingSettings
+    molecule: Molecule, plans: Sequence[Plan], results: Sequence[dict[str, Any]], settings: SamplingSettings
 ) -> xr.Dataset:
-    positions, energy, times = (
-        np.concatenate([result[name] for result in results]) for name in ("positions", "energy", "time")
-    )
-    trajectory = np.concatenate([np.full(plan.frames, plan.index) for plan in plans])
-    temperature = np.concatenate([np.full(plan.frames, plan.temperature) for plan in plans])
-    testing = np.concatenate([np.full(plan.frames, plan.seed[1] == TESTING) for plan in plans])
-    candidates = np.flatnonzero(~testing)
+    positions, energy = (np.concatenate([result[name] for result in results]) for name in ("positions", "energy"))
+    columns = [_origin(plan, result) for plan, result in zip(plans, results, strict=True)]
+    strain, trajectory, temperature, times, testing = (np.concatenate(column) for column in zip(*columns, strict=True))
+    strained = np.flatnonzero(strain != UNSTRAINED)
+    candidates = np.flatnonzero(~testing & (strain == UNSTRAINED))
     train, validation = choose(molecule.numbers, positions[candidates], settings)
-    rows = np.concatenate([candidates[train], candidates[validation], np.flatnonzero(testing)])
+    random = np.random.default_rng(np.random.SeedSequence([settings.seed, STRAIN]))
+    # mixed, so that the first so many training frames have their share
+    train = random.permutation(np.concatenate([candidates[train], strained])) if len(strained) else candidates[train]
+    rows = np.concatenate([train, candidates[validation], np.flatnonzero(testing)])
     split = np.repeat(["train", "validation", "test"], [len(train), len(validation), int(testing.sum())])
     descriptors = sorted_distances(molecule.numbers, positions[rows])
     distance = np.full(len(rows), np.nan)
@@ -212,8 +266,13 @@ def _assemble(
             ),
             "numbers": variable(("atom",), molecule.numbers, "1", "atomic numbers"),
             "split": variable(("frame",), split.astype(str), "1", "train, validation or test"),
-            "temperature": variable(("frame",), temperature[rows], "K", "temperature of the trajectory"),
-            "trajectory": variable(("frame",), trajectory[rows], "1", "trajectory that the frame comes from"),
+            "temperature": variable(
+                ("frame",), temperature[rows], "K", "temperature of the trajectory, NaN if the frame is strained"
+            ),
+            "strain": variable(("frame",), strain[rows].astype(str), "1", "none, or how the frame is strained"),
+            "trajectory": variable(
+                ("frame",), trajectory[rows], "1", "trajectory that the frame comes from, -1 if it is strained"
+            ),
             "time": variable(("frame",), times[rows], "fs", "time since the end of the trajectory's equilibration"),
             "energy_gfn2": variable(("frame",), energy[rows], "eV", "GFN2-xTB energy"),
             "distance_to_train": variable(
@@ -225,3 +284,12 @@ def _assemble(
         },
         attrs={"molecule": molecule.name, "charge": molecule.charge, "multiplicity": molecule.multiplicity},
     )
+
+
+def _origin(plan: Plan, result: dict[str, Any]) -> tuple[NDArray[Any], ...]:
+    """Return of each frame of a plan: strain, trajectory, temperature, time, and whether it is for testing."""
+    n = plan.frames
+    if isinstance(plan, StrainPlan):
+        return result["kind"], np.full(n, -1), np.full(n, np.nan), np.full(n, np.nan), np.full(n, False)
+    testing = np.full(n, plan.seed[1] == TESTING)
+    return np.full(n, UNSTRAINED), np.full(n, plan.index), np.full(n, plan.temperature), result["time"], testing

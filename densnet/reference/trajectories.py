@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
+from typing import Any, TypeVar
 
 import numpy as np
 from ase import Atoms, units
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
 from densnet.molecule import Molecule
+
+Plan = TypeVar("Plan")
 
 ATTEMPTS = 5
 BOND_WINDOW = (0.55, 1.6)
@@ -171,15 +174,17 @@ def one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def run_trajectories(
-    plans: Sequence[TrajectoryPlan],
+def run_plans(
+    plans: Sequence[Plan],
+    run: Callable[[Plan], dict[str, NDArray[Any]]],
     processes: int,
-    on_done: Callable[[TrajectoryPlan, dict[str, NDArray[np.float64]]], None],
+    on_done: Callable[[Plan, dict[str, NDArray[Any]]], None],
 ) -> None:
-    """Run trajectories in a pool of processes, one thread each; results do not depend on their number.
+    """Run trajectories, or whatever else is planned, in a pool of processes, one thread each; results do not depend on
+    their number.
 
     Raises:
-        DensnetError: of any trajectory; those that run are ended.
+        DensnetError: of any plan; those that run are ended.
     """
     if not plans:
         return
@@ -189,7 +194,7 @@ def run_trajectories(
             min(processes, len(plans)), mp_context=get_context("spawn"), initializer=die_with_parent
         ) as pool,
     ):
-        futures = {pool.submit(run_trajectory, plan): plan for plan in plans}
+        futures = {pool.submit(run, plan): plan for plan in plans}
         try:
             for future in as_completed(futures):
                 on_done(futures[future], future.result())

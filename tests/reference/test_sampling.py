@@ -27,6 +27,7 @@ SMALL = SamplingSettings(
     n_test=3,
     temperatures=(300.0, 600.0),
     seed=5,
+    strained_share=0.0,
     n_trajectories=1,
     n_test_trajectories=1,
     equilibration_fs=5.0,

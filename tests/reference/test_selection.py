@@ -7,7 +7,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from densnet.errors import DensnetError
-from densnet.reference.selection import distance_to_nearest, farthest_points, sorted_distances
+from densnet.molecule import sorted_distances
+from densnet.reference.selection import distance_to_nearest, farthest_points
 
 NUMBERS = np.array([6, 1, 1, 1, 1, 8])
 

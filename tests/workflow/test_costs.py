@@ -55,6 +55,7 @@ def test_sampling_is_counted_in_the_steps_that_it_makes() -> None:
     complete = configuration({"run": "x", "systems": systems, "sampling": sampling, "reference": {"shards": 1}})
     plans = plan_trajectories([from_smiles(MOLECULES["water"])], SamplingSettings(**complete["sampling"]))
     steps = sum(one.equilibration_steps + one.frames * one.stride for one in plans)
+    steps += costs.STRAIN_STEPS * round(complete["sampling"]["strained_share"] * 7)
     assert costs.work("geometries", complete, "water") == Work(amount=steps, size=3)
 
 
