@@ -99,7 +99,8 @@ def sorted_distances(numbers: NDArray[np.int64], positions: NDArray[np.float64])
     distances = np.linalg.norm(positions[:, first] - positions[:, second], axis=-1)
     low, high = np.minimum(numbers[first], numbers[second]), np.maximum(numbers[first], numbers[second])
     kinds = low * 1000 + high
-    return np.concatenate([np.sort(distances[:, kinds == kind], axis=1) for kind in np.unique(kinds)], axis=1)
+    columns = [np.sort(distances[:, kinds == kind], axis=1) for kind in np.unique(kinds)]
+    return np.concatenate(columns, axis=1) if columns else distances
 
 
 def formula(numbers: Iterable[int]) -> str:
@@ -172,8 +173,8 @@ def _distinct(descriptors: NDArray[np.float64]) -> list[int]:
     """Return the rows that differ from all kept before by more than :data:`SAME_CONFORMER`."""
     kept: list[int] = []
     for row, descriptor in enumerate(descriptors):
-        differences = [np.sqrt(np.mean((descriptor - descriptors[other]) ** 2)) for other in kept]
-        if min(differences, default=np.inf) > SAME_CONFORMER:
+        nearest = min((np.linalg.norm(descriptor - descriptors[other]) for other in kept), default=np.inf)
+        if nearest > SAME_CONFORMER * len(descriptor) ** 0.5:
             kept.append(row)
     return kept
 
