@@ -16,6 +16,8 @@ HARTREE_IN_EV: float = _CODATA["Hartree energy in eV"][0]
 HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM: float = HARTREE_IN_EV / BOHR_IN_ANGSTROM
 HARTREE_IN_MILLIHARTREE: float = 1e3
 EV_IN_MEV: float = 1e3
+KCAL_PER_MOL_IN_EV: float = 1e3 * constants.calorie / (constants.Avogadro * constants.elementary_charge)
+"""Thermochemical calories: 4.184 kJ/mol."""
 
 E_ANGSTROM_IN_DEBYE: float = constants.elementary_charge * 1e-10 * constants.speed_of_light * 1e21
 """1 D = 1e-21 C m^2/s / c."""

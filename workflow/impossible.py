@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from families import harmonic_systems
+from given_benchmarks import benchmark_numbers, impossible_benchmark, impossible_folder, impossible_sizes
 from given_labels import check_harmonic, impossible_labels, labels_in
 from stages import SIZES, one_of
 
@@ -25,6 +26,8 @@ def impossible(config: Mapping[str, Any], *, molecules: bool = True) -> Iterator
     yield from _impossible_sizes(config)
     yield from _impossible_spectrum(config)
     yield from _impossible_harmonic(config)
+    if molecules:
+        yield from impossible_folder(config)
     for name, system in config["systems"].items() if molecules else ():
         yield from _impossible_system(name, system, config)
 
@@ -54,6 +57,9 @@ def _impossible_sizes(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"peers.mace: cannot be trained on systems.{name}, whose frames are of several lengths; leave it out"
     for name, system in given:
         yield from _impossible_frames(config, name, system)
+    for name, system in config["systems"].items():
+        if "rmd17" in system:
+            yield from impossible_sizes(f"systems.{name}", system, sampling)
     if reference["dispersion"] == "d4":
         from densnet.reference.dispersion import check_d4
 
@@ -124,7 +130,9 @@ def _impossible_harmonic(config: Mapping[str, Any]) -> Iterator[str]:
         if name not in known:
             yield f"harmonic.psi4: expected names among {', '.join(known)}, found {name}"
     for name in harmonic_systems(config):
-        if not {"smiles", "xyz", "oligomer"} & set(known[name]):
+        if "rmd17" in known[name]:
+            yield f"harmonic: systems.{name} is of revised MD17, which has no minimum to start from; leave it out"
+        elif not {"smiles", "xyz", "oligomer"} & set(known[name]):
             yield f"harmonic: systems.{name} has no geometry to start from; add its smiles or xyz, or leave it out"
 
 
@@ -146,6 +154,9 @@ def _impossible_system(name: str, system: Mapping[str, Any], config: Mapping[str
     if not experiment and not config["md"]["peer"]:
         yield f"{where}.experiment: expected fundamentals or jcamp, for md.peer is false and nothing is left to compare"
 
+    if "rmd17" in system:
+        yield from _impossible_benchmark(where, system, config)
+        return
     if ("smiles" in system and "xyz" in system) or not {"smiles", "xyz", "oligomer", "labels"} & set(system):
         yield f"{where}: expected either smiles or xyz, found {'both' if 'smiles' in system else 'neither'}"
         return
@@ -163,6 +174,14 @@ def _impossible_system(name: str, system: Mapping[str, Any], config: Mapping[str
             refused(f"{where} with reference.basis", lambda: Basis.from_name(config["reference"]["basis"], numbers))
         )
         yield from orbital or refused(f"{where} with reference.fit_basis", lambda: _fit_basis(config, numbers))
+
+
+def _impossible_benchmark(where: str, system: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
+    contradictions = list(impossible_benchmark(where, system, config))
+    yield from contradictions
+    if not contradictions and not list(impossible_folder(config)):
+        numbers = list(benchmark_numbers(system["rmd17"]))
+        yield from refused(f"{where} with reference.fit_basis", lambda: _fit_basis(config, numbers))
 
 
 def _impossible_given(where: str, system: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:

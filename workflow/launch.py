@@ -203,6 +203,8 @@ def _summary(config: Mapping[str, Any]) -> int:
         return 0
     command = [Path(sys.executable).parent / "densnet", "summary", "--system", *config["systems"]]
     command += ["--metrics", *metrics, "--comparison", *comparisons, "--report", run / "report.html"]
+    if any("rmd17" in system for system in config["systems"].values()):
+        command += ["--benchmark", run / "rmd17.csv"]
     return subprocess.run(command).returncode
 
 

@@ -45,7 +45,9 @@ def planned_jobs(arguments: Sequence[str]) -> list[PlannedJob]:
         path = Path(folder) / "jobs.json"
         done = subprocess.run([sys.executable, __file__, path, *arguments], capture_output=True, text=True)
         if done.returncode or not path.exists():
-            said = [line for line in done.stderr.splitlines() if line and not line.startswith("Using ")]
+            # a dry run tells of its errors on standard output
+            lines = (done.stderr + done.stdout).splitlines()
+            said = [line for line in lines if line and not line.startswith(("Using ", "WorkflowError in", "  File "))]
             raise ConfigurationError("\n".join(said) or "Snakemake refuses to plan")
         return [PlannedJob(**job) for job in json.loads(path.read_text())]
 

@@ -8,7 +8,7 @@ from typing import Any
 from impossible import impossible
 from jsonschema import Draft202012Validator
 from schema_lines import as_meant, line, shown, unknown
-from stages import depends, labels_given
+from stages import SIZES, depends, labels_given
 from sweeps import MODELS, Axis, Values, axes, changed, combinations
 
 FIXED = {
@@ -95,8 +95,16 @@ def _refused_keys(axis: Axis, config: Mapping[str, Any], rules: Mapping[str, Any
             for name in config["systems"]:
                 if not depends("metrics", key, labels_given=labels_given(config, name)):
                     yield f"{where}: changes nothing for systems.{name}, whose labels are given"
+                elif _without_effect_on_frames(key) and "rmd17" in config["systems"][name]:
+                    yield f"{where}: changes nothing for systems.{name}, whose frames are those of revised MD17"
                 elif key == "md.replicas" and "replicas" in config["systems"][name]:
                     yield f"{where}: changes nothing for systems.{name}, which has its own number of replicas"
+
+
+def _without_effect_on_frames(key: str) -> bool:
+    """Return whether a key says how geometries are sampled, and not how many there are."""
+    section, _, name = key.partition(".")
+    return section == "sampling" and name not in SIZES
 
 
 def _unknown_key(key: str, rules: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_text
+from densnet.report import benchmark_table
 from densnet.report.job_costs import where_it_ran
 from densnet.report.metrics import read_metrics
 from densnet.report.page import Family, Sweep, SystemReport, page, read_configuration, read_figures
@@ -35,6 +36,7 @@ def report(
     chains: Annotated[list[Path] | None, _MANY] = None,
     config: Path | None = None,
     peers: Path | None = None,
+    benchmark: Path | None = None,
     sweep: Path | None = None,
     sweep_figures: Annotated[list[Path] | None, _MANY] = None,
     jobs: Path | None = None,
@@ -71,6 +73,8 @@ def report(
         A text file to be shown word for word with its digest.
     peers
         Output of 'densnet peer table'.
+    benchmark
+        Output of 'densnet benchmark table'.
     sweep
         Output of 'densnet sweep'.
     sweep_figures
@@ -102,7 +106,8 @@ def report(
         swept = Sweep(read_dataset(sweep, stage="sweep"), [read_picture(path) for path in sweep_figures or []])
     others = [] if peers is None else read_table(peers)
     ran = [] if jobs is None else where_it_ran(jobs)
-    write_text(output, page(run, systems, configuration, others, swept, ran, families))
+    judged = None if benchmark is None else benchmark_table.read_table(benchmark)
+    write_text(output, page(run, systems, configuration, others, swept, ran, families, judged))
     print(f"report: {output}", file=sys.stderr)
 
 

@@ -9,8 +9,9 @@ from cyclopts import Parameter
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
+from densnet.report.benchmark_table import read_table
 from densnet.report.metrics import read_metrics
-from densnet.report.table import summary_text
+from densnet.report.table import plain_table, summary_text
 
 _MANY = Parameter(consume_multiple=True)
 
@@ -20,6 +21,7 @@ def summary(
     system: Annotated[list[str], _MANY],
     metrics: Annotated[list[Path], _MANY],
     comparison: Annotated[list[Path], _MANY],
+    benchmark: Path | None = None,
     report: Path | None = None,
 ) -> None:
     """Print the errors, the speed and the strongest lines of one or several systems.
@@ -32,6 +34,8 @@ def summary(
         Outputs of 'densnet metrics', in the same order.
     comparison
         Outputs of 'densnet compare', in the same order.
+    benchmark
+        Output of 'densnet benchmark table', to be printed below.
     report
         Path of the page to be named below the table.
     """
@@ -47,5 +51,7 @@ def summary(
             [read_dataset(path, stage="compare", variables=("line_wavenumber",)) for path in comparison],
         )
     )
+    if benchmark is not None:
+        print(f"\n{plain_table(*read_table(benchmark))}")
     if report is not None:
         print(f"\nReport: {report}")

@@ -25,7 +25,7 @@ from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
 from densnet.io.parts import Parts
 from densnet.oligomer import VARIABLES
-from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE, HARTREE_IN_MILLIHARTREE
+from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE, EV_IN_MEV, HARTREE_IN_MILLIHARTREE
 
 METHOD_VERSION: int = 2
 
@@ -178,10 +178,12 @@ def fit_labels(
         parts: where finished frames are kept and found again, from :func:`fit_parts`.
 
     Raises:
-        DensnetError: a file is truncated, foreign or belongs to other geometries or another level; the fit basis is
-            unknown or lacks an element; more than ``max_failed_share`` of the frames failed.
+        DensnetError: a file is truncated, foreign or belongs to other geometries or another level; energies or forces
+            that came with the geometries contradict the labels'; the fit basis is unknown or lacks an element; more
+            than ``max_failed_share`` of the frames failed.
     """
     labels = read_labels(shards, geometries, sizes)
+    _say_what_was_given(labels)
     numbers = labels.numbers
     free = read_atoms(atoms, numbers, labels.orbital_basis, labels.level)
     basis = _fit_basis(labels, free, settings, processes, parts)
@@ -208,6 +210,19 @@ def fit_labels(
     _judge_failures(dict(sorted(failures.items())), len(status), settings.max_failed_share)
     good = {f.index: r for f, r in zip(frames, results, strict=True) if not r.failure}
     return _dataset(labels, molecule, good, dict(sorted(failures.items())), free.energies)
+
+
+def _say_what_was_given(labels: Labels) -> None:
+    """Say whose energies and forces the labels have, if they came with the geometries, and how far off ours were."""
+    said = labels.level
+    if "given_force_difference_ev_per_angstrom" in said:
+        forces, energy = said["given_force_difference_ev_per_angstrom"], said["given_energy_difference_ev"]
+        print(
+            f"densnet fit: energies and forces: {said['energies_and_forces_given_by']}; those that came with the "
+            f"orbitals differ by {EV_IN_MEV * forces:.2g} meV/Å and {EV_IN_MEV * energy:.2g} meV (after the mean)",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def fit_parts(

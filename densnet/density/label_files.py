@@ -17,7 +17,7 @@ from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.basis.conventions import to_canonical
 from densnet.errors import DensnetError
-from densnet.io.netcdf import read_dataset
+from densnet.io.netcdf import read_dataset, variable
 from densnet.oligomer import VARIABLES
 from densnet.units import BOHR_IN_ANGSTROM
 
@@ -31,6 +31,13 @@ COMMON = ("orbital_basis", "ao_convention", "psi4_shells", "psi4_version", "char
 """Attributes that all shards must share."""
 SAME_POSITION = 1e-6
 """Å; a shard's geometries are copies of the geometries file's."""
+GIVEN = ("energy_given", "forces_given")
+"""Variables of the geometries that, if they are there, take the place of the labels' energies and forces."""
+GIVEN_FORCES_TOLERANCE = 0.05
+"""eV/Å, mean over components, between given forces and the labels': two programs at one level of theory differ by
+some 1e-3, another basis set or functional by more than this, another unit or order of atoms by far more."""
+GIVEN_ENERGY_TOLERANCE = 0.05
+"""eV, mean deviation of given energies from the labels' after their mean difference, which two programs may have."""
 NEARLY_ORTHONORMAL = 1e-4
 """Rounding to single precision leaves CᵀSC within 1e-6 of unity; what is further off is wrong and stays so."""
 
@@ -91,7 +98,8 @@ def merge_shards(shards: Sequence[Path], geometries: Path) -> tuple[xr.Dataset, 
 def read_labels(shards: Sequence[Path], geometries: Path, sizes: Mapping[str, int] | None = None) -> Labels:
     """Read all shards of one geometries file.
 
-    Orbitals that were kept in single precision are made orthonormal again in double.
+    Orbitals that were kept in single precision are made orthonormal again in double. Energies and forces that came
+    with the geometries take the place of the shards'.
 
     Args:
         sizes: how many frames of a split to take, all of those that are not named: the first of train, which are in
@@ -99,7 +107,8 @@ def read_labels(shards: Sequence[Path], geometries: Path, sizes: Mapping[str, in
 
     Raises:
         DensnetError: no shards; a file is truncated or foreign; shards disagree, lack frames, repeat them or belong to
-            other geometries; fewer frames than wanted; no closed shell, or an orbital basis with core potentials.
+            other geometries; fewer frames than wanted; no closed shell, or an orbital basis with core potentials;
+            energies or forces that came with the geometries are none of the labels' level of theory.
     """
     sampled, whole = merge_shards(shards, geometries)
     missing = np.setdiff1d(np.arange(sampled.sizes["frame"]), whole["frame"].values)
@@ -111,6 +120,7 @@ def read_labels(shards: Sequence[Path], geometries: Path, sizes: Mapping[str, in
     temperature, distance = (sampled[name].copy() for name in ("temperature", "distance_to_train"))
     chain = {name: sampled[name] for name in VARIABLES if name in sampled}
     whole = whole.assign(chain | {"temperature": temperature, "distance_to_train": distance})
+    whole, given = _with_given(whole, sampled, geometries)
     whole = whole.isel(frame=_taken(whole["split"].values, sizes or {}))
 
     attributes = whole.attrs
@@ -133,7 +143,7 @@ def read_labels(shards: Sequence[Path], geometries: Path, sizes: Mapping[str, in
     orbitals = np.asarray(whole["orbitals"].values, dtype=np.float64)[:, index] * sign[:, None]
     if whole["orbitals"].dtype == np.float32:
         orbitals = _orthonormal(orbitals, basis, numbers, whole["positions"].values / BOHR_IN_ANGSTROM)
-    level = {name: attributes[name] for name in ("charge", "multiplicity", "psi4_version", *LEVEL)}
+    level = {name: attributes[name] for name in ("charge", "multiplicity", "psi4_version", *LEVEL)} | given
     return Labels(whole, numbers, orbitals, basis, n_electrons, level)
 
 
@@ -216,6 +226,51 @@ def _check_frames(whole: xr.Dataset, sampled: xr.Dataset, geometries: Path) -> N
         raise DensnetError(
             f"shards: their geometries are not those of {geometries}; label this file's geometries again"
         )
+
+
+def _with_given(whole: xr.Dataset, sampled: xr.Dataset, geometries: Path) -> tuple[xr.Dataset, dict[str, Any]]:
+    """Return the labels with energies and forces that came with the geometries, and attributes that say so.
+
+    Both unchanged, and no attributes, where none came with them.
+
+    Raises:
+        DensnetError: one is missing or not finite, or they differ from the labels by more than two programs do.
+    """
+    if not any(name in sampled for name in GIVEN):
+        return whole, {}
+    missing = [name for name in GIVEN if name not in sampled or not np.isfinite(sampled[name].values).all()]
+    if missing:
+        raise DensnetError(
+            f"{geometries}: {missing[0]} is missing or not finite; expected {' and '.join(GIVEN)}, or neither of them"
+        )
+    energy, forces = (sampled[name].values for name in GIVEN)
+    ok = whole["status"].values == "ok"
+    by = str(sampled.attrs.get("given_by", "not said by whom"))
+    attributes: dict[str, Any] = {"energies_and_forces_given_by": by}
+    if ok.any():
+        in_energy = energy[ok] - whole["energy"].values[ok]
+        force_difference = float(np.abs(forces[ok] - whole["forces"].values[ok]).mean())
+        energy_difference = float(np.abs(in_energy - in_energy.mean()).mean())
+        if force_difference > GIVEN_FORCES_TOLERANCE or energy_difference > GIVEN_ENERGY_TOLERANCE:
+            raise DensnetError(
+                f"{geometries}: its energies and forces ({by}) differ from the labels' by {energy_difference:.3g} eV "
+                f"(after the mean) and {force_difference:.3g} eV/Å in the mean, at most {GIVEN_ENERGY_TOLERANCE:g} and "
+                f"{GIVEN_FORCES_TOLERANCE:g}; check their units, the order of atoms and frames, and the level of theory"
+            )
+        attributes |= {
+            "given_energy_offset_ev": float(in_energy.mean()),
+            "given_energy_difference_ev": energy_difference,
+            "given_force_difference_ev_per_angstrom": force_difference,
+        }
+    return whole.assign(
+        energy=variable(("frame",), np.where(ok, energy, np.nan), "eV", f"total energy, given by {by}"),
+        forces=variable(
+            ("frame", "atom", "x"),
+            np.where(ok[:, None, None], forces, np.nan),
+            "eV/angstrom",
+            f"forces, given by {by}",
+        ),
+    ), attributes
 
 
 def _taken(split: NDArray[np.str_], sizes: Mapping[str, int]) -> NDArray[np.int64]:

@@ -123,6 +123,7 @@ def page(
     sweep: Sweep | None = None,
     ran: Sequence[Sequence[str]] = (),
     families: Sequence[Family] = (),
+    benchmark: tuple[Sequence[str], Sequence[Sequence[str]]] | None = None,
 ) -> str:
     """Return the HTML of a run's page.
 
@@ -134,6 +135,7 @@ def page(
         sweep: variants of the configuration, all systems'.
         ran: rows of :func:`densnet.report.job_costs.where_it_ran`.
         families: chains of several lengths, each length being a system too.
+        benchmark: heads and cells of :func:`densnet.report.benchmark_table.read_table`.
 
     Raises:
         DensnetError: no system, or two of the same name.
@@ -161,6 +163,7 @@ def page(
         ran=[[(cell, head in NUMBERS) for head, cell in zip(HEADS, row, strict=True)] for row in ran],
         ran_heads=[(head, head in NUMBERS) for head in HEADS],
         families=[_family_context(family) for family in families],
+        benchmark=benchmark,
     )
 
 

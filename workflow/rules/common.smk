@@ -4,8 +4,9 @@ from pathlib import Path
 
 from costs import memory_mb, minutes, work
 from families import frames_of, harmonic_systems
+from given_benchmarks import benchmark_files, given_atoms, given_orbitals
 from given_labels import given_harmonic
-from stages import FIT, GIVEN, LEVEL, one_of
+from stages import FIT, GIVEN, LEVEL, SIZES, one_of
 from sweeps import (
     Places,
     rows_for_peers,
@@ -38,6 +39,9 @@ DIFFERENTIATED = [
     name for name in HARMONIC_PSI4 if given_harmonic(config["systems"][name]) is None
 ]
 MACE = list(dict.fromkeys(config["peers"]["mace"]))
+# Systems of the benchmark, and those of them whose orbitals lie beside its files.
+RMD17 = [name for name, own in config["systems"].items() if "rmd17" in own]
+WITH_ORBITALS = [name for name in RMD17 if given_orbitals(config["systems"][name])]
 FIGURES = [
     "density_map",
     "density_error",
@@ -58,6 +62,8 @@ def given_file(stage, name):
     own = config["systems"][name]
     if stage == "harmonic_psi4":
         return given_harmonic(own)
+    if stage == "atoms" and "rmd17" in own:
+        return given_atoms(own)
     if stage == "atoms" and "family" in own:
         own = config["systems"][one_of(config, own["family"])]
     # the given geometries of an unseen length are those that are judged by, not those that dynamics starts from
@@ -182,6 +188,8 @@ def shards(wildcards):
 
 
 def shards_of(name):
+    if name in WITH_ORBITALS:
+        return 1
     frames = frames_of(config, config["systems"][name])
     return min(config["reference"]["shards"], frames)
 
@@ -249,6 +257,22 @@ def molecule(wildcards, without=()):
     own = system(wildcards)
     keys = ("smiles", "xyz", "oligomer", "units", "charge", "multiplicity")
     return as_options({key: own[key] for key in keys if key in own.keys() - without})
+
+
+def any_place_of(names):
+    """Return the pattern of the places of some systems, the variants' among them."""
+    return rf"(?:{'|'.join(names)})(?:/variants/[0-9a-f]{{8}})?"
+
+
+def benchmark_file(wildcards, part):
+    """Return the benchmark's file of a system's molecule: "train" or "test"."""
+    return benchmark_files(system(wildcards)["rmd17"])[part]
+
+
+def benchmark_molecule(wildcards):
+    """Return the folder of the benchmark and the name of the molecule, as command line options."""
+    name = system(wildcards)["rmd17"]
+    return as_options({"data": benchmark_files(name)["folder"], "molecule": name})
 
 
 def if_among(systems, stage, path):

@@ -6,6 +6,7 @@ rule report:
         comparison=of_every_system(rules.comparison.output.comparison),
         assignment=of_every_system(rules.assignment.output.assignment),
         peers=rules.peers.output.table if MACE else [],
+        benchmark=rules.benchmark_table.output.table if RMD17 else [],
         sweep=rules.sweep.output.sweep if SWEEP else [],
         sweep_figures=rules.sweep.output.figures if SWEEP else [],
         family_figures=(
@@ -35,6 +36,9 @@ rule report:
         run=config["run"],
         systems=list(config["systems"]),
         peers=lambda wildcards, input: f"--peers {input.peers}" if MACE else "",
+        benchmark=lambda wildcards, input: (
+            f"--benchmark {input.benchmark}" if RMD17 else ""
+        ),
         sweep=lambda wildcards, input: (
             f"--sweep {input.sweep} --sweep-figures {input.sweep_figures}"
             if SWEEP
@@ -55,5 +59,5 @@ rule report:
         "densnet report --run {params.run} --system {params.systems} --figures {params.folders} "
         "--metrics {input.metrics} --labels {input.labels} --comparison {input.comparison} "
         "--assignment {input.assignment} "
-        "{params.peers} {params.sweep} {params.families} --config {input.config} --jobs {params.jobs} "
+        "{params.peers} {params.benchmark} {params.sweep} {params.families} --config {input.config} --jobs {params.jobs} "
         "--output {output.report} 2>&1 | tee -i {log} >&2"
