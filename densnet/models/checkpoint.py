@@ -179,7 +179,8 @@ def _networks(content: dict[str, Any]) -> tuple[DensityModel, EnergyModel | None
     density.load_state_dict(content["density"])
     if description["energy_model"] is None:
         return density, None
-    settings = EnergyModelSettings(**description["energy_model"])
+    # files of earlier versions do not say it, and have neither
+    settings = EnergyModelSettings(**({"repulsion": "none", "product_bound": 0.0} | description["energy_model"]))
     energy = EnergyModel(settings, density.whitened, mean_neighbours=mean_neighbours)
     energy.load_state_dict(content["energy"])
     return density, energy

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import nn
 
 from densnet.errors import DensnetError
 from densnet.models.graph import Graph
+from densnet.models.repulsion import Repulsion
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.nn.clebsch_gordan import components
 from densnet.nn.edges import EdgeFunctions, Edges
@@ -37,6 +39,10 @@ class EnergyModelSettings:
     """Atoms coupled in one round: 2, 3 or 4."""
     cutoff: float = 5.0
     """Angstrom."""
+    product_bound: float = 1.0
+    """Size that the factors of products stay within, so that the energy does not grow as a polynomial; 0 for none."""
+    repulsion: Literal["zbl", "none"] = "zbl"
+    """Wall between nuclei that are nearer than any were in training: Ziegler, Biersack and Littmark's, or none."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
@@ -50,6 +56,10 @@ class EnergyModelSettings:
         ):
             if getattr(self, field) < lowest:
                 raise DensnetError(f"energy model {field}: expected at least {lowest}, found {getattr(self, field)}")
+        if not self.product_bound >= 0:
+            raise DensnetError(f"energy model product_bound: expected zero or more, found {self.product_bound}")
+        if self.repulsion not in ("zbl", "none"):
+            raise DensnetError(f"energy model repulsion: expected 'zbl' or 'none', found {self.repulsion!r}")
         if self.body_order not in (2, 3, 4):
             raise DensnetError(f"energy model body_order: expected 2, 3 or 4, found {self.body_order}")
         if not self.cutoff > 0:
@@ -57,7 +67,10 @@ class EnergyModelSettings:
 
 
 class EnergyModel(nn.Module):
-    """E = Σ_i (E_Z + scale ε_i(u, R)): atomic energies from the density model's u and positions."""
+    """E = Σ_i (E_Z + scale ε_i(u, R)) + Σ_i<j V(r_ij): atomic energies from the density model's u and positions, and a wall.
+
+    ``forward`` gives the learned part; V, the ``repulsion``, is nothing at distances that were learned from.
+    """
 
     scale: torch.Tensor
     atomic_energy: torch.Tensor
@@ -81,6 +94,7 @@ class EnergyModel(nn.Module):
                 edge_channels=settings.edge_channels,
                 mean_neighbours=mean_neighbours,
                 body_order=settings.body_order,
+                product_bound=settings.product_bound,
             )
             for layer in range(settings.layers)
         )
@@ -89,6 +103,7 @@ class EnergyModel(nn.Module):
         # starts near the reference energies; large random energies would drown the forces at first
         nn.init.normal_(last.weight, std=0.02)
         self.readout = nn.Sequential(nn.Linear(width, 32), nn.SiLU(), last)
+        self.repulsion = Repulsion(whitened.elements) if settings.repulsion == "zbl" else None
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("atomic_energy", torch.zeros(n_elements, dtype=torch.float64))
 

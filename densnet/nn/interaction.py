@@ -54,10 +54,15 @@ class MixingWeights:
 
 
 class Interaction(Composed[MixingWeights]):
-    """h'_i = gate( W_Z h_i + V a_i + U Π_f (A_f a_i) ),  a_i = Σ_j R(r_ij) h_j ⊗ Y(r̂_ij).
+    """h'_i = gate( W_Z h_i + V a_i + U Π_f b(A_f a_i) ),  a_i = Σ_j R(r_ij) h_j ⊗ Y(r̂_ij).
 
     The product runs over ``body_order`` - 1 factors, as functions on the sphere; ``body_order`` counts the atoms
-    coupled in one round (2: no product).
+    coupled in one round (2: no product). With a ``product_bound`` B each channel z of a factor is held within it,
+
+        b(z) = z / √(1 + |z|² / B²),   |z|² the mean over components,
+
+    so that the product is no polynomial of high degree where geometries leave those learned from (docs/robustness.md);
+    without one, B = 0, b(z) = z.
     """
 
     def __init__(
@@ -72,9 +77,10 @@ class Interaction(Composed[MixingWeights]):
         edge_channels: int,
         mean_neighbours: float,
         body_order: int,
+        product_bound: float = 0.0,
     ) -> None:
         super().__init__()
-        self.edge_channels = edge_channels
+        self.edge_channels, self.product_bound = edge_channels, product_bound
         self.n_in, self.n_edge = (l_in + 1) ** 2, (l_edge + 1) ** 2
         self.edge = EdgeTensorProduct(l_in, l_edge, l_out)
         self.radial = RadialNetwork(n_elements, self.edge.order, edge_channels, mean_neighbours**-0.5)
@@ -112,13 +118,20 @@ class Interaction(Composed[MixingWeights]):
         maps = self.composed()
         update = torch.bmm(sums, maps.outward)
         if maps.factors is not None:
-            product = self.product(torch.bmm(sums, maps.factors))
+            product = self.product(self._bounded(torch.bmm(sums, maps.factors)))
             update = torch.baddbmm(update, product, self.product_outward.composed())
         kept = h[: self.n_kept]
         if self.n_kept == self.n_out:
             return self.gate(self.skip(kept, edges.is_element, update))
         low, high = update.split([self.n_kept, self.n_out - self.n_kept])
         return self.gate(torch.cat([self.skip(kept, edges.is_element, low), high]))
+
+    def _bounded(self, factors: torch.Tensor) -> torch.Tensor:
+        """Return b(z) of every channel z of the factors ((l_out+1)², n, channels)."""
+        if self.product_bound == 0:
+            return factors
+        size = factors.square().mean(0, keepdim=True)
+        return factors * torch.rsqrt(1 + size / self.product_bound**2)
 
     def _sums(self, h: torch.Tensor, edges: Edges) -> torch.Tensor:
         """Return a_i before the channels are mixed, ((l_out+1)², n, slots · edge channels)."""

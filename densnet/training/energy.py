@@ -128,6 +128,9 @@ def train_energy(
     squares = [one.dataset["forces"].values[r].ravel() ** 2 for one, r in learned]
     scale = float(np.sqrt(np.mean(np.concatenate(squares))))
     network.set_scales(scale, reference_energies(learned, density.whitened.elements))
+    if network.repulsion is not None:
+        of_molecules = [torch.tensor([density.whitened.elements.index(int(z)) for z in one.numbers]) for one in files]
+        network.repulsion.set_closest(zip(of_molecules, positions, strict=True))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     density.to(device)
     size = sum(len(r) * _jacobian_bytes(one, network) for one, both in zip(files, rows, strict=True) for r in both)
