@@ -127,7 +127,9 @@ def simulate(
 
 
 def starting_geometries(geometries: Path, settings: DynamicsSettings) -> tuple[Array, NDArray[np.int64], xr.Dataset]:
-    """Return seeded starting geometries (R, a, 3) from training frames of a ``geometries.nc`` that no strain was put on.
+    """Return seeded starting geometries (R, a, 3), numbers and content of a ``geometries.nc``.
+
+    They are training frames that no strain was put on.
 
     Raises:
         DensnetError: not the output of 'densnet sample'.

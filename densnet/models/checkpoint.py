@@ -176,11 +176,13 @@ def _networks(content: dict[str, Any]) -> tuple[DensityModel, EnergyModel | None
         charge=description["charge"],
         mean_neighbours=mean_neighbours,
     )
-    density.load_state_dict(content["density"])
+    # nothing is held in files of earlier versions, which do not say it
+    unheld = {"edges.closest": torch.zeros(len(elements) ** 2)}
+    density.load_state_dict(unheld | content["density"])
     if description["energy_model"] is None:
         return density, None
     # files of earlier versions do not say it, and have neither
     settings = EnergyModelSettings(**({"repulsion": "none", "product_bound": 0.0} | description["energy_model"]))
     energy = EnergyModel(settings, density.whitened, mean_neighbours=mean_neighbours)
-    energy.load_state_dict(content["energy"])
+    energy.load_state_dict(unheld | content["energy"])
     return density, energy

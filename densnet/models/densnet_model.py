@@ -58,8 +58,11 @@ class DenSNet(nn.Module):
     @property
     def _same_edges(self) -> bool:
         """Whether the density model's edges serve the energy model as well."""
-        mine, theirs = self.density.settings, self.energy.settings if self.energy else None
-        return theirs is not None and mine.cutoff == theirs.cutoff and mine.l_max >= theirs.l_max
+        if self.energy is None:
+            return False
+        mine, theirs = self.density.edges, self.energy.edges
+        alike = mine.cutoff == theirs.cutoff and mine.l_max >= theirs.l_max
+        return alike and torch.equal(mine.closest, theirs.closest)
 
     @property
     def free_atoms(self) -> torch.Tensor:
@@ -126,7 +129,7 @@ class DenSNet(nn.Module):
             for maker, one in zip(makers, edges, strict=True):
                 by_vector = by_vector + maker.pulled_back(one, r, directions, list(islice(gradients, 3)))
             if self.energy.repulsion is not None:
-                wall, slope = self.energy.repulsion(graph, r)
+                wall, slope = self.energy.repulsion(graph, r, edges[-1].ends, self.energy.edges.closest)
                 energy, by_vector = energy + wall, by_vector + slope.unsqueeze(2) * directions
             forces = -graph.pulled_back(by_vector).view_as(positions)
             dipole = self.dipole(x, graph) + self.density.charge * centre[:, 0].to(self.device, self.dtype)

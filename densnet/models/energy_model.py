@@ -67,9 +67,9 @@ class EnergyModelSettings:
 
 
 class EnergyModel(nn.Module):
-    """E = Σ_i (E_Z + scale ε_i(u, R)) + Σ_i<j V(r_ij): atomic energies from the density model's u and positions, and a wall.
+    """E = Σ_i (E_Z + scale ε_i(u, R)) + Σ_i<j V(r_ij): atomic energies from the density model's u and positions.
 
-    ``forward`` gives the learned part; V, the ``repulsion``, is nothing at distances that were learned from.
+    ``forward`` gives the learned part; V, the ``repulsion``, is a wall where atoms are nearer than any learned from.
     """
 
     scale: torch.Tensor

@@ -14,6 +14,8 @@ from densnet.nn.spherical_harmonics import SphericalHarmonics
 PIECE, MOST_PIECES = 800, 16
 """Edges that a processor works on at once, so that what is made of them stays in its cache; and the most pieces, for a
 recorded call holds the operations of each. Energy and forces of eight chains of 86 atoms take 9 to 18 % less so."""
+HELD = 0.05
+"""Angstrom; so far below the closest distance that was learned from radial functions go on, ever more slowly."""
 
 
 @dataclass(frozen=True)
@@ -68,20 +70,40 @@ class Edges:
 
 
 class EdgeFunctions(nn.Module):
-    """Makes the edges of a geometry, for features up to degree ``l_max`` and one cutoff in Angstrom."""
+    """Makes the edges of a geometry, for features up to degree ``l_max`` and one cutoff in Angstrom.
+
+    Radial functions are held where two atoms come nearer than any two of their elements did in training, R: they see
+
+        r' = R - h tanh((R - r) / h)   for r < R,   r' = r beyond,
+
+    with h = :data:`HELD`, which is smooth to second order at R. A network knows nothing of what lies below.
+
+    Attributes:
+        closest: R of each pair of elements Z_i · n_elements + Z_j, Angstrom; 0 where nothing is held.
+    """
+
+    closest: torch.Tensor
 
     def __init__(self, n_elements: int, l_max: int, cutoff: float) -> None:
         super().__init__()
         self.n_elements, self.l_max, self.cutoff = n_elements, l_max, cutoff
         self.harmonics = SphericalHarmonics(l_max)
+        self.register_buffer("closest", torch.zeros(n_elements * n_elements))
+
+    def held(self, r: torch.Tensor, ends: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the distances (e,) that radial functions see at r (e,), and their derivatives."""
+        below = (self.closest[ends] - r).clamp(min=0) / HELD
+        softened = torch.tanh(below)
+        return r + HELD * (below - softened), 1 - softened.square()
 
     def forward(self, element: torch.Tensor, sender: torch.Tensor, r: torch.Tensor, directions: torch.Tensor) -> Edges:
         """Return the edges of atoms with elements (n,), neighbours (n, k) at r (n, k) in directions (n, k, 3)."""
-        r = r.flatten()
         known = torch.arange(self.n_elements, device=element.device)
+        ends = (element.unsqueeze(1) * self.n_elements + element[sender]).flatten()
+        r, _ = self.held(r.flatten(), ends)
         return Edges(
             sender=sender,
-            ends=(element.unsqueeze(1) * self.n_elements + element[sender]).flatten(),
+            ends=ends,
             is_element=(element.unsqueeze(1) == known).to(r.dtype),
             harmonics=self.harmonics(directions.flatten(0, 1)),
             bessel=bessel_functions(r, self.cutoff, N_BESSEL),
@@ -102,8 +124,9 @@ class EdgeFunctions(nn.Module):
         """
         of_harmonics, of_bessel, of_envelope = gradients
         length, direction = r.flatten(), directions.flatten(0, 1)
-        along = (of_bessel * bessel_slopes(length, edges.bessel, self.cutoff)).sum(1)
-        along = along + of_envelope.squeeze(1) * cutoff_slope(length, self.cutoff)
+        held, slope = self.held(length, edges.ends)
+        along = (of_bessel * bessel_slopes(held, edges.bessel, self.cutoff)).sum(1)
+        along = (along + of_envelope.squeeze(1) * cutoff_slope(held, self.cutoff)) * slope
         turning = self.harmonics.pulled_back(edges.harmonics, of_harmonics) / length.unsqueeze(1)
         along = along - (turning * direction).sum(1)
         return (turning + along.unsqueeze(1) * direction).view_as(directions)

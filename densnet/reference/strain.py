@@ -1,7 +1,6 @@
 r"""Strained geometries: what dynamics never meets, and an energy must know all the same.
 
-A potential that has only learned from dynamics guesses as soon as a bond or a contact leaves the range that it has seen.
-Three kinds of path lead out of it, from a minimum of GFN2-xTB or from that minimum displaced as at the sampling's
+A potential that has only learned from dynamics guesses as soon as a bond or a contact leaves what it has seen. Three kinds of path lead out of it, from a minimum of GFN2-xTB or from that minimum displaced as at the sampling's
 temperature:
 
 * pair: two atoms within :data:`CONTACT` are pushed together or pulled apart along the line between them, alone or with
@@ -127,8 +126,8 @@ def strained_frames(plan: StrainPlan) -> dict[str, NDArray]:
                 break
         else:
             raise DensnetError(
-                f"sampling: {plan.molecule.name!r}: no strained geometry within {plan.energy:g} eV in {ATTEMPTS} attempts; "
-                "raise strain_energy or set strained_share to 0"
+                f"sampling: {plan.molecule.name!r}: no strained geometry within {plan.energy:g} eV in {ATTEMPTS} "
+                "attempts; raise strain_energy or set strained_share to 0"
             )
         positions.append(strained - masses @ strained / masses.sum())
         energies.append(energy + minimum.energy)
@@ -187,7 +186,7 @@ def thermal(minimum: Minimum, masses: Array, temperature: float, random: np.rand
 
 
 def mode_path(minimum: Minimum, masses: Array, base: Array, random: np.random.Generator) -> Callable[[float], Array]:
-    """Return the path along one mode or all, from s = 0 on; at s = 1 every mode on it is worth 8 eV, were it harmonic."""
+    """Return the path along one mode or all, from s = 0 on; at s = 1 each is worth 8 eV, were it harmonic."""
     amplitudes = np.zeros(len(minimum.rates))
     if random.random() < 0.5:
         amplitudes[random.integers(len(amplitudes))] = random.choice([-1, 1])

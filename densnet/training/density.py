@@ -16,6 +16,7 @@ from densnet.models.checkpoint import save_model
 from densnet.models.density_model import DensityModel, DensityModelSettings
 from densnet.models.densnet_model import DenSNet
 from densnet.models.graph import joined, with_neighbours
+from densnet.models.repulsion import closest_distances
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.training import ranks
 from densnet.training.frames import (
@@ -221,6 +222,8 @@ def initial_model(
     ).float()
     learned = [(one.numbers, targets.x) for one, targets in zip(labels, train, strict=True)]
     network.set_scales(*coefficient_scales(whitened, learned, settings.target))
+    geometries = [(one.numbers, targets.positions) for one, targets in zip(labels, train, strict=True)]
+    network.edges.closest.copy_(closest_distances(whitened.elements, geometries))
     return network
 
 

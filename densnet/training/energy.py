@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from densnet.models.density_model import DensityModel
 from densnet.models.densnet_model import DenSNet
 from densnet.models.energy_model import EnergyModel, EnergyModelSettings
 from densnet.models.graph import joined, neighbours, with_neighbours
+from densnet.models.repulsion import closest_distances
 from densnet.training import ranks
 from densnet.training.density import mean_neighbours
 from densnet.training.density_response import ThroughDensity, density_jacobian, read_density
@@ -128,9 +130,13 @@ def train_energy(
     squares = [one.dataset["forces"].values[r].ravel() ** 2 for one, r in learned]
     scale = float(np.sqrt(np.mean(np.concatenate(squares))))
     network.set_scales(scale, reference_energies(learned, density.whitened.elements))
-    if network.repulsion is not None:
-        of_molecules = [torch.tensor([density.whitened.elements.index(int(z)) for z in one.numbers]) for one in files]
-        network.repulsion.set_closest(zip(of_molecules, positions, strict=True))
+    geometries = [(one.numbers, own) for one, own in zip(files, positions, strict=True)]
+    network.edges.closest.copy_(closest_distances(density.whitened.elements, geometries))
+    if not density.edges.closest.any():
+        print(
+            "densnet: the density model is of an earlier version; closest distances are these labels'", file=sys.stderr
+        )
+        density.edges.closest.copy_(network.edges.closest)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     density.to(device)
     size = sum(len(r) * _jacobian_bytes(one, network) for one, both in zip(files, rows, strict=True) for r in both)
