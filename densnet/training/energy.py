@@ -133,9 +133,7 @@ def train_energy(
     geometries = [(one.numbers, own) for one, own in zip(files, positions, strict=True)]
     network.edges.closest.copy_(closest_distances(density.whitened.elements, geometries))
     if not density.edges.closest.any():
-        print(
-            "densnet: the density model is of an earlier version; closest distances are these labels'", file=sys.stderr
-        )
+        print("densnet: an earlier version's density model; its closest distances are these labels'", file=sys.stderr)
         density.edges.closest.copy_(network.edges.closest)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     density.to(device)

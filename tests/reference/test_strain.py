@@ -138,7 +138,7 @@ def test_strained_frames_are_for_training_alone_and_dynamics_never_start_there(t
     assert all(any(np.array_equal(start, frame) for frame in plain) for start in starts)
 
 
-@pytest.mark.parametrize(("change", "line"), [({"strained_share": 1.0}, "strained_share"), ({"strain_energy": 0.0}, "strain_energy")])  # fmt: skip
-def test_impossible_strain_names_the_field(change: dict[str, float], line: str) -> None:
-    with pytest.raises(DensnetError, match=line):
-        replace(SamplingSettings(), **change)  # type: ignore[arg-type]
+@pytest.mark.parametrize(("field", "value"), [("strained_share", 1.0), ("strain_energy", 0.0)])
+def test_impossible_strain_names_the_field(field: str, value: float) -> None:
+    with pytest.raises(DensnetError, match=field):
+        replace(SamplingSettings(), **{field: value})  # type: ignore[arg-type]
