@@ -129,7 +129,7 @@ class DenSNet(nn.Module):
             for maker, one in zip(makers, edges, strict=True):
                 by_vector = by_vector + maker.pulled_back(one, r, directions, list(islice(gradients, 3)))
             if self.energy.repulsion is not None:
-                wall, slope = self.energy.repulsion(graph, r, edges[-1].ends, self.energy.edges.closest)
+                wall, slope = self.energy.repulsion(graph, r, edges[-1].ends, self.energy.edges.trusted)
                 energy, by_vector = energy + wall, by_vector + slope.unsqueeze(2) * directions
             forces = -graph.pulled_back(by_vector).view_as(positions)
             dipole = self.dipole(x, graph) + self.density.charge * centre[:, 0].to(self.device, self.dtype)

@@ -1,7 +1,8 @@
 r"""The wall between two nuclei that come nearer to each other than any did in training.
 
 Ziegler, Biersack and Littmark's universal repulsion of screened nuclei (*The Stopping and Range of Ions in Solids*,
-Pergamon, 1985), under a smooth cutoff f at the shortest distance R of the two elements that was learned from:
+Pergamon, 1985), under a smooth cutoff f at the shortest distance R at which the networks are trusted
+(:class:`densnet.nn.edges.EdgeFunctions`):
 
 .. math:: V(r) = \frac{e^2}{4 \pi \varepsilon_0} \frac{Z_i Z_j}{r} \, \phi(r / a) \, f(r / R), \qquad
           a = \frac{0.8854 \, a_0}{Z_i^{0.23} + Z_j^{0.23}}, \qquad \phi(x) = \sum_n w_n e^{-d_n x}.
@@ -65,7 +66,7 @@ class Repulsion(nn.Module):
         self.register_buffer("decays", decays.flatten(0, 1), persistent=False)
 
     def forward(
-        self, graph: Graph, r: torch.Tensor, ends: torch.Tensor, closest: torch.Tensor
+        self, graph: Graph, r: torch.Tensor, ends: torch.Tensor, trusted: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the energy of each molecule (n_molecules,) in eV, and an edge's share of dV/dr (n, k) in eV/Angstrom.
 
@@ -73,10 +74,10 @@ class Repulsion(nn.Module):
             graph: atoms and their neighbours; a pair is two edges.
             r: lengths of the edges (n, k) in Angstrom.
             ends: elements of both ends as one number Z_i · n_elements + Z_j, (n · k,).
-            closest: R of each such number, Angstrom; 0 for no wall.
+            trusted: R of each such number, Angstrom; 0 for no wall.
         """
         # an R of 0, where nothing is known, makes no wall
-        R = closest[ends].to(r.dtype).clamp(min=SAME_PLACE)
+        R = trusted[ends].to(r.dtype).clamp(min=SAME_PLACE)
         charge, decay = (table[ends].to(r.dtype) for table in (self.charges, self.decays))
         distance = r.flatten()
         weights = torch.tensor(WEIGHTS, dtype=r.dtype, device=r.device)

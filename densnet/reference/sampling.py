@@ -185,7 +185,7 @@ def sample_geometries(
     numbers = starts[0].numbers
     if len(numbers) < 2:
         raise DensnetError(f"sampling: {starts[0].name!r} is a single atom; expected a molecule")
-    plans = [*plan_trajectories(starts, settings), *plan_strain(starts, settings)]
+    plans: list[Plan] = [*plan_trajectories(starts, settings), *plan_strain(starts, settings)]
     fingerprint = {
         "version": METHOD_VERSION,
         "settings": asdict(settings),

@@ -1,7 +1,7 @@
 r"""Strained geometries: what dynamics never meets, and an energy must know all the same.
 
 A potential that has only learned from dynamics guesses as soon as a bond or a contact leaves what it has seen. Three
-kinds of path lead out of it, from a minimum of GFN2-xTB or from that minimum displaced as at the sampling's temperature:
+kinds of path lead out of it, from a minimum of GFN2-xTB or from that displaced as at the sampling's temperature:
 
 * pair: two atoms within :data:`CONTACT` are pushed together or pulled apart along the line between them, alone or with
   what hangs on each; shares of the way are inverse to the masses moved;

@@ -21,13 +21,13 @@ from densnet.models.repulsion import closest_distances
 from densnet.training import ranks
 from densnet.training.density import mean_neighbours
 from densnet.training.density_response import ThroughDensity, density_jacobian, read_density
-from densnet.training.fine_tuning import fine_tune
+from densnet.training.fine_tuning import Errors, fine_tune, weights_of
 from densnet.training.frames import Labels
 from densnet.training.label_files import LabelPaths, Share, by_file, described, load_label_files, paths_of, share_of
 from densnet.training.loop import LoopSettings, Training
 from densnet.units import EV_IN_MEV
 
-METHOD_VERSION: int = 4
+METHOD_VERSION: int = 5
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class EnergyTrainingSettings(LoopSettings):
     """How the energy model is trained; the density model stays as it is."""
 
     energy_weight: float = 5.0
-    """Weight of the squared error of the energy per atom over (the root mean square force times 1 Angstrom)."""
+    """Weight of the squared error of the energy per atom over (the usual force times 1 Angstrom)."""
     force_weight: float = 1.0
-    """Weight of the mean squared error of a force component over the root mean square force."""
+    """Weight of the mean squared error of a force component over the usual force."""
     fine_tune_steps: int = 0
     """Steps in which, at the end, both networks are trained together; none: the density model stays as it is."""
     fine_tune_rate: float = 1e-3
@@ -72,6 +72,7 @@ class EnergyTargets:
             step differentiates the density model.
         energy: eV above the sum of reference energies, (T,).
         forces: eV/Angstrom, (T, a, 3).
+        weight: of a frame's errors in the loss, (T,); see :func:`frame_weights`.
     """
 
     element: torch.Tensor
@@ -81,6 +82,7 @@ class EnergyTargets:
     jacobian: torch.Tensor | None
     energy: torch.Tensor
     forces: torch.Tensor
+    weight: torch.Tensor
 
     def to(self, device: torch.device) -> EnergyTargets:
         """Move everything to a device."""
@@ -127,8 +129,7 @@ def train_energy(
     torch.manual_seed(training.seed)
     positions = [torch.as_tensor(one.dataset["positions"].values[r], dtype=torch.float32) for one, r in learned]
     network = EnergyModel(model, density.whitened, mean_neighbours=mean_neighbours(positions, model.cutoff)).float()
-    squares = [one.dataset["forces"].values[r].ravel() ** 2 for one, r in learned]
-    scale = float(np.sqrt(np.mean(np.concatenate(squares))))
+    scale = usual_force([one.dataset["forces"].values[r] for one, r in learned])
     network.set_scales(scale, reference_energies(learned, density.whitened.elements))
     geometries = [(one.numbers, own) for one, own in zip(files, positions, strict=True)]
     network.edges.closest.copy_(closest_distances(density.whitened.elements, geometries))
@@ -160,16 +161,18 @@ def train_energy(
     n_train = [len(targets.energy) for targets in train]
     n_atoms = [len(targets.element) for targets in train]
 
-    def energy_loss(errors: tuple[torch.Tensor, torch.Tensor, torch.Tensor], share: Share) -> torch.Tensor:
+    def energy_loss(errors: Errors, weight: torch.Tensor, share: Share) -> torch.Tensor:
         energy, force, atoms = errors
         per_atom = energy / (atoms * scale).float()
-        loss = share.frames * training.energy_weight * per_atom.square().mean()
-        return loss + share.atoms * training.force_weight * (force / scale).square().mean()
+        # with the size of the result, which is known, a GPU need not be waited for
+        weight_of_atom = weight.repeat_interleave(atoms.long(), output_size=len(force)).unsqueeze(1)
+        loss = share.frames * training.energy_weight * (weight * per_atom.square()).mean()
+        return loss + share.atoms * training.force_weight * (weight_of_atom * (force / scale).square()).mean()
 
     def loss_of(rows: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
         parts = [(train[number], own) for number, own in by_file(rows, n_train)]
         errors = _errors(network, density, parts, differentiable=True)
-        return energy_loss(errors, share_of(rows, batch, n_train, n_atoms))
+        return energy_loss(errors, weights_of(parts), share_of(rows, batch, n_train, n_atoms))
 
     def validate() -> dict[str, float]:
         parts = [(targets, torch.arange(len(targets.energy))) for targets in validation]
@@ -207,6 +210,23 @@ def train_energy(
         save_model(result, combined, provenance=record)
     run.discard_checkpoint()
     return result
+
+
+def usual_force(forces: Sequence[np.ndarray]) -> float:
+    """Return the root of the median over frames (T, a, 3) of a frame's mean square force component, eV/Angstrom.
+
+    Strained frames, with forces ten times as large, hardly move it.
+    """
+    return float(np.sqrt(np.median(np.concatenate([np.square(one).mean(axis=(1, 2)) for one in forces]))))
+
+
+def frame_weights(forces: torch.Tensor, scale: float) -> torch.Tensor:
+    """Return the weights (T,) of frames with forces (T, a, 3): w = 1 / (1 + f² / s²), f² the mean square component.
+
+    Ordinary frames count alike. Where forces are ten times the usual s an error may be ten times as large: unweighted,
+    a fifth of strained frames doubles the errors of all others (docs/robustness.md).
+    """
+    return 1 / (1 + forces.square().mean(dim=(1, 2)) / scale**2)
 
 
 def reference_energies(learned: Sequence[tuple[Labels, np.ndarray]], elements: tuple[int, ...]) -> torch.Tensor:
@@ -269,6 +289,7 @@ def energy_targets(
     positions = torch.as_tensor(data["positions"].values, dtype=torch.float32)
     u, jacobian = density_jacobian(density, element, positions, network.l_density, jacobian=stored)
     base = float(sum(network.atomic_energy[density.whitened.elements.index(int(z))] for z in labels.numbers))
+    forces = torch.as_tensor(data["forces"].values, dtype=torch.float32)
     return EnergyTargets(
         element=element,
         positions=positions,
@@ -276,7 +297,8 @@ def energy_targets(
         u=u,
         jacobian=jacobian,
         energy=torch.as_tensor(data["energy"].values - base, dtype=torch.float32),
-        forces=torch.as_tensor(data["forces"].values, dtype=torch.float32),
+        forces=forces,
+        weight=frame_weights(forces, float(network.scale)),
     ).to(device)
 
 
@@ -286,7 +308,7 @@ def _errors(
     parts: Sequence[tuple[EnergyTargets, torch.Tensor]],
     *,
     differentiable: bool,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+) -> Errors:
     """Return errors of energies (T,) and forces (atoms, 3) of some rows of each molecule, and atoms of each (T,)."""
     positions = [targets.positions[rows].requires_grad_(True) for targets, rows in parts]
     us = [targets.u[rows].requires_grad_(True) for targets, rows in parts]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from densnet.training.energy import EnergyTargets, EnergyTrainingSettings
 
 Errors = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-EnergyLoss = Callable[[Errors, Share], torch.Tensor]
+EnergyLoss = Callable[[Errors, torch.Tensor, Share], torch.Tensor]
 
 
 def fine_tune(
@@ -53,7 +53,7 @@ def fine_tune(
         train: of each molecule, positions, energies and forces.
         validation: likewise.
         training: settings of the energy's training.
-        energy_loss: from the errors of :func:`joint_errors` to what they contribute to the energy's loss of a batch.
+        energy_loss: from errors of :func:`joint_errors` and the frames' weights to what they contribute to the loss.
         of_density: settings that the density was trained with.
         identity: everything that decides what the training starts from.
         checkpoint: where to keep it.
@@ -84,11 +84,15 @@ def fine_tune(
         parts, share = list(by_file(rows, n_train)), share_of(rows, batch, n_train, n_atoms)
         errors = joint_errors(network, density, [(train[n], r) for n, r in parts], differentiable=True)
         loss, _, _ = density_loss(density, [(frames[n], frames[n].train, r) for n, r in parts], own.dipole_weight)
-        return energy_loss(errors, share) + share.frames * training.density_weight * loss
+        return (
+            energy_loss(errors, weights_of([(train[n], r) for n, r in parts]), share)
+            + share.frames * training.density_weight * loss
+        )
 
     def validate() -> dict[str, float]:
         every = [torch.arange(len(targets.energy)) for targets in validation]
-        errors = joint_errors(network, density, list(zip(validation, every, strict=True)), differentiable=False)
+        judged = list(zip(validation, every, strict=True))
+        errors = joint_errors(network, density, judged, differentiable=False)
         parts: list[tuple[Frames, DensityTargets, torch.Tensor]] = [
             (one, one.validation, rows) for one, rows in zip(frames, every, strict=True)
         ]
@@ -99,7 +103,7 @@ def fine_tune(
                 for (one, targets, rows), x in zip(parts, predicted, strict=True)
             ]
             energy, force, atoms = (error.detach() for error in errors)
-            total = energy_loss((energy, force, atoms), Share()) + training.density_weight * loss
+            total = energy_loss((energy, force, atoms), weights_of(judged), Share()) + training.density_weight * loss
         return {
             "validation_loss": float(total),
             "validation_coulomb_error_mha": float(torch.cat(coulomb).mean()) * HARTREE_IN_MILLIHARTREE,
@@ -111,6 +115,11 @@ def fine_tune(
     run.run(sum(n_train), loss_of, validate, "validation_loss")
     run.discard_checkpoint()
     density.requires_grad_(False)
+
+
+def weights_of(parts: Sequence[tuple[EnergyTargets, torch.Tensor]]) -> torch.Tensor:
+    """Return the weights (T,) in the loss of some rows of each molecule."""
+    return torch.cat([targets.weight[rows] for targets, rows in parts])
 
 
 def joint_errors(

@@ -13,7 +13,7 @@ from model_examples import METHANOL, METHANOL_POSITIONS, random_model
 from densnet.models.checkpoint import load_model
 from densnet.models.graph import replicate
 from densnet.models.repulsion import Repulsion, closest_distances
-from densnet.nn.edges import HELD, EdgeFunctions
+from densnet.nn.edges import HELD, MARGIN, EdgeFunctions
 
 MODELS = Path(__file__).parents[2] / "models"
 HYDROGENS = torch.tensor([0, 0])
@@ -73,8 +73,8 @@ def test_radial_functions_are_held_below_the_closest_distance_and_as_they_are_be
     edges.closest.fill_(1.0)
     r = torch.linspace(0.1, 2.0, 1901, dtype=torch.float64, requires_grad=True)
     seen, slope = edges.held(r, torch.zeros(len(r), dtype=torch.long))
-    assert (seen[r >= 1.0] == r[r >= 1.0]).all()
-    assert float(seen.detach().min()) >= 1.0 - HELD - 1e-12
+    assert (seen[r >= MARGIN] == r[r >= MARGIN]).all()
+    assert float(seen.detach().min()) >= MARGIN - HELD - 1e-12
     (differentiated,) = torch.autograd.grad(seen.sum(), r)
     torch.testing.assert_close(slope, differentiated)
 
