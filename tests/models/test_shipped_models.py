@@ -8,13 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from ase import Atoms
 
 from densnet import DenSNetCalculator
 from densnet.density.label_files import read_labels
+from densnet.dynamics.model_potential import ModelPotential
+from densnet.dynamics.robustness import FACTORS, HOLE, Moving, relaxed, scan_points
+from densnet.io.netcdf import read_dataset
+from densnet.models.checkpoint import load_model
 from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV
 
 ROOT = Path(__file__).parents[2]
+MODELS = {path.stem for path in (ROOT / "models").glob("*.pt")}
 FRAMES = 8
 MEASURES = ["force_mae_mev_per_angstrom", "energy_mae_mev_per_atom", "dipole_mae_debye"]
 
@@ -44,13 +50,26 @@ def test_it_predicts_its_test_frames(name: str) -> None:
     assert (errors.mean(axis=0) < 2.5 * np.array([metrics[measure] for measure in MEASURES])).all(), errors
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "models").glob("*.csv")))
+@pytest.mark.parametrize("name", sorted({path.stem for path in (ROOT / "models").glob("*.csv")} & MODELS))
 def test_it_predicts_chains_of_every_length(name: str) -> None:
     rows = list(csv.DictReader((ROOT / "models" / f"{name}.csv").open(encoding="utf-8")))
     for row in (row for row in rows if row["model"] == rows[0]["model"]):
         errors = errors_of_test_frames(ROOT / "models" / f"{name}.pt", ROOT / "data" / name / row["units"])
         expected = np.array([float(row[measure]) for measure in MEASURES])
         assert (errors.mean(axis=0) < 2.5 * expected).all(), (row["units"], errors)
+
+
+@pytest.mark.parametrize("moving", ["both", "lighter", "fragments"])
+def test_ethanol_has_no_hole_where_pairs_come_together_or_part(moving: Moving) -> None:
+    model = load_model(ROOT / "models" / "ethanol.pt")
+    geometries = read_dataset(ROOT / "data" / "ethanol" / "geometries.nc", stage="sample")
+    numbers, start = geometries["numbers"].values, geometries["positions"].values[0]
+    potential = ModelPotential(ROOT / "models" / "ethanol.pt", numbers, "cpu", 1)
+    minimum = relaxed(potential, numbers, start)
+    scan = scan_points(numbers, minimum, factors=(0.3, 0.5, *FACTORS), moving=moving)
+    frames = torch.as_tensor(np.concatenate([minimum[None], scan.positions]))
+    energy = model(model.elements_of(numbers), frames).energy.numpy()
+    assert (energy[1:] - energy[0]).min() > -HOLE, [scan.name(n) for n in np.flatnonzero(energy[1:] < energy[0] - HOLE)]
 
 
 def test_every_model_comes_with_its_errors() -> None:
