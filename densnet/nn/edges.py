@@ -15,8 +15,8 @@ PIECE, MOST_PIECES = 800, 16
 """Edges that a processor works on at once, so that what is made of them stays in its cache; and the most pieces, for a
 recorded call holds the operations of each. Energy and forces of eight chains of 86 atoms take 9 to 18 % less so."""
 MARGIN = 0.95
-"""Share of the closest distance in training down to which a network is trusted, for other frames of the same kind come a
-little nearer here and there."""
+"""Share of the closest distance in training down to which a network is trusted: frames of the same kind come a little
+nearer here and there."""
 HELD = 0.05
 """Angstrom; so far below that radial functions go on, ever more slowly."""
 
