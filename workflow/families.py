@@ -93,7 +93,8 @@ def _lengths(family: Mapping[str, Any]) -> list[str]:
 def _length(name: str, family: Mapping[str, Any], n: int) -> dict[str, Any]:
     trained = str(n) in family["sizes"]
     rest = {key: value for key, value in family.items() if key not in ("sizes", *OF_SIZES, "labels")}
-    start = {"n_train": STARTING_FRAMES, "n_validation": 0, "n_test": 0}
+    # dynamics starts from them and nothing is learned, so that strain would be wasted
+    start = {"n_train": STARTING_FRAMES, "n_validation": 0, "n_test": 0, "strained_share": 0.0}
     system = rest | {
         "units": n,
         "family": name,
