@@ -45,6 +45,7 @@ def save_model(model: DenSNet, path: Path, *, provenance: dict[str, Any]) -> Non
         "mean_neighbours": density.mean_neighbours,
         "density_model": asdict(density.settings),
         "energy_model": None if energy is None else asdict(energy.settings),
+        "energy_mean_neighbours": None if energy is None else energy.mean_neighbours,
         "provenance": provenance,
         "densnet_version": __version__,
         "torch_version": torch.__version__,
@@ -183,6 +184,8 @@ def _networks(content: dict[str, Any]) -> tuple[DensityModel, EnergyModel | None
         return density, None
     # files of earlier versions do not say it, and have neither
     settings = EnergyModelSettings(**({"repulsion": "none", "product_bound": 0.0} | description["energy_model"]))
+    # files of earlier versions have one number for both networks
+    mean_neighbours = description.get("energy_mean_neighbours") or mean_neighbours
     energy = EnergyModel(settings, density.whitened, mean_neighbours=mean_neighbours)
     energy.load_state_dict(unheld | content["energy"])
     return density, energy

@@ -14,6 +14,7 @@ from densnet import DenSNetCalculator
 from densnet.errors import DensnetError
 from densnet.models.checkpoint import load_model, read_description, save_model
 from densnet.models.densnet_model import DenSNet
+from densnet.models.energy_model import EnergyModel
 
 
 @pytest.fixture
@@ -35,6 +36,19 @@ def test_a_file_gives_the_same_model(model_file: Path) -> None:
         loaded.coefficients(METHANOL, METHANOL_POSITIONS[None]),
     )
     assert read_description(model_file)["provenance"]["n_train"] == 3
+
+
+def test_the_energy_model_keeps_its_own_number_of_neighbours(tmp_path: Path) -> None:
+    model = random_model()
+    assert model.energy is not None
+    torch.manual_seed(3)
+    other = EnergyModel(model.energy.settings, model.density.whitened, mean_neighbours=2.0)
+    # as read from a file: in single precision
+    different = DenSNet(model.density, other, model.free_atoms).float().requires_grad_(False)
+    save_model(different, tmp_path / "m.pt", provenance={})
+    element, positions = different.elements_of(METHANOL), torch.as_tensor(METHANOL_POSITIONS)[None]
+    again = load_model(tmp_path / "m.pt")
+    assert torch.equal(again(element, positions).energy, different(element, positions).energy)
 
 
 def test_calculator(model_file: Path) -> None:
