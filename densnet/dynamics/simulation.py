@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from densnet.dynamics.integrators import langevin, thermal_velocities, velocity_verlet, without_drift
+from densnet.dynamics.robustness import BROKEN, COLLAPSED
 from densnet.dynamics.state import Array, Forces, Potential, State
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, variable, write_dataset
@@ -22,9 +23,6 @@ from densnet.io.parts import Parts
 from densnet.units import EV_IN_MEV
 
 METHOD_VERSION: int = 1
-
-LONGEST_BOND_RATIO = 2.0
-"""A replica whose bonds reach this many times the sum of covalent radii has lost an atom."""
 
 
 @dataclass(frozen=True)
@@ -236,16 +234,19 @@ def _keep(kept: dict[str, list[Array]], state: State, masses: Array) -> None:
 
 
 def _check_whole(positions: Array, forces: Forces, numbers: NDArray[np.int64], chunk: int) -> None:
-    """Stop when a replica has blown up or fallen apart: its atoms must hang together at bonding distances."""
+    """Stop when a replica has blown up, fallen apart or collapsed.
+
+    Its atoms must hang together at bonding distances, and no two may be nearer than any bond's length.
+    """
     radii = ase.data.covalent_radii[numbers]
-    separation = np.linalg.norm(positions[:, :, None] - positions[:, None], axis=-1)
-    bonded = separation < LONGEST_BOND_RATIO * (radii[:, None] + radii)
-    whole = np.array([connected_components(graph, directed=False)[0] == 1 for graph in bonded])
-    lost = ~np.isfinite(forces.energy) | ~whole
+    reduced = np.linalg.norm(positions[:, :, None] - positions[:, None], axis=-1) / (radii[:, None] + radii)
+    whole = np.array([connected_components(graph, directed=False)[0] == 1 for graph in reduced < BROKEN])
+    nearest = (reduced + np.diag(np.full(len(numbers), np.inf))).min(axis=(1, 2)) if len(numbers) > 1 else np.inf
+    lost = ~np.isfinite(forces.energy) | ~whole | (nearest < COLLAPSED)
     if lost.any():
         raise DensnetError(
-            f"md: replica(s) {np.flatnonzero(lost).tolist()} lost an atom or blew up in chunk {chunk}; train on more "
-            "frames or at a higher sampling temperature, or lower md.temperature"
+            f"md: replica(s) {np.flatnonzero(lost).tolist()} lost an atom, collapsed or blew up in chunk {chunk}; "
+            "train on more frames or at a higher sampling temperature, or lower md.temperature"
         )
 
 

@@ -152,6 +152,16 @@ def test_parts_of_other_settings_are_not_used(tmp_path: Path, monkeypatch: pytes
     np.testing.assert_array_equal(found, expected)
 
 
+def test_a_collapsed_pair_is_lost_too() -> None:
+    apart, together = np.zeros((2, 1, 2, 3))
+    apart[0, 1, 2], together[0, 1, 2] = 0.92, 0.4
+    positions = np.concatenate([apart, together])
+    forces = Forces(np.zeros(2), np.zeros_like(positions), np.zeros((2, 3)))
+    with pytest.raises(DensnetError, match=r"replica\(s\) \[1\] lost"):
+        simulation._check_whole(positions, forces, HYDROGEN_FLUORIDE, 0)
+    simulation._check_whole(apart, Forces(np.zeros(1), np.zeros_like(apart), np.zeros((1, 3))), HYDROGEN_FLUORIDE, 0)
+
+
 def test_a_lost_atom_is_named(tmp_path: Path) -> None:
     class Repulsion(Spring):
         def __call__(self, positions: Array) -> Forces:
