@@ -27,6 +27,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from densnet.dynamics.gfn2_potential import Gfn2Potential
+from densnet.dynamics.pair_scan import scan_points
 from densnet.io.netcdf import variable
 from densnet.models.checkpoint import load_model
 from densnet.molecule import Molecule, conformers
@@ -39,18 +40,12 @@ DISTANCES = np.arange(2.2, 0.69, -0.1)
 """Angstrom."""
 
 
-def geometries(minimum: Array, pair: tuple[int, int]) -> Array:
+def geometries(numbers: NDArray[np.int64], minimum: Array, pair: tuple[int, int]) -> Array:
     """Return the minimum and the contact at all distances, (1 + n, i, 3) in Angstrom."""
-    first, second = pair
-    line = minimum[second] - minimum[first]
-    frames = [minimum]
-    for distance in DISTANCES:
-        moved = minimum.copy()
-        change = 0.5 * line * (distance / np.linalg.norm(line) - 1)
-        moved[first] -= change
-        moved[second] += change
-        frames.append(moved)
-    return np.array(frames)
+    length = np.linalg.norm(minimum[pair[1]] - minimum[pair[0]])
+    points = scan_points(numbers, minimum, factors=DISTANCES / length)
+    chosen = (points.pairs == sorted(pair)).all(axis=1)
+    return np.concatenate([minimum[None], points.positions[chosen]])
 
 
 def psi4_energies(molecule: Molecule, frames: Array, kept: Path) -> Array:
@@ -58,7 +53,7 @@ def psi4_energies(molecule: Molecule, frames: Array, kept: Path) -> Array:
     if kept.exists():
         with kept.open(encoding="utf-8") as handle:
             return np.array([float(row["energy_ev"]) for row in csv.DictReader(handle)])
-    geometries = xr.Dataset(
+    dataset = xr.Dataset(
         {
             "numbers": variable(("atom",), molecule.numbers, "1", "atomic numbers"),
             "positions": variable(("frame", "atom", "x"), frames, "angstrom", "positions"),
@@ -67,7 +62,7 @@ def psi4_energies(molecule: Molecule, frames: Array, kept: Path) -> Array:
         attrs={"charge": molecule.charge, "multiplicity": molecule.multiplicity},
     )
     with tempfile.TemporaryDirectory() as folder:
-        labelled, _ = label_shard(geometries, LevelOfTheory(), shard=0, shards=1, output=Path(folder) / "contact.nc")
+        labelled, _ = label_shard(dataset, LevelOfTheory(), shard=0, shards=1, output=Path(folder) / "contact.nc")
     energies = np.asarray(labelled["energy"].values)
     with kept.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle)
@@ -87,7 +82,7 @@ def main() -> None:
     options = parser.parse_args()
     molecule = conformers(options.smiles, count=8)[0]
     minimum = relaxed(molecule)
-    frames = geometries(minimum.atoms.positions.copy(), tuple(options.atoms))
+    frames = geometries(molecule.numbers, minimum.atoms.positions.copy(), tuple(options.atoms))
     psi4 = psi4_energies(molecule, frames, options.psi4)
     gfn2 = Gfn2Potential(molecule.numbers, molecule.charge, len(frames))(frames).energy
     figure, axes = plt.subplots(figsize=(6.4, 4.2), layout="constrained")

@@ -8,11 +8,11 @@
     python benchmarks/robustness.py models/ethanol.pt --curve ../shared/data/scans/ethanol_test_H_removal.xyz
 
 First a scan from the reference's minimum: every pair of atoms that is bonded or within 3.2 Å, at 0.7 to 1.5 times its
-length; how far the tested energies are off, and how many lie below the minimum. Then replicas at rising temperatures,
-each until it falls below the minimum, breaks or blows up (densnet/dynamics/robustness.py has the rules). Psi4's points
-are kept beside --scan-output until that is whole, and the same command goes on; a file of --scan-output serves as the
-reference of later scans. MODULE:CALLABLE is called without arguments and returns an ASE calculator; the charge is its
-own affair. --curve prints the errors along curves of others instead, or besides if a molecule is given too.
+length; how far the tested energies are off, and how many lie below the minimum (densnet/dynamics/pair_scan.py). Then
+replicas at rising temperatures, each until it falls below the minimum, breaks or blows up (time_to_failure.py). Psi4's
+points are kept beside --scan-output until that is whole, and the same command goes on; a file of --scan-output serves
+as the reference of later scans. MODULE:CALLABLE is called without arguments and returns an ASE calculator; the charge
+is its own affair. --curve prints the errors along curves of others instead, or besides if a molecule is given too.
 """
 
 from __future__ import annotations
@@ -36,30 +36,27 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from densnet.bonds import distances
+from densnet.dynamics.ase_potential import AsePotential, Separate
 from densnet.dynamics.gfn2_potential import Gfn2Potential
-from densnet.dynamics.robustness import (
+from densnet.dynamics.pair_scan import (
     FACTORS,
     HOLE,
     SENSIBLE,
-    AsePotential,
-    Failures,
-    FailureSettings,
     Moving,
     Scan,
     ScanPoints,
     ScanSummary,
-    Separate,
     curve_errors,
-    distances,
     energies_above,
     read_scan,
     relaxed,
     scan_points,
     scan_summary,
-    time_to_failure,
     write_scan,
 )
 from densnet.dynamics.state import Array, Potential
+from densnet.dynamics.time_to_failure import Failures, FailureSettings, time_to_failure
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable, write_text
 from densnet.molecule import Molecule, formula, from_smiles, from_xyz

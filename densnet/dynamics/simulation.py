@@ -14,9 +14,10 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
+from densnet.bonds import distances, sums_of_radii
 from densnet.dynamics.integrators import langevin, thermal_velocities, velocity_verlet, without_drift
-from densnet.dynamics.robustness import BROKEN, COLLAPSED
 from densnet.dynamics.state import Array, Forces, Potential, State
+from densnet.dynamics.time_to_failure import BROKEN, COLLAPSED
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.io.parts import Parts
@@ -238,8 +239,7 @@ def _check_whole(positions: Array, forces: Forces, numbers: NDArray[np.int64], c
 
     Its atoms must hang together at bonding distances, and no two may be nearer than any bond's length.
     """
-    radii = ase.data.covalent_radii[numbers]
-    reduced = np.linalg.norm(positions[:, :, None] - positions[:, None], axis=-1) / (radii[:, None] + radii)
+    reduced = distances(positions) / sums_of_radii(numbers)
     whole = np.array([connected_components(graph, directed=False)[0] == 1 for graph in reduced < BROKEN])
     nearest = (reduced + np.diag(np.full(len(numbers), np.inf))).min(axis=(1, 2)) if len(numbers) > 1 else np.inf
     lost = ~np.isfinite(forces.energy) | ~whole | (nearest < COLLAPSED)

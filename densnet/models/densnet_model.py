@@ -18,7 +18,7 @@ from densnet.models.graph import Graph, replicate
 from densnet.models.trace import traced
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.nn.captured import captured
-from densnet.nn.edges import Edges
+from densnet.nn.edges import EdgeFunctions, Edges
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,8 @@ class DenSNet(nn.Module):
         # kept in float64 whatever the networks use: the density's charge is exact because of it
         self._exact_prior = prior.double().cpu()
         self._exact_basis = (WhitenedBasis(density.whitened.basis, density.whitened.elements),)
-
-    @property
-    def _same_edges(self) -> bool:
-        """Whether the density model's edges serve the energy model as well."""
-        if self.energy is None:
-            return False
-        mine, theirs = self.density.edges, self.energy.edges
-        alike = mine.cutoff == theirs.cutoff and mine.l_max >= theirs.l_max
-        return alike and torch.equal(mine.closest, theirs.closest)
+        # whether the density model's edges serve the energy model as well; asked once, for a GPU has to be waited for
+        self._same_edges = energy is not None and _serve(density.edges, energy.edges)
 
     @property
     def free_atoms(self) -> torch.Tensor:
@@ -204,3 +197,8 @@ class DenSNet(nn.Module):
             blocks[:, 0] += prior[host.element]
         flat = blocks.reshape(len(positions), -1)[:, whitened.flat_index(numbers)]
         return flat.numpy()
+
+
+def _serve(ours: EdgeFunctions, theirs: EdgeFunctions) -> bool:
+    alike = ours.cutoff == theirs.cutoff and ours.l_max >= theirs.l_max
+    return alike and torch.equal(ours.closest.cpu(), theirs.closest.cpu())

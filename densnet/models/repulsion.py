@@ -54,6 +54,7 @@ class Repulsion(nn.Module):
 
     charges: torch.Tensor
     decays: torch.Tensor
+    weights: torch.Tensor
 
     def __init__(self, elements: tuple[int, ...]) -> None:
         super().__init__()
@@ -64,6 +65,7 @@ class Repulsion(nn.Module):
         self.register_buffer("charges", charges.flatten(), persistent=False)
         decays = torch.tensor(DECAYS).double() / length.unsqueeze(2)
         self.register_buffer("decays", decays.flatten(0, 1), persistent=False)
+        self.register_buffer("weights", torch.tensor(WEIGHTS).double(), persistent=False)
 
     def forward(
         self, graph: Graph, r: torch.Tensor, ends: torch.Tensor, trusted: torch.Tensor
@@ -80,8 +82,7 @@ class Repulsion(nn.Module):
         R = trusted[ends].to(r.dtype).clamp(min=SAME_PLACE)
         charge, decay = (table[ends].to(r.dtype) for table in (self.charges, self.decays))
         distance = r.flatten()
-        weights = torch.tensor(WEIGHTS, dtype=r.dtype, device=r.device)
-        terms = weights * torch.exp(-decay * distance.unsqueeze(1))
+        terms = self.weights.to(r.dtype) * torch.exp(-decay * distance.unsqueeze(1))
         whole = charge / distance * terms.sum(1)
         whole_slope = -(whole + charge * (decay * terms).sum(1)) / distance
         f, slope = smooth_cutoff(distance / R, 1.0), cutoff_slope(distance / R, 1.0) / R

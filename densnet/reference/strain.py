@@ -3,8 +3,8 @@ r"""Strained geometries: what dynamics never meets, and an energy must know all 
 A potential that has only learned from dynamics guesses as soon as a bond or a contact leaves what it has seen. Three
 kinds of path lead out of it, from a minimum of GFN2-xTB or from that displaced as at the sampling's temperature:
 
-* pair: two atoms within :data:`CONTACT` are pushed together or pulled apart along the line between them, alone or with
-  what hangs on each; shares of the way are inverse to the masses moved;
+* pair: two atoms in contact (:data:`densnet.bonds.CONTACT`) are pushed together or pulled apart along the line between
+  them, alone or with what hangs on each; shares of the way are inverse to the masses moved;
 * mode: along one normal mode, or along all of them at random with equal mean energies;
 * torsion: what hangs on one end of a bond is turned about it, by any angle.
 
@@ -20,23 +20,20 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms, units
 from ase.calculators.calculator import CalculationFailed
-from ase.data import covalent_radii
 from ase.optimize import BFGS
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import shortest_path
 from scipy.spatial.transform import Rotation
 
+from densnet.bonds import CONTACT, bonded, bonds_between, distances
 from densnet.errors import DensnetError
 from densnet.molecule import Molecule
-from densnet.reference.trajectories import BONDED_BELOW, gfn2
+from densnet.reference.trajectories import gfn2
 
 Array = NDArray[np.float64]
 
 KINDS = ("pair", "mode", "torsion")
 SHARES = (0.5, 0.35, 0.15)
 """Of the kinds; a molecule without a torsion has more of the others."""
-CONTACT = 3.2
-"""Angstrom; pairs farther apart are not strained."""
 LENGTHS = (0.5, 2.0)
 """A pair's distance ends within these multiples of what it was."""
 SOFT = 150.0
@@ -151,16 +148,10 @@ def relaxed(molecule: Molecule) -> Minimum:
         ) from error
     if not settled:
         raise DensnetError(f"sampling: {molecule.name!r} does not relax with GFN2-xTB; start from another geometry")
-    steps = shortest_path(_bonded(atoms.numbers, atoms.positions).astype(float), unweighted=True)
+    steps = bonds_between(bonded(atoms.numbers, atoms.positions))
     rates, modes = _normal_modes(atoms)
     hard = rates > SOFT * units.invcm / (units._hbar * units.J * units.s)
     return Minimum(atoms, energy, modes[hard].reshape(-1, len(atoms), 3), rates[hard], steps)
-
-
-def _bonded(numbers: NDArray[np.int64], positions: Array) -> NDArray[np.bool_]:
-    radii = covalent_radii[numbers]
-    distances = np.linalg.norm(positions[:, None] - positions, axis=2)
-    return (distances < BONDED_BELOW * (radii[:, None] + radii)) & ~np.eye(len(numbers), dtype=bool)
 
 
 def _normal_modes(atoms: Atoms) -> tuple[Array, Array]:
@@ -198,10 +189,8 @@ def mode_path(minimum: Minimum, masses: Array, base: Array, random: np.random.Ge
 
 def pair_path(minimum: Minimum, base: Array, random: np.random.Generator) -> Callable[[float], Array]:
     """Return the path on which two atoms come together or part, to a limit of :data:`LENGTHS` at s = 1."""
-    first, second = np.triu_indices(len(base), 1)
-    near = np.linalg.norm(base[first] - base[second], axis=1) < CONTACT
-    pair = random.choice(np.flatnonzero(near))
-    a, b = first[pair], second[pair]
+    pairs = np.argwhere(np.triu(distances(base) < CONTACT, 1))
+    a, b = pairs[random.choice(len(pairs))]
     masses, steps = minimum.atoms.get_masses(), minimum.steps
     sides = [np.isin(np.arange(len(base)), [atom]) for atom in (a, b)]
     if random.random() < 0.5:

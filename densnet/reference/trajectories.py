@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 from ase import Atoms, units
-from ase.data import covalent_radii
 from numpy.typing import NDArray
 
+from densnet.bonds import bonded, sums_of_radii
 from densnet.errors import DensnetError
 from densnet.molecule import Molecule
 
@@ -26,8 +26,7 @@ Plan = TypeVar("Plan")
 ATTEMPTS = 5
 BOND_WINDOW = (0.55, 1.6)
 """A bond's length must stay within these multiples of the sum of covalent radii."""
-BONDED_BELOW = 1.3
-CONTACT = 1.15
+NO_BOND = 1.15
 """Atoms that are not bonded must stay farther apart than this multiple of the sum of covalent radii."""
 
 
@@ -71,12 +70,11 @@ class BondWindow:
     def around(cls, molecule: Molecule) -> BondWindow:
         """Take the bonds from the distances (within 1.3 sums of covalent radii)."""
         first, second = np.triu_indices(len(molecule.numbers), 1)
-        radii = covalent_radii[molecule.numbers]
-        scale = radii[first] + radii[second]
+        scale = sums_of_radii(molecule.numbers)[first, second]
         distances = np.linalg.norm(molecule.positions[first] - molecule.positions[second], axis=1)
-        bonded = distances < BONDED_BELOW * scale
-        lowest = np.where(bonded, BOND_WINDOW[0], CONTACT) * scale
-        highest = np.where(bonded, BOND_WINDOW[1] * scale, np.inf)
+        bonds = bonded(molecule.numbers, molecule.positions)[first, second]
+        lowest = np.where(bonds, BOND_WINDOW[0], NO_BOND) * scale
+        highest = np.where(bonds, BOND_WINDOW[1] * scale, np.inf)
         # A strained or crowded start is the user's molecule, not a reaction.
         return cls(first, second, np.minimum(lowest, 0.8 * distances), np.maximum(highest, 1.2 * distances))
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from densnet.errors import DensnetError
+from densnet.report.csv_rows import csv_text, read_csv
 
 METHOD_VERSION: int = 1
 
@@ -91,30 +91,24 @@ def read_errors(path: Path) -> dict[str, Any]:
 def benchmark_rows(systems: Sequence[str], errors: Sequence[Mapping[str, Any]]) -> list[BenchmarkRow]:
     """Return our rows, each molecule's published ones after the last of it."""
     ours: dict[str, list[BenchmarkRow]] = {}
-    for name, found in zip(systems, errors, strict=True):
+    for name, measured in zip(systems, errors, strict=True):
         row = BenchmarkRow(
-            str(found["molecule"]),
+            str(measured["molecule"]),
             f"densnet, {name}",
-            int(found["n_train"]),
-            int(found["n_test"]),
-            float(found["energy_mae_mev"]),
-            float(found["force_mae_mev_per_angstrom"]),
-            float(found["force_mae_of_worst_frame_mev_per_angstrom"]),
+            int(measured["n_train"]),
+            int(measured["n_test"]),
+            float(measured["energy_mae_mev"]),
+            float(measured["force_mae_mev_per_angstrom"]),
+            float(measured["force_mae_of_worst_frame_mev_per_angstrom"]),
             "",
         )
         ours.setdefault(row.molecule, []).append(row)
-    return [row for molecule, own in ours.items() for row in (*own, *published(molecule))]
+    return [row for molecule, rows in ours.items() for row in (*rows, *published(molecule))]
 
 
 def table_csv(rows: Sequence[BenchmarkRow]) -> str:
     """Return the table as CSV, four digits; what was not given is empty."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([field.name for field in fields(BenchmarkRow)])
-    for row in rows:
-        values = asdict(row).values()
-        writer.writerow(["" if v is None else f"{v:.4g}" if isinstance(v, float) else v for v in values])
-    return buffer.getvalue()
+    return csv_text(BenchmarkRow, rows)
 
 
 def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
@@ -123,12 +117,5 @@ def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
     Raises:
         DensnetError: no such file, or another kind of file.
     """
-    try:
-        with Path(path).open(newline="", encoding="utf-8") as handle:
-            reader = csv.DictReader(handle)
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DensnetError(f"{path}: cannot be read ({error}); run 'densnet benchmark table'") from error
-    if reader.fieldnames != list(LABELS):
-        raise DensnetError(f"{path}: expected the columns of 'densnet benchmark table', found others; run it again")
+    rows = read_csv(BenchmarkRow, path, "benchmark table")
     return list(LABELS.values()), [[row[name] or "–" for name in LABELS] for row in rows]

@@ -12,11 +12,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from densnet.bonds import BONDED_BELOW
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.oligomer import torsion_angles
 from densnet.report.metrics import trajectory_metrics
-from densnet.spectra.internal_coordinates import BONDED_BELOW, InternalCoordinates
+from densnet.spectra.internal_coordinates import InternalCoordinates
 
 METHOD_VERSION: int = 1
 

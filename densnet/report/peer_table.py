@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from densnet.errors import DensnetError
+from densnet.report.csv_rows import csv_text, read_csv
 from densnet.report.temperatures import frames_by_temperature
 from densnet.units import EV_IN_MEV
 
@@ -149,17 +149,7 @@ def read_training_seconds(logs: Sequence[Path]) -> float:
 
 def table_csv(rows: Sequence[PeerRow]) -> str:
     """Return the table as CSV, four digits; what was not measured is empty."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([field.name for field in fields(PeerRow)])
-    for row in rows:
-        writer.writerow(
-            [
-                "" if value is None else f"{value:.4g}" if isinstance(value, float) else value
-                for value in asdict(row).values()
-            ]
-        )
-    return buffer.getvalue()
+    return csv_text(PeerRow, rows)
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
@@ -168,15 +158,7 @@ def read_table(path: Path) -> list[dict[str, str]]:
     Raises:
         DensnetError: no such file, or another kind of file.
     """
-    try:
-        with Path(path).open(newline="", encoding="utf-8") as handle:
-            reader = csv.DictReader(handle)
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DensnetError(f"{path}: cannot be read ({error}); run 'densnet peer table'") from error
-    if reader.fieldnames != [field.name for field in fields(PeerRow)]:
-        raise DensnetError(f"{path}: expected the columns of 'densnet peer table', found others; run it again")
-    return rows
+    return read_csv(PeerRow, path, "peer table")
 
 
 def peer_cells(rows: Sequence[Mapping[str, str]], system: str) -> list[list[str]]:

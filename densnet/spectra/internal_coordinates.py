@@ -10,17 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-import ase.data
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
+
+from densnet.bonds import bonded
 
 Array = NDArray[np.float64]
 Atoms = NDArray[np.int64]
 
 KINDS = ("stretch", "bend", "torsion")
-BONDED_BELOW = 1.3
-"""Atoms are bonded within so many sums of covalent radii."""
 FLAT_DEGREES = 350.0
 """Sum of the angles about an atom with three neighbours above which it is flat, but for its vibrations."""
 LINEAR_COSINE = 0.996
@@ -47,10 +45,7 @@ class InternalCoordinates:
     @classmethod
     def of(cls, numbers: NDArray[np.int64], positions: Array) -> InternalCoordinates:
         """Find all bonds of a geometry (i, 3) in Angstrom, and every bend and torsion along them."""
-        radii = ase.data.covalent_radii[numbers]
-        near = cdist(positions, positions) < BONDED_BELOW * (radii[:, None] + radii)
-        np.fill_diagonal(near, False)
-        neighbours = [np.flatnonzero(row).tolist() for row in near]
+        neighbours = [np.flatnonzero(row).tolist() for row in bonded(numbers, positions)]
         stretches = [(i, j) for i, others in enumerate(neighbours) for j in others if i < j]
         bends = [(i, j, k) for j, others in enumerate(neighbours) for i, k in combinations(others, 2)]
         bent = [bend for bend in bends if abs(_cosine(positions, bend)) < LINEAR_COSINE]

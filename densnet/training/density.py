@@ -222,7 +222,7 @@ def initial_model(
     ).float()
     learned = [(one.numbers, targets.x) for one, targets in zip(labels, train, strict=True)]
     network.set_scales(*coefficient_scales(whitened, learned, settings.target))
-    geometries = [(one.numbers, targets.positions) for one, targets in zip(labels, train, strict=True)]
+    geometries = [(file.numbers, targets.positions) for file, targets in zip(labels, train, strict=True)]
     network.edges.closest.copy_(closest_distances(whitened.elements, geometries))
     return network
 

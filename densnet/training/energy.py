@@ -131,7 +131,7 @@ def train_energy(
     network = EnergyModel(model, density.whitened, mean_neighbours=mean_neighbours(positions, model.cutoff)).float()
     scale = usual_force([one.dataset["forces"].values[r] for one, r in learned])
     network.set_scales(scale, reference_energies(learned, density.whitened.elements))
-    geometries = [(one.numbers, own) for one, own in zip(files, positions, strict=True)]
+    geometries = [(labels.numbers, frames) for labels, frames in zip(files, positions, strict=True)]
     network.edges.closest.copy_(closest_distances(density.whitened.elements, geometries))
     if not density.edges.closest.any():
         print("densnet: an earlier version's density model; its closest distances are these labels'", file=sys.stderr)
@@ -217,7 +217,7 @@ def usual_force(forces: Sequence[np.ndarray]) -> float:
 
     Strained frames, with forces ten times as large, hardly move it.
     """
-    return float(np.sqrt(np.median(np.concatenate([np.square(one).mean(axis=(1, 2)) for one in forces]))))
+    return float(np.sqrt(np.median(np.concatenate([np.square(frames).mean(axis=(1, 2)) for frames in forces]))))
 
 
 def frame_weights(forces: torch.Tensor, scale: float) -> torch.Tensor:

@@ -12,28 +12,24 @@ from ase.calculators.calculator import Calculator
 from ase.calculators.morse import MorsePotential
 from numpy.typing import NDArray
 
+from densnet.bonds import bonded, distances
+from densnet.dynamics.ase_potential import AsePotential, Separate
 from densnet.dynamics.gfn2_potential import Gfn2Potential
-from densnet.dynamics.robustness import (
+from densnet.dynamics.pair_scan import (
     HOLE,
-    AsePotential,
-    FailureSettings,
     Scan,
     ScanPoints,
-    Separate,
-    Wholeness,
-    bonded,
     curve_errors,
-    distances,
     energies_above,
     named,
     read_scan,
     relaxed,
     scan_points,
     scan_summary,
-    time_to_failure,
     write_scan,
 )
 from densnet.dynamics.state import Array, Forces
+from densnet.dynamics.time_to_failure import FailureSettings, Wholeness, time_to_failure
 from densnet.errors import DensnetError
 
 ETHANOL = molecule("CH3CH2OH")
