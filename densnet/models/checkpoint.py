@@ -187,5 +187,6 @@ def _networks(content: dict[str, Any]) -> tuple[DensityModel, EnergyModel | None
     # files of earlier versions have one number for both networks
     mean_neighbours = description.get("energy_mean_neighbours") or mean_neighbours
     energy = EnergyModel(settings, density.whitened, mean_neighbours=mean_neighbours)
-    energy.load_state_dict(unheld | content["energy"])
+    unbounded = {"least": torch.full((len(elements),), -torch.inf)}
+    energy.load_state_dict(unheld | unbounded | content["energy"])
     return density, energy

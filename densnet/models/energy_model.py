@@ -18,6 +18,9 @@ from densnet.nn.edges import EdgeFunctions, Edges
 from densnet.nn.interaction import Interaction
 from densnet.nn.linear import ElementLinear
 
+BELOW = 0.02
+"""eV; so far an atom's energy may lie below the least in training as if nothing were, and so far again at most."""
+
 
 @dataclass(frozen=True)
 class EnergyModelSettings:
@@ -69,11 +72,18 @@ class EnergyModelSettings:
 class EnergyModel(nn.Module):
     """E = Σ_i (E_Z + scale ε_i(u, R)) + Σ_i<j V(r_ij): atomic energies from the density model's u and positions.
 
-    ``forward`` gives the learned part; V, the ``repulsion``, is a wall where atoms are nearer than any learned from.
+    ``forward`` gives the learned part; V, the ``repulsion``, is a wall where atoms are nearer than any learned from. An
+    atom's energy scale ε never falls much below m, the least that it had in training for its element: with h =
+    :data:`BELOW` and M = m - h it is M - h tanh((M - scale ε) / h) there, smooth to second order. So the energy is
+    bounded from below, whatever the geometry, and what labels speak of is as it was.
+
+    Attributes:
+        least: m of each element, (z,) in eV; minus infinity until it is known.
     """
 
     scale: torch.Tensor
     atomic_energy: torch.Tensor
+    least: torch.Tensor
 
     def __init__(self, settings: EnergyModelSettings, whitened: WhitenedBasis, *, mean_neighbours: float) -> None:
         super().__init__()
@@ -105,6 +115,7 @@ class EnergyModel(nn.Module):
         self.readout = nn.Sequential(nn.Linear(width, 32), nn.SiLU(), last)
         self.repulsion = Repulsion(whitened.elements) if settings.repulsion == "zbl" else None
         self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("least", torch.full((n_elements,), -torch.inf))
         self.register_buffer("atomic_energy", torch.zeros(n_elements, dtype=torch.float64))
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> EnergyModel:
@@ -129,6 +140,12 @@ class EnergyModel(nn.Module):
             u: as :class:`densnet.models.density_model.DensityModel` gives it, (n, ≥(l_density+1)², n_max).
             edges: what ``self.edges`` makes of the graph, or one of higher degree, if that is at hand.
         """
+        learned = self.learned(graph, u, edges)
+        below = (self.least[graph.element] - BELOW - learned).clamp(min=0) / BELOW
+        return graph.sum_over_atoms(learned + BELOW * (below - torch.tanh(below)))
+
+    def learned(self, graph: Graph, u: torch.Tensor, edges: Edges | None = None) -> torch.Tensor:
+        """Return scale ε of each atom (n,) in eV, as the networks give it; arguments as for :meth:`forward`."""
         edges = edges or self.edges(graph.element, graph.sender, *graph.edges())
         h = self.density(u[:, : components(self.l_density).stop].transpose(0, 1), edges.is_element)
         first, higher = h.split([1, len(h) - 1])
@@ -137,8 +154,8 @@ class EnergyModel(nn.Module):
         for interaction in self.interactions:
             h = interaction(h, edges)
             scalars.append(h[0])
-        energies = self.readout(torch.cat(scalars, dim=1)).squeeze(1)
-        return graph.sum_over_atoms(energies * self.scale)
+        epsilon: torch.Tensor = self.readout(torch.cat(scalars, dim=1)).squeeze(1)
+        return epsilon * self.scale
 
     def reference_energy(self, graph: Graph) -> torch.Tensor:
         """Return Σ E_Z of each molecule (n_molecules,) in eV, float64."""

@@ -16,7 +16,7 @@ from densnet.models.checkpoint import load_model, read_description, save_model
 from densnet.models.density_model import DensityModel
 from densnet.models.densnet_model import DenSNet
 from densnet.models.energy_model import EnergyModel, EnergyModelSettings
-from densnet.models.graph import joined, neighbours, with_neighbours
+from densnet.models.graph import joined, neighbours, replicate, with_neighbours
 from densnet.models.repulsion import closest_distances
 from densnet.training import ranks
 from densnet.training.density import mean_neighbours
@@ -28,6 +28,8 @@ from densnet.training.loop import LoopSettings, Training
 from densnet.units import EV_IN_MEV
 
 METHOD_VERSION: int = 5
+ATOMS_AT_ONCE = 512
+"""Of the frames whose energies are predicted together; more would want more memory and gain no time."""
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,7 @@ def train_energy(
             checkpoint=output.with_name(output.name + ".fine_tuning.checkpoint"),
             log=log.with_name(f"{log.stem}_fine_tuning{log.suffix}"),
         )
+    network.least.copy_(least_energies(network, density, train))
     result = DenSNet(density.cpu().eval(), network.cpu().eval(), trained.free_atoms)
     record = {
         **history,
@@ -210,6 +213,18 @@ def train_energy(
         save_model(result, combined, provenance=record)
     run.discard_checkpoint()
     return result
+
+
+@torch.no_grad()
+def least_energies(network: EnergyModel, density: DensityModel, train: Sequence[EnergyTargets]) -> torch.Tensor:
+    """Return the least learned energy of an atom of each element over the training frames, (z,) in eV."""
+    least = torch.full_like(network.least, torch.inf)
+    for targets in train:
+        for positions in targets.positions.split(max(ATOMS_AT_ONCE // len(targets.element), 1)):
+            _, u = density(replicate(targets.element, positions, density.settings.cutoff))
+            graph = replicate(targets.element, positions, network.settings.cutoff)
+            least.scatter_reduce_(0, graph.element, network.learned(graph, u), "amin")
+    return torch.where(torch.isfinite(least), least, -torch.inf)
 
 
 def usual_force(forces: Sequence[np.ndarray]) -> float:

@@ -1,4 +1,4 @@
-"""The wall between nuclei: its height, nothing where labels speak, forces that are its gradient; earlier files."""
+"""Beyond the labels: the wall between nuclei, distances that are held, energies bounded from below; earlier files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from model_examples import METHANOL, METHANOL_POSITIONS, random_model
 
 from densnet.models.checkpoint import load_model
+from densnet.models.energy_model import BELOW
 from densnet.models.graph import replicate
 from densnet.models.repulsion import Repulsion, closest_distances
 from densnet.nn.edges import HELD, MARGIN, EdgeFunctions
@@ -79,6 +80,26 @@ def test_radial_functions_are_held_below_the_closest_distance_and_as_they_are_be
     torch.testing.assert_close(slope, differentiated)
 
 
+def test_energies_are_bounded_from_below_and_unchanged_above() -> None:
+    model = random_model()
+    assert model.energy is not None
+    element, positions = model.elements_of(METHANOL), torch.as_tensor(METHANOL_POSITIONS)[None]
+    free = model(element, positions)
+    reference = float(model.energy.reference_energy(replicate(element, positions, 4.0)))
+    model.energy.least.fill_(-1e3)
+    torch.testing.assert_close(model(element, positions).energy, free.energy, rtol=0, atol=1e-12)
+    model.energy.least.fill_(5.0)
+    with torch.no_grad():
+        model.energy.readout[2].weight.mul_(50.0)
+    bounded = model(element, positions)
+    assert float(bounded.energy) - reference >= len(METHANOL) * (5.0 - 2 * BELOW) - 1e-9
+    step = torch.zeros_like(positions)
+    step[0, 2, 1] = h = 1e-5
+    ahead, behind = (model(element, positions + sign * step).energy for sign in (1, -1))
+    # hundreds of eV/Angstrom where the bound bends: rounding of thousands of eV over 2e-5
+    assert float(bounded.forces[0, 2, 1]) == pytest.approx(float(behind - ahead) / (2 * h), abs=1e-4)
+
+
 def test_files_of_earlier_versions_have_neither_wall_nor_bounds(tmp_path: Path) -> None:
     content = torch.load(MODELS / "polythiophene.pt", weights_only=True)
     description = json.loads(content["description"])
@@ -86,7 +107,9 @@ def test_files_of_earlier_versions_have_neither_wall_nor_bounds(tmp_path: Path) 
         description["energy_model"].pop(name, None)
     for network in ("density", "energy"):
         content[network].pop("edges.closest", None)
+    content["energy"].pop("least", None)
     torch.save(content | {"description": json.dumps(description)}, tmp_path / "earlier.pt")
     model = load_model(tmp_path / "earlier.pt")
     assert model.energy is not None and model.energy.repulsion is None and model.energy.settings.product_bound == 0
     assert not model.density.edges.closest.any() and not model.energy.edges.closest.any()
+    assert torch.isinf(model.energy.least).all()

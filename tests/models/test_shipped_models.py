@@ -14,7 +14,7 @@ from ase import Atoms
 from densnet import DenSNetCalculator
 from densnet.density.label_files import read_labels
 from densnet.dynamics.model_potential import ModelPotential
-from densnet.dynamics.pair_scan import HOLE, Moving, relaxed, scan_points
+from densnet.dynamics.pair_scan import FACTORS, HOLE, Moving, relaxed, scan_points
 from densnet.io.netcdf import read_dataset
 from densnet.models.checkpoint import load_model
 from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV
@@ -66,7 +66,7 @@ def test_ethanol_has_no_hole_where_pairs_come_together_or_part(moving: Moving) -
     numbers, start = geometries["numbers"].values, geometries["positions"].values[0]
     potential = ModelPotential(ROOT / "models" / "ethanol.pt", numbers, "cpu", 1)
     minimum = relaxed(potential, numbers, start)
-    scan = scan_points(numbers, minimum, moving=moving)
+    scan = scan_points(numbers, minimum, factors=(0.2, 0.3, 0.5, *FACTORS, 2.0, 3.0), moving=moving)
     frames = torch.as_tensor(np.concatenate([minimum[None], scan.positions]))
     energy = model(model.elements_of(numbers), frames).energy.numpy()
     assert (energy[1:] - energy[0]).min() > -HOLE, [scan.name(n) for n in np.flatnonzero(energy[1:] < energy[0] - HOLE)]
