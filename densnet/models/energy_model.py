@@ -19,8 +19,8 @@ from densnet.nn.interaction import Interaction
 from densnet.nn.linear import ElementLinear
 
 BELOW = 0.05
-"""eV; so far an atom's energy may lie below the least in training as if nothing were, and so far again at most. With 0.02
-a thousandth of the frames of dynamics at 300 K were touched in a model of 100 labels, with 0.05 none."""
+"""eV; so far an atom's energy may lie below the least in training as if nothing were, and so far again at most. With
+0.02 a thousandth of the frames of dynamics at 300 K were touched in a model of 100 labels, with 0.05 none."""
 
 
 @dataclass(frozen=True)
