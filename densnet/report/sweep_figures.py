@@ -12,7 +12,7 @@ from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
-from densnet.report.metrics import explanation
+from densnet.quantities import metric_of
 from densnet.report.style import (
     EXPERIMENT,
     FLOOR,
@@ -104,8 +104,7 @@ def _series(table: xr.Dataset, axes: list[Axis]) -> dict[str, NDArray[np.int64]]
 def _label(name: str) -> str:
     if name == COST:
         return "training [min]"
-    shown = explanation(name)
-    return f"{shown.label} [{shown.unit}]" if shown.unit else shown.label
+    return metric_of(name).title
 
 
 def _places(table: xr.Dataset, across: Axis) -> tuple[Array, dict[float, str], bool]:

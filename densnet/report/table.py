@@ -7,48 +7,22 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from densnet.report.metrics import Metrics, explanation, formatted
+from densnet.quantities import METRICS, metric_of
+from densnet.report.metrics import Metrics
 
 N_LINES = 5
 
 Row = tuple[str, list[str]]
 
-_ROWS = (
-    "density_nmae_percent",
-    "density_nmae_true_percent",
-    "density_floor_percent",
-    "density_prior_percent",
-    "density_coulomb_error_mha",
-    "dipole_mae_debye",
-    "potential_rms_error_mv",
-    "potential_rms_error_true_mv",
-    "potential_floor_mv",
-    "potential_prior_mv",
-    "charge_max_error_e",
-    "energy_mae_mev_per_atom",
-    "force_mae_mev_per_angstrom",
-    "n_members",
-    "density_spread_percent",
-    "dipole_spread_debye",
-    "energy_spread_mev_per_atom",
-    "force_spread_mev_per_angstrom",
-    "nve_drift_mev_per_atom_per_ps",
-    "md_ps_total",
-    "md_ms_per_step_per_replica",
-)
-
 
 def metric_rows(metrics: Sequence[Metrics]) -> list[Row]:
-    """Return (label with unit, a value for each system)."""
-    scores = sorted({key for one in metrics for key in one if key.startswith("spectrum_")})
-    rows = []
-    for key in (*_ROWS, *scores, "n_train", "n_test", "test_distance_to_train_angstrom"):
-        if not any(key in one for one in metrics):
-            continue
-        shown = explanation(key)
-        label = f"{shown.label} [{shown.unit}]" if shown.unit else shown.label
-        rows.append((label, [formatted(key, one[key]) if key in one else "–" for one in metrics]))
-    return rows
+    """Return (label with unit, a value for each system), spectra sorted by what they are compared with."""
+    known = sorted({key for of_system in metrics for key in of_system})
+    shown = {key: metric_of(key) for brief in METRICS if brief.brief for key in known if brief.match(key)}
+    return [
+        (metric.title, [metric.formatted(of_system[key]) if key in of_system else "–" for of_system in metrics])
+        for key, metric in shown.items()
+    ]
 
 
 def line_texts(comparison: xr.Dataset) -> list[str]:

@@ -11,12 +11,11 @@ import xarray as xr
 
 from densnet.density.frame_errors import PAIRS
 from densnet.errors import DensnetError
+from densnet.quantities import METRICS, metric_of
 from densnet.report.metrics import (
-    EXPLANATIONS,
     collect_metrics,
     describe,
     evaluation_metrics,
-    explanation,
     read_metrics,
 )
 from densnet.report.table import line_texts, plain_table, region_rows, summary_text
@@ -86,7 +85,7 @@ def test_errors_at_each_temperature() -> None:
     assert metrics["force_mae_at_300k_mev_per_angstrom"] == cold["force_mae_mev_per_angstrom"]
     mean = (metrics["dipole_mae_at_300k_debye"] + metrics["dipole_mae_at_500k_debye"]) / 2
     assert mean == pytest.approx(metrics["dipole_mae_debye"])
-    assert explanation("dipole_mae_at_500k_debye").label == "Dipole error, 500 K"
+    assert metric_of("dipole_mae_at_500k_debye").label == "Dipole error, 500 K"
     same = evaluation_metrics(evaluation().assign(temperature=("frame", [500.0, 500.0])))
     assert not [key for key in same if "_at_" in key], "one temperature is what the errors are of anyway"
 
@@ -203,8 +202,9 @@ def test_every_key_is_explained_once() -> None:
     metrics = collect_metrics(evaluation(), trajectory(), comparison())
     rows = describe(metrics)
     assert len(rows) == len(metrics)
-    of_an_ensemble = {key for key in EXPLANATIONS if "_spread_" in key} | {"n_members", "density_pairwise_nmae_percent"}
-    assert set(EXPLANATIONS) - set(metrics) == of_an_ensemble
+    known = {metric.key for metric in METRICS if not metric.match(metric.key).groups()}
+    of_an_ensemble = {key for key in known if "_spread_" in key} | {"n_members", "density_pairwise_nmae_percent"}
+    assert known - set(metrics) == of_an_ensemble
 
 
 def test_damaged_metrics_file_is_one_line(tmp_path: Path) -> None:
