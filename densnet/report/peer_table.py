@@ -161,6 +161,6 @@ def read_table(path: Path) -> list[dict[str, str]]:
     return read_csv(PeerRow, path, "peer table")
 
 
-def peer_cells(rows: Sequence[Mapping[str, str]], system: str) -> list[list[str]]:
-    """Return the cells of a system's rows in the order of :data:`LABELS`; what was not measured is a dash."""
-    return [[row[name] or "–" for name in LABELS] for row in rows if row["system"] == system]
+def peer_cells(rows: Sequence[Mapping[str, str]], system: str) -> tuple[list[str], list[list[str]]]:
+    """Return heads and cells of a system's rows; what was not measured is a dash."""
+    return list(LABELS.values()), [[row[name] or "–" for name in LABELS] for row in rows if row["system"] == system]

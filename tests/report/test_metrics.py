@@ -18,7 +18,7 @@ from densnet.report.metrics import (
     evaluation_metrics,
     read_metrics,
 )
-from densnet.report.table import line_texts, plain_table, region_rows, summary_text
+from densnet.report.table import band_rows, line_texts, plain_table, summary_text
 from densnet.units import E_ANGSTROM_IN_DEBYE
 
 
@@ -237,10 +237,13 @@ def lines_and_regions() -> xr.Dataset:
 def test_lines_and_regions_stand_beside_experiment() -> None:
     dataset = lines_and_regions()
     assert line_texts(dataset) == ["1032 (1028 C-O stretch)", "3702 (3653 O-H stretch)"]
-    assert region_rows(dataset) == [
-        ["O-H stretch", "3653", "–", "3702", "3500"],
-        ["C-O stretch", "1028–1091", "–", "1032", "–"],
-    ]
+    header, rows = band_rows(dataset)
+    assert header[:3] == ["region", "fundamentals", "model"] and len(header) == 4
+    assert rows == [["O-H stretch", "3653", "3702", "3500"], ["C-O stretch", "1028–1091", "1032", "–"]]
+    bare = dataset.drop_vars([name for name in dataset.variables if "experiment" in name or "region" in name])
+    assert band_rows(bare) == ([], [])
+    text = summary_text(["ethanol"], [{}], [bare])
+    assert "strongest lines" in text and "fundamental" not in text
 
 
 def test_summary_shows_systems_side_by_side() -> None:
