@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from densnet.density.determinants import Determinants
-from densnet.density.label_files import FreeAtoms, read_atoms, read_labels
 from densnet.errors import DensnetError
+from densnet.fitting.determinants import Determinants
+from densnet.fitting.label_shards import FreeAtoms, read_atoms, read_labels
 from densnet.io.netcdf import variable, write_dataset
 from densnet.molecule import Molecule
 from densnet.reference.atoms import free_atoms

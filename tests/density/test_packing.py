@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import xarray as xr
 from density_examples import Molecule
-from test_fitting_stage import LEVEL, SHELLS, Files, frames  # noqa: F401, a fixture
+from test_fitted_labels import LEVEL, SHELLS, Files, frames  # noqa: F401, a fixture
 
 from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.basis.conventions import from_canonical
 from densnet.cli.main import app
 from densnet.density.error import DensityGrid
-from densnet.density.fitting_stage import DIPOLE_TOLERANCE_DEBYE, FitSettings, fit_labels
-from densnet.density.label_files import read_labels
 from densnet.errors import DensnetError
+from densnet.fitting.fitted_labels import DIPOLE_TOLERANCE_DEBYE, FitSettings, fit_labels
+from densnet.fitting.label_shards import read_labels
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.reference.packing import pack_labels, write_folder
 from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from densnet.basis import integrals
-from densnet.density.label_files import read_atoms, read_labels
+from densnet.fitting.label_shards import read_atoms, read_labels
 from densnet.units import BOHR_IN_ANGSTROM
 
 DATA = Path(__file__).parents[2] / "data"

@@ -12,9 +12,9 @@ import torch
 from ase import Atoms
 
 from densnet import DenSNetCalculator
-from densnet.density.label_files import read_labels
 from densnet.dynamics.model_potential import ModelPotential
 from densnet.dynamics.pair_scan import FACTORS, HOLE, Moving, relaxed, scan_points
+from densnet.fitting.label_shards import read_labels
 from densnet.io.netcdf import read_dataset
 from densnet.models.checkpoint import load_model
 from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.density.error import GRID_LEVEL, DensityGrid
-from densnet.density.fit import density_self_energy, fit_density
-from densnet.density.fit_basis import NATURAL, describe_basis, named_fit_basis, natural_fit_bases
-from densnet.density.label_content import FittedFrame, label_content
-from densnet.density.label_files import FreeAtoms, Labels, read_atoms, read_labels
-from densnet.density.prior import fit_free_atom, superposition
 from densnet.density.process_pool import map_in_processes, one_thread, report_progress
 from densnet.errors import DensnetError
+from densnet.fitting.fit import density_self_energy, fit_density
+from densnet.fitting.fit_basis import NATURAL, describe_basis, named_fit_basis, natural_fit_bases
+from densnet.fitting.label_content import FittedFrame, label_content
+from densnet.fitting.label_shards import FreeAtoms, Labels, read_atoms, read_labels
+from densnet.fitting.prior import fit_free_atom, superposition
 from densnet.io.fingerprint import fingerprint
 from densnet.io.parts import Parts
 from densnet.oligomer import VARIABLES
