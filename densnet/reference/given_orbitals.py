@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from densnet.basis.basis import Basis
 from densnet.density.process_pool import one_thread
 from densnet.errors import DensnetError
-from densnet.fitting.label_shards import SAME_POSITION
+from densnet.fitting.kohn_sham_labels import SAME_POSITION
 from densnet.io.netcdf import read_dataset
 from densnet.reference import import_checks as checks
 from densnet.reference.import_stage import Selection, atoms_of, orbital_labels
