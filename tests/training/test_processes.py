@@ -69,8 +69,7 @@ def fit_a_plane(folder: Path, name: str, *, batch_size: int = 3, fail: str = "")
         return {"error": float((model(x)[:, 0] - x @ SLOPE).square().mean().detach())}
 
     settings = LoopSettings(steps=12, batch_size=batch_size, optimizer="adam", validate_every=4, checkpoint_seconds=1e6)
-    checkpoint, log = folder / f"{name}.checkpoint", folder / f"{name}.csv"
-    run = TrainingRun(model, settings, identity={}, checkpoint=checkpoint, log=log)
+    run = TrainingRun(model, settings, identity={}, output=folder / name, log=folder / f"{name}.csv")
     run.run(10, loss_of, validate, "error")
     torch.save(model.weight, folder / f"{name}_{rank}.pt")
 
