@@ -15,8 +15,8 @@ from densnet.basis.even_tempered import even_tempered_named
 from densnet.density.fit import fit_density
 from densnet.density.natural import FittedMolecule, natural_basis
 from densnet.density.prior import fit_free_atom, superposition
-from densnet.density.process_pool import map_in_processes, one_thread, report_progress
 from densnet.errors import DensnetError
+from densnet.processes.pool import map_in_processes, one_thread, report_progress
 
 Array = NDArray[np.float64]
 

@@ -20,11 +20,11 @@ from densnet.density.fit_basis import NATURAL, describe_basis, named_fit_basis, 
 from densnet.density.label_content import FittedFrame, label_content
 from densnet.density.label_files import FreeAtoms, Labels, read_atoms, read_labels
 from densnet.density.prior import fit_free_atom, superposition
-from densnet.density.process_pool import map_in_processes, one_thread, report_progress
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
 from densnet.io.parts import Parts
 from densnet.oligomer import VARIABLES
+from densnet.processes.pool import map_in_processes, one_thread, report_progress
 from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE, EV_IN_MEV, HARTREE_IN_MILLIHARTREE
 
 METHOD_VERSION: int = 2
