@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from densnet.basis.basis import Basis
 from densnet.basis.even_tempered import even_tempered_named
-from densnet.density.process_pool import map_in_processes, one_thread, report_progress
 from densnet.errors import DensnetError
 from densnet.fitting.fit import fit_density
 from densnet.fitting.natural import FittedMolecule, natural_basis
 from densnet.fitting.prior import fit_free_atom, superposition
+from densnet.processes.pool import map_in_processes, one_thread, report_progress
 
 Array = NDArray[np.float64]
 

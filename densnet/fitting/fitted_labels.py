@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.density.error import GRID_LEVEL, DensityGrid
-from densnet.density.process_pool import map_in_processes, one_thread, report_progress
 from densnet.errors import DensnetError
 from densnet.fitting.fit import density_self_energy, fit_density
 from densnet.fitting.fit_basis import NATURAL, describe_basis, named_fit_basis, natural_fit_bases
@@ -25,6 +24,7 @@ from densnet.fitting.prior import fit_free_atom, superposition
 from densnet.io.fingerprint import fingerprint
 from densnet.io.parts import Parts
 from densnet.oligomer import VARIABLES
+from densnet.processes.pool import map_in_processes, one_thread, report_progress
 from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE, EV_IN_MEV, HARTREE_IN_MILLIHARTREE
 
 METHOD_VERSION: int = 2

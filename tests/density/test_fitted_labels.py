@@ -365,7 +365,7 @@ def test_command_line(files: Files, tmp_path: Path) -> None:
 
 PARENT = """
 import sys, time
-from densnet.density.process_pool import map_in_processes
+from densnet.processes.pool import map_in_processes
 import pool_example
 if __name__ == "__main__":
     list(map_in_processes(pool_example.sleep, [sys.argv[1]] * 2, processes=2))
