@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from densnet.basis.basis import Basis
-from densnet.density.label_files import SAME_POSITION
 from densnet.errors import DensnetError
+from densnet.fitting.kohn_sham_labels import SAME_POSITION
 from densnet.io.netcdf import read_dataset
 from densnet.processes.pool import one_thread
 from densnet.reference import import_checks as checks

@@ -93,7 +93,7 @@ def digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-class Training:
+class TrainingRun:
     """One training: model, optimiser and moving average, with a checkpoint beside the output.
 
     Several processes (:mod:`densnet.training.ranks`) hold the same and make the same steps, each with the gradient of
