@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -103,11 +104,22 @@ def sorted_distances(numbers: NDArray[np.int64], positions: NDArray[np.float64])
     return np.concatenate(columns, axis=1) if columns else distances
 
 
-def formula(numbers: Iterable[int]) -> str:
-    """Return the sum formula in Hill's order: carbon, hydrogen, then the others by their symbols."""
+def formula(numbers: Iterable[int], masses: Iterable[float] | None = None) -> str:
+    """Return the sum formula in Hill's order: carbon, hydrogen, then the others by their symbols.
+
+    Args:
+        masses: u; deuterium among them is written D, beside H.
+    """
     from ase.symbols import Symbols
 
-    return str(Symbols([int(number) for number in numbers]).get_chemical_formula(mode="hill"))
+    numbers = [int(number) for number in numbers]
+    text = str(Symbols(numbers).get_chemical_formula(mode="hill"))
+    if masses is None:
+        return text
+    heavy = sum(number == 1 and mass > 1.5 for number, mass in zip(numbers, masses, strict=True))
+    light = numbers.count(1) - heavy
+    counts = [f"{symbol}{count if count > 1 else ''}" for symbol, count in (("D", heavy), ("H", light)) if count]
+    return re.sub(r"H(?![a-z])\d*", "".join(counts), text) if heavy else text
 
 
 def from_smiles(smiles: str, *, charge: int | None = None, multiplicity: int = 1, seed: int = 0) -> Molecule:
