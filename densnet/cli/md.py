@@ -10,11 +10,11 @@ import numpy as np
 from cyclopts import Parameter
 from numpy.typing import NDArray
 
-from densnet.dynamics.replica_processes import ReplicaProcesses
 from densnet.dynamics.simulation import DynamicsSettings, simulate, starting_geometries
 from densnet.dynamics.state import Potential
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
+from densnet.processes.replicas import ReplicaProcesses
 
 
 def md(

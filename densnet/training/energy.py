@@ -24,7 +24,7 @@ from densnet.training.density_response import ThroughDensity, density_jacobian, 
 from densnet.training.fine_tuning import Errors, fine_tune, weights_of
 from densnet.training.frames import Labels
 from densnet.training.label_files import LabelPaths, Share, by_file, described, load_label_files, paths_of, share_of
-from densnet.training.loop import LoopSettings, Training
+from densnet.training.loop import LoopSettings, TrainingRun
 from densnet.units import EV_IN_MEV
 
 METHOD_VERSION: int = 5
@@ -159,7 +159,7 @@ def train_energy(
     }
     checkpoint = output.with_name(output.name + ".checkpoint")
     alike = len(files) == 1 and stored
-    run = Training(network, training, identity=identity, checkpoint=checkpoint, log=log, alike=alike)
+    run = TrainingRun(network, training, identity=identity, checkpoint=checkpoint, log=log, alike=alike)
     n_train = [len(targets.energy) for targets in train]
     n_atoms = [len(targets.element) for targets in train]
 
