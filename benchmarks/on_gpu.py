@@ -23,15 +23,16 @@ import torch
 from chain_scaling import untrained
 
 from densnet.models.checkpoint import load_model
-from densnet.models.density_model import DensityModelSettings
 from densnet.models.densnet_model import DenSNet
-from densnet.models.energy_model import EnergyModel, EnergyModelSettings
+from densnet.models.energy_model import EnergyModel
+from densnet.models.settings import DensityModelSettings, EnergyModelSettings
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.nn.captured import Captured
 from densnet.oligomer import oligomer
-from densnet.training.density import DensityTrainingSettings, density_frames, density_loss, initial_model, on_device
+from densnet.training.density import density_frames, density_loss, initial_model, on_device
 from densnet.training.energy import _errors, energy_targets
 from densnet.training.frames import Labels, load_labels
+from densnet.training.settings import DensityTrainingSettings
 from densnet.training.soap import SOAP
 
 BATCHES = (1, 8, 64, 512)

@@ -95,7 +95,7 @@ def _impossible_frames(config: Mapping[str, Any], name: str, system: Mapping[str
 
 
 def _impossible_spectrum(config: Mapping[str, Any]) -> Iterator[str]:
-    from densnet.dynamics.simulation import DynamicsSettings
+    from densnet.dynamics.settings import DynamicsSettings
     from densnet.spectra.infrared import segment_length
     from densnet.spectra.settings import ComparisonSettings, SpectrumSettings
 

@@ -21,9 +21,9 @@ from densnet.density.basis_comparison import (
 )
 from densnet.density.determinants import Determinants, determinants_of_labels
 from densnet.density.fit_basis import describe_basis, named_fit_basis
-from densnet.density.fitting_stage import FitSettings
 from densnet.density.label_files import read_atoms
 from densnet.density.optimised_basis import optimised_basis
+from densnet.density.settings import FitSettings
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_dataset, write_text
 from densnet.molecule import from_smiles, from_xyz

@@ -11,7 +11,8 @@ from cyclopts import Parameter
 from numpy.typing import NDArray
 
 from densnet.dynamics.replica_processes import ReplicaProcesses
-from densnet.dynamics.simulation import DynamicsSettings, simulate, starting_geometries
+from densnet.dynamics.settings import DynamicsSettings
+from densnet.dynamics.simulation import simulate, starting_geometries
 from densnet.dynamics.state import Potential
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint

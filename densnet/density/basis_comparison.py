@@ -15,10 +15,11 @@ from densnet.basis.basis import Basis
 from densnet.density.determinants import Determinants
 from densnet.density.error import GRID_LEVEL, DensityGrid
 from densnet.density.fit import density_self_energy, fit_density
-from densnet.density.fit_basis import NATURAL, named_fit_basis, natural_fit_bases
+from densnet.density.fit_basis import named_fit_basis, natural_fit_bases
 from densnet.density.potential_error import PotentialError, fitted_potential, kohn_sham_potential
 from densnet.density.prior import fit_free_atom, superposition
 from densnet.density.process_pool import map_in_processes, report_progress
+from densnet.density.settings import NATURAL
 from densnet.density.surface import Surface
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable

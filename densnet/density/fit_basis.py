@@ -16,11 +16,11 @@ from densnet.density.fit import fit_density
 from densnet.density.natural import FittedMolecule, natural_basis
 from densnet.density.prior import fit_free_atom, superposition
 from densnet.density.process_pool import map_in_processes, one_thread, report_progress
+from densnet.density.settings import NATURAL
 from densnet.errors import DensnetError
 
 Array = NDArray[np.float64]
 
-NATURAL = "natural"
 """Name of the basis that is made from the labels themselves."""
 
 

@@ -13,9 +13,9 @@ from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.density.error import DensityGrid
 from densnet.density.fit import CoulombMetric, constrained_solution
-from densnet.density.fitting_stage import FitSettings
 from densnet.density.label_content import FittedFrame
 from densnet.density.prior import fit_free_atom, superposition
+from densnet.density.settings import FitSettings
 from densnet.errors import DensnetError
 from densnet.reference import import_checks as checks
 from densnet.reference.imported_data import ImportedData

@@ -14,14 +14,16 @@ from densnet.models.density_model import DensityModel
 from densnet.models.energy_model import EnergyModel
 from densnet.models.graph import Graph, joined, replicate
 from densnet.models.whitened_basis import WhitenedBasis
-from densnet.training.density import DensityTrainingSettings, Frames, density_frames, density_loss, on_device
+from densnet.training.density import Frames, density_frames, density_loss, on_device
 from densnet.training.frames import DensityTargets, Labels
 from densnet.training.label_files import Share, by_file, share_of
 from densnet.training.loop import Training
+from densnet.training.settings import DensityTrainingSettings
 from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV, HARTREE_IN_MILLIHARTREE
 
 if TYPE_CHECKING:
-    from densnet.training.energy import EnergyTargets, EnergyTrainingSettings
+    from densnet.training.energy import EnergyTargets
+    from densnet.training.settings import EnergyTrainingSettings
 
 Errors = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 EnergyLoss = Callable[[Errors, torch.Tensor, Share], torch.Tensor]

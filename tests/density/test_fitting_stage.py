@@ -21,7 +21,8 @@ from densnet.cli.main import app
 from densnet.density import fitting_stage
 from densnet.density.basis_comparison import MEASURES
 from densnet.density.density import Density
-from densnet.density.fitting_stage import FitSettings, fit_labels, fit_parts
+from densnet.density.fitting_stage import fit_labels, fit_parts
+from densnet.density.settings import FitSettings
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.units import BOHR_IN_ANGSTROM

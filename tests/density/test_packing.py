@@ -16,8 +16,9 @@ from densnet.basis.basis import Basis
 from densnet.basis.conventions import from_canonical
 from densnet.cli.main import app
 from densnet.density.error import DensityGrid
-from densnet.density.fitting_stage import DIPOLE_TOLERANCE_DEBYE, FitSettings, fit_labels
+from densnet.density.fitting_stage import DIPOLE_TOLERANCE_DEBYE, fit_labels
 from densnet.density.label_files import read_labels
+from densnet.density.settings import FitSettings
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.reference.packing import pack_labels, write_folder

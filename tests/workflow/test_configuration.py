@@ -161,15 +161,13 @@ def test_the_shipped_config_shows_every_key() -> None:
 
 def test_defaults_are_those_of_the_settings() -> None:
     """The schema's defaults and keys are those of the settings that the verbs take."""
-    from densnet.density.fitting_stage import FitSettings
-    from densnet.dynamics.simulation import DynamicsSettings
-    from densnet.models.density_model import DensityModelSettings
-    from densnet.models.energy_model import EnergyModelSettings
+    from densnet.density.settings import FitSettings
+    from densnet.dynamics.settings import DynamicsSettings
+    from densnet.models.settings import DensityModelSettings, EnergyModelSettings
     from densnet.reference.level import LevelOfTheory
-    from densnet.reference.sampling import SamplingSettings
+    from densnet.reference.settings import SamplingSettings
     from densnet.spectra.settings import ComparisonSettings, SpectrumSettings
-    from densnet.training.density import DensityTrainingSettings
-    from densnet.training.energy import EnergyTrainingSettings
+    from densnet.training.settings import DensityTrainingSettings, EnergyTrainingSettings
 
     config = with_defaults(GOOD, schema())
     density, energy, reference = config["density_model"], config["energy_model"], config["reference"]

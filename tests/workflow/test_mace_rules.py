@@ -10,7 +10,8 @@ import yaml
 from configuration import ConfigurationError, configuration, schema, with_defaults
 from test_dag import jobs, snakemake
 
-from densnet.peers.mace_stage import SIZES, MaceSettings
+from densnet.peers.mace_stage import SIZES
+from densnet.peers.settings import MaceSettings
 
 SYSTEMS = {name: {"smiles": s, "experiment": {"fundamentals": "water"}} for name, s in (("a", "O"), ("b", "CS"))}
 
