@@ -108,8 +108,11 @@ def rules(kind: type[Settings], without: Sequence[str] = (), *, verb: bool = Fal
                 rule["unit"] = mark.unit
             elif isinstance(mark, Choices) and not verb:
                 rule["enum"] = list(mark.names)
+        if "enum" in rule:
+            rule.pop("type", None)
         properties[name] = rule
-    return section(properties)
+    required = [field.name for field in fields(kind) if field.default is MISSING]
+    return section(properties, **({"required": required} if required else {}))
 
 
 def section(properties: Mapping[str, Rules], **more: Any) -> Rules:

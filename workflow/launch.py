@@ -24,6 +24,7 @@ import slurm
 import yaml
 from configuration import ConfigurationError, configuration
 from damage import set_damaged_aside
+from places import read
 from planned_jobs import planned_jobs
 from snakemake.common.configfile import load_configfile
 from snakemake_interface_common.exceptions import WorkflowError
@@ -123,12 +124,11 @@ def _end_with_parent() -> None:
 
 def _configuration(path: str) -> dict[str, Any]:
     """Check the configuration here, where a refusal is a plain line; Snakemake would frame it."""
+    read(path)
     try:
-        return configuration(load_configfile(path))
-    except (WorkflowError, OSError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error}") from error
-    except ConfigurationError as error:
-        raise ConfigurationError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
+        return configuration(load_configfile(path), path)
+    except WorkflowError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
 
 
 def _set_up(config: Mapping[str, Any], dry_run: bool) -> int:
