@@ -41,7 +41,7 @@ BOUNDS = {
     "maximum": "at most {}",
     "exclusiveMaximum": "less than {}",
 }
-FEW = 12
+FEW = 8
 """Names that a reader takes in before what was found."""
 Rules = dict[str, Any]
 """JSON schema of a value or a section."""

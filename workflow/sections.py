@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Unit
 from pydantic import Field
 
-from densnet.density.settings import FitSettings
 from densnet.dynamics.settings import DynamicsSettings
+from densnet.fitting.settings import FitSettings
 from densnet.models.settings import DensityModelSettings, EnergyModelSettings
 from densnet.peers.settings import MaceSettings, Size
 from densnet.reference.level import LevelOfTheory

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from densnet.density.settings import FitSettings
+from densnet.fitting.settings import FitSettings
 from densnet.reference.level import LevelOfTheory
 from densnet.settings import rules
 

@@ -10,12 +10,12 @@ import numpy as np
 from cyclopts import Parameter
 from numpy.typing import NDArray
 
-from densnet.dynamics.replica_processes import ReplicaProcesses
 from densnet.dynamics.settings import DynamicsSettings
 from densnet.dynamics.simulation import simulate, starting_geometries
 from densnet.dynamics.state import Potential
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
+from densnet.processes.replicas import ReplicaProcesses
 
 
 def md(

@@ -5,37 +5,22 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
-from annotated_types import Le
 from numpy.typing import NDArray
 
 from densnet.basis.basis import Basis
 from densnet.density.density import Density
-from densnet.density.process_pool import map_in_processes
+from densnet.density.settings import MomentsSettings
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
-from densnet.settings import Count, Natural, Settings
+from densnet.processes.pool import map_in_processes
 
 METHOD_VERSION: int = 1
 
 Array = NDArray[np.float64]
-Partition = Literal["hirshfeld", "stockholder", "none"]
-
-
-@dataclass(frozen=True)
-class MomentsSettings(Settings):
-    """What is computed of each density."""
-
-    charges: Partition = "hirshfeld"
-    """Atomic charges and dipoles: hirshfeld, stockholder (iterated; some ten times slower) or none."""
-    stride: Count = 10
-    """Frames of the trajectory between those that are taken."""
-    grid_level: Annotated[Natural, Le(9)] = 1
-    """Grid of the partition, 0 (coarse) to 9 (fine); 1 gives charges to some 1e-4 e."""
 
 
 def moments(density: Density, settings: MomentsSettings) -> dict[str, Array]:

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from densnet.density.prior import superposition
 from densnet.errors import DensnetError
+from densnet.fitting.prior import superposition
 from densnet.models.density_model import DensityModel
 from densnet.models.energy_model import EnergyModel
 from densnet.models.graph import Graph, replicate

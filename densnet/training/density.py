@@ -35,7 +35,7 @@ from densnet.training.label_files import (
     load_label_files,
     paths_of,
 )
-from densnet.training.loop import Training
+from densnet.training.loop import TrainingRun
 from densnet.training.settings import DensityTrainingSettings
 from densnet.units import E_ANGSTROM_IN_DEBYE, HARTREE_IN_MILLIHARTREE
 
@@ -43,7 +43,7 @@ METHOD_VERSION: int = 5
 
 
 @dataclass(frozen=True)
-class Frames:
+class DensityFrames:
     """One molecule's frames as tensors.
 
     Attributes:
@@ -93,7 +93,7 @@ def train_density(
         "method_version": METHOD_VERSION,
     }
     alike = len(frames) == 1 and frames[0].train.metric.is_cuda
-    run = Training(network, training, identity=identity, checkpoint=_checkpoint(output), log=log, alike=alike)
+    run = TrainingRun(network, training, identity=identity, checkpoint=_checkpoint(output), log=log, alike=alike)
     n_train = [len(one.train.x) for one in frames]
 
     def loss_of(rows: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
@@ -129,7 +129,7 @@ def density_frames(
     training: DensityTrainingSettings,
     folder: Path,
     memory_gib: float,
-) -> Frames:
+) -> DensityFrames:
     """Return the training and validation frames of a molecule, with what the loss needs; arguments as in
     :func:`densnet.training.frames.density_targets`.
     """
@@ -147,7 +147,7 @@ def density_frames(
         )
         for split, r in rows.items()
     }
-    return Frames(
+    return DensityFrames(
         element=torch.tensor([whitened.elements.index(int(z)) for z in labels.numbers]),
         index=whitened.flat_index(labels.numbers),
         coulomb=metrics(labels, whitened, rows["validation"], 0.0, folder=folder, memory_gib=memory_gib),
@@ -155,14 +155,14 @@ def density_frames(
     )
 
 
-def on_device(frames: Frames, device: torch.device) -> Frames:
+def on_device(frames: DensityFrames, device: torch.device) -> DensityFrames:
     """Move to a device what training reads, the metrics where there is room."""
     moved = {name: getattr(frames, name).to(device) for name in ("element", "index", "train", "validation")}
     return replace(frames, **moved)
 
 
 def density_loss(
-    network: DensityModel, parts: Sequence[tuple[Frames, DensityTargets, torch.Tensor]], dipole_weight: float
+    network: DensityModel, parts: Sequence[tuple[DensityFrames, DensityTargets, torch.Tensor]], dipole_weight: float
 ) -> tuple[torch.Tensor, list[torch.Tensor], torch.Tensor]:
     """Return the loss of rows of each molecule's targets, its predictions x (T, k), and all dipole errors (T, 3)."""
     cutoff = network.settings.cutoff

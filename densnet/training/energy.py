@@ -25,7 +25,7 @@ from densnet.training.density_response import ThroughDensity, density_jacobian, 
 from densnet.training.fine_tuning import Errors, fine_tune, weights_of
 from densnet.training.frames import Labels
 from densnet.training.label_files import LabelPaths, Share, by_file, described, load_label_files, paths_of, share_of
-from densnet.training.loop import Training
+from densnet.training.loop import TrainingRun
 from densnet.training.settings import EnergyTrainingSettings
 from densnet.units import EV_IN_MEV
 
@@ -132,7 +132,7 @@ def train_energy(
     }
     checkpoint = output.with_name(output.name + ".checkpoint")
     alike = len(files) == 1 and stored
-    run = Training(network, training, identity=identity, checkpoint=checkpoint, log=log, alike=alike)
+    run = TrainingRun(network, training, identity=identity, checkpoint=checkpoint, log=log, alike=alike)
     n_train = [len(targets.energy) for targets in train]
     n_atoms = [len(targets.element) for targets in train]
 

@@ -20,9 +20,9 @@ from densnet.basis.basis import Basis
 from densnet.basis.integrals import charges
 from densnet.density.error import GRID_LEVEL, MOLECULAR_SURFACE, DensityGrid
 from densnet.density.frame_errors import PAIRS, SHELLS, FrameErrors, Geometry, KohnSham, frame_errors
-from densnet.density.prior import superposition
 from densnet.density.surface import SCALES
 from densnet.errors import DensnetError
+from densnet.fitting.prior import superposition
 from densnet.io.netcdf import variable, write_dataset
 from densnet.models.checkpoint import load_ensemble, read_descriptions
 from densnet.models.densnet_model import Prediction

@@ -14,10 +14,10 @@ from densnet.models.density_model import DensityModel
 from densnet.models.energy_model import EnergyModel
 from densnet.models.graph import Graph, joined, replicate
 from densnet.models.whitened_basis import WhitenedBasis
-from densnet.training.density import Frames, density_frames, density_loss, on_device
+from densnet.training.density import DensityFrames, density_frames, density_loss, on_device
 from densnet.training.frames import DensityTargets, Labels
 from densnet.training.label_files import Share, by_file, share_of
-from densnet.training.loop import Training
+from densnet.training.loop import TrainingRun
 from densnet.training.settings import DensityTrainingSettings
 from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV, HARTREE_IN_MILLIHARTREE
 
@@ -78,7 +78,7 @@ def fine_tune(
     density.requires_grad_(True)
     both = nn.ModuleDict({"density": density, "energy": network})
     settings = replace(training, steps=training.fine_tune_steps, learning_rate=training.fine_tune_rate)
-    run = Training(both, settings, identity={**identity, "fine_tuning": True}, checkpoint=checkpoint, log=log)
+    run = TrainingRun(both, settings, identity={**identity, "fine_tuning": True}, checkpoint=checkpoint, log=log)
     n_train = [len(targets.energy) for targets in train]
     n_atoms = [len(targets.element) for targets in train]
 
@@ -95,7 +95,7 @@ def fine_tune(
         every = [torch.arange(len(targets.energy)) for targets in validation]
         judged = list(zip(validation, every, strict=True))
         errors = joint_errors(network, density, judged, differentiable=False)
-        parts: list[tuple[Frames, DensityTargets, torch.Tensor]] = [
+        parts: list[tuple[DensityFrames, DensityTargets, torch.Tensor]] = [
             (one, one.validation, rows) for one, rows in zip(frames, every, strict=True)
         ]
         with torch.no_grad():

@@ -5,12 +5,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from densnet.errors import DensnetError, Stopped
 from densnet.io.netcdf import write_atomically
 from densnet.models.checkpoint import FORMAT_VERSION, load_content
 from densnet.nn.captured import Captured
+from densnet.processes.group import signals_collected
 from densnet.training import ranks
 from densnet.training.event_log import EventLog
 from densnet.training.settings import LoopSettings
@@ -46,7 +45,7 @@ def digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-class Training:
+class TrainingRun:
     """One training: model, optimiser and moving average, with a checkpoint beside the output.
 
     Several processes (:mod:`densnet.training.ranks`) hold the same and make the same steps, each with the gradient of
@@ -296,22 +295,6 @@ class Training:
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
         print(f"densnet: going on from step {self.step}", file=sys.stderr)
-
-
-@contextmanager
-def signals_collected() -> Iterator[list[int]]:
-    """Collect TERM and USR1 in a list, to be acted on between two steps; Python handles signals in its main thread."""
-    came: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield came
-        return
-    watched = (signal.SIGTERM, signal.SIGUSR1)
-    earlier = [signal.signal(signum, lambda number, _: came.append(number)) for signum in watched]
-    try:
-        yield came
-    finally:
-        for signum, handler in zip(watched, earlier, strict=True):
-            signal.signal(signum, handler)
 
 
 def _optimizer(settings: LoopSettings, model: nn.Module) -> torch.optim.Optimizer:

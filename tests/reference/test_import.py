@@ -23,8 +23,8 @@ from densnet.basis.basis import Basis
 from densnet.basis.conventions import from_canonical, to_canonical
 from densnet.cli.atoms import atoms as densnet_atoms
 from densnet.cli.import_ import import_labels
-from densnet.density.settings import FitSettings
 from densnet.errors import DensnetError
+from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import read_dataset
 from densnet.models.settings import DensityModelSettings
 from densnet.reference.import_checks import canonical_orbitals, primitive_length

@@ -95,15 +95,15 @@ def test_resumed_training_equals_an_undisturbed_one(
     water_labels: Path, density: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undisturbed = train(water_labels, density, tmp_path / "a", validate_every=10, steps=30)
-    step, calls = loop.Training._one_step, []
+    step, calls = loop.TrainingRun._one_step, []
 
-    def killed(self: loop.Training, *args: object) -> float:
+    def killed(self: loop.TrainingRun, *args: object) -> float:
         calls.append(self.step)
         if len(calls) == 26:
             raise KeyboardInterrupt
         return step(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop.Training, "_one_step", killed)
+    monkeypatch.setattr(loop.TrainingRun, "_one_step", killed)
     with pytest.raises(KeyboardInterrupt):
         train(water_labels, density, tmp_path / "b", validate_every=10, steps=30)
     resumed = train(water_labels, density, tmp_path / "b", validate_every=10, steps=30)
@@ -151,15 +151,15 @@ def test_fine_tuning_improves_both_and_resumes_exactly(
     positions = load_labels(water_labels).dataset["positions"].values[:2]
     counted = tuned.coefficients(numbers, positions) @ charges(tuned.density.whitened.basis, numbers)
     assert np.abs(counted - 10).max() < 1e-8
-    step, calls = loop.Training._one_step, []
+    step, calls = loop.TrainingRun._one_step, []
 
-    def killed(self: loop.Training, *args: object) -> float:
+    def killed(self: loop.TrainingRun, *args: object) -> float:
         calls.append(self.step)
         if len(calls) == 33:
             raise KeyboardInterrupt
         return step(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop.Training, "_one_step", killed)
+    monkeypatch.setattr(loop.TrainingRun, "_one_step", killed)
     with pytest.raises(KeyboardInterrupt):
         train(water_labels, density, tmp_path / "b", **settings)
     resumed = train(water_labels, density, tmp_path / "b", **settings)

@@ -78,18 +78,18 @@ def fit_a_plane(folder: Path, name: str, *, batch_size: int = 3, fail: str = "")
 @contextmanager
 def gradients_kept(path: Path) -> Iterator[None]:
     """Keep what each step leaves as the gradient of the weights, in the first process."""
-    step, kept = loop.Training._one_step, []
+    step, kept = loop.TrainingRun._one_step, []
 
     def watched(self: Training, *arguments: Any) -> float:
         value = step(self, *arguments)
         kept.append(torch.cat([p.grad.flatten() for p in self.model.parameters() if p.grad is not None]))
         return value
 
-    loop.Training._one_step = watched  # type: ignore[method-assign]
+    loop.TrainingRun._one_step = watched  # type: ignore[method-assign]
     try:
         yield
     finally:
-        loop.Training._one_step = step  # type: ignore[method-assign]
+        loop.TrainingRun._one_step = step  # type: ignore[method-assign]
     if ranks.is_first():
         torch.save(kept, path)
 

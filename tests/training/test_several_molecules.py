@@ -157,15 +157,15 @@ def test_resumed_training_equals_an_undisturbed_one(
         else:
             energy(alkane_labels[:2], tmp_path, beside=trained)
 
-    step, calls = loop.Training._one_step, []
+    step, calls = loop.TrainingRun._one_step, []
 
-    def killed(self: loop.Training, *args: object) -> float:
+    def killed(self: loop.TrainingRun, *args: object) -> float:
         calls.append(self.step)
         if len(calls) == 11:
             raise KeyboardInterrupt
         return step(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop.Training, "_one_step", killed)
+    monkeypatch.setattr(loop.TrainingRun, "_one_step", killed)
     with pytest.raises(KeyboardInterrupt):
         run()
     run()
