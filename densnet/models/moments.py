@@ -36,7 +36,7 @@ class Source:
         numbers: (i,).
         prior: (k,) of the free atoms.
         positions: (t, i, 3) in Å, all frames in one row.
-        coefficients: from frame indices to (n, k).
+        coefficients: from frame indices to (t, k).
         dims: of the frames, e.g. (replica, time).
         shape: their lengths.
         coords: of the frames.

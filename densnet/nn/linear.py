@@ -1,6 +1,6 @@
 """Equivariant linear maps: channels mix within one degree l, the same for every order m.
 
-Features run (component lm, atom n, channel): a linear map is then one batched matrix product, without a copy.
+Features run (component lm, atom i, channel): a linear map is then one batched matrix product, without a copy.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from densnet.nn.composed import Composed
 
 
 class Linear(Composed[torch.Tensor]):
-    """h'_lmd = Σ_c W_lcd h_lmc: features ((l_max+1)², n, in) to ((l_max+1)², n, out)."""
+    """h'_lmd = Σ_c W_lcd h_lmc: features ((l_max+1)², i, in) to ((l_max+1)², i, out)."""
 
     degree: torch.Tensor
 
@@ -54,7 +54,7 @@ class ElementLinear(Composed[torch.Tensor]):
         return weight.index_select(0, self.degree)
 
     def forward(self, h: torch.Tensor, is_element: torch.Tensor, onto: torch.Tensor | None = None) -> torch.Tensor:
-        """Map features ((l_max+1)², n, in) of atoms whose element is marked by ones (n, elements).
+        """Map features ((l_max+1)², i, in) of atoms whose element is marked by ones (i, n_elements).
 
         Args:
             h: the features.

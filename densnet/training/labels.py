@@ -34,7 +34,7 @@ class Labels:
     Attributes:
         dataset: the file.
         basis: fitting basis of its coefficients.
-        numbers: atomic numbers (a,).
+        numbers: atomic numbers (i,).
         settings: how the file was made.
     """
 
