@@ -75,8 +75,8 @@ class Ensemble:
 
     def predictions(self, element: torch.Tensor, positions: torch.Tensor) -> Prediction:
         """Return what each member says: the arrays of :class:`Prediction` with the members as first dimension."""
-        found = [vars(member(element, positions)) for member in self.members]
-        return Prediction(**{name: torch.stack([one[name] for one in found]) for name in found[0]})
+        predicted = [vars(member(element, positions)) for member in self.members]
+        return Prediction(**{name: torch.stack([values[name] for values in predicted]) for name in predicted[0]})
 
     def coefficients(self, numbers: NDArray[np.integer], positions: Array) -> Array:
         """Return mean density coefficients (t, k), canonical order, float64; the charge stays exact."""

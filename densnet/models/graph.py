@@ -85,11 +85,11 @@ def joined(graphs: Sequence[Graph]) -> Graph:
     width = max(graph.sender.shape[1] for graph in graphs)
     senders, molecules, atoms, count = [], [], 0, 0
     for graph in graphs:
-        n, k = graph.sender.shape
-        own = torch.arange(n, device=graph.sender.device).unsqueeze(1)
-        senders.append(torch.cat([graph.sender, own.expand(-1, width - k)], dim=1) + atoms)
+        n_atoms, n_neighbours = graph.sender.shape
+        padding = torch.arange(n_atoms, device=graph.sender.device).unsqueeze(1).expand(-1, width - n_neighbours)
+        senders.append(torch.cat([graph.sender, padding], dim=1) + atoms)
         molecules.append(graph.molecule + count)
-        atoms, count = atoms + n, count + graph.n_molecules
+        atoms, count = atoms + n_atoms, count + graph.n_molecules
     return Graph(
         element=torch.cat([graph.element for graph in graphs]),
         positions=torch.cat([graph.positions for graph in graphs]),
@@ -147,8 +147,8 @@ def _of_all_pairs(positions: torch.Tensor, cutoff: float) -> torch.Tensor:
     most = max(int(near.sum(2).max()), 1)
     # what is not near comes last and becomes padding
     order = separation.masked_fill(~near, torch.inf).argsort(dim=2)[:, :, : min(most, n_atoms)]
-    own = torch.arange(n_atoms, device=positions.device).unsqueeze(1)
-    return torch.where(near.gather(2, order), order, own)
+    padding = torch.arange(n_atoms, device=positions.device).unsqueeze(1)
+    return torch.where(near.gather(2, order), order, padding)
 
 
 def _by_tree(positions: torch.Tensor, cutoff: float) -> torch.Tensor:
@@ -168,10 +168,10 @@ def _by_tree(positions: torch.Tensor, cutoff: float) -> torch.Tensor:
         table[i[order], place] = j[order]
         tables.append(table)
     widest = max(table.shape[1] for table in tables)
-    own = np.tile(np.arange(n_atoms)[:, None], (n_frames, 1, widest))
-    for padded, table in zip(own, tables, strict=True):
-        padded[:, : table.shape[1]] = table
-    return torch.as_tensor(own, device=positions.device)
+    padded = np.tile(np.arange(n_atoms)[:, None], (n_frames, 1, widest))
+    for of_frame, table in zip(padded, tables, strict=True):
+        of_frame[:, : table.shape[1]] = table
+    return torch.as_tensor(padded, device=positions.device)
 
 
 def _same_place() -> DensnetError:

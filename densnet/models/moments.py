@@ -92,8 +92,8 @@ def trajectory_moments(
 
 def _piece(source: Source, frames: NDArray[np.int64], settings: MomentsSettings, processes: int) -> dict[str, Array]:
     pairs = zip(source.positions[frames], source.coefficients(frames), strict=True)
-    found = list(moments_of_many(source.basis, source.numbers, source.prior, pairs, settings, processes=processes))
-    return {name: np.array([row[name] for row in found]) for name in found[0]}
+    rows = list(moments_of_many(source.basis, source.numbers, source.prior, pairs, settings, processes=processes))
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
 def _source(trajectory: Path, model: Path | None, stride: int) -> Source:

@@ -61,9 +61,9 @@ class ElementLinear(Composed[torch.Tensor]):
             is_element: marks.
             onto: what the result is added to, if anything.
         """
-        chosen = is_element.unsqueeze(2)
+        chosen, maps = is_element.unsqueeze(2), self.composed()
         if self.widens:
-            own = (h.unsqueeze(2) * chosen).flatten(2)
-            return torch.bmm(own, self.composed()) if onto is None else torch.baddbmm(onto, own, self.composed())
-        mapped = (torch.bmm(h, self.composed()).unflatten(2, (is_element.shape[1], -1)) * chosen).sum(2)
+            in_columns = (h.unsqueeze(2) * chosen).flatten(2)
+            return torch.bmm(in_columns, maps) if onto is None else torch.baddbmm(onto, in_columns, maps)
+        mapped = (torch.bmm(h, maps).unflatten(2, (is_element.shape[1], -1)) * chosen).sum(2)
         return mapped if onto is None else onto + mapped

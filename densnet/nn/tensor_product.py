@@ -142,9 +142,9 @@ class SphereProduct(nn.Module):
         """Multiply features ((l_max+1)², i, n_factors · channels) over the factors to ((l_max+1)², i, channels)."""
         _, n_atoms, width = factors.shape
         values = (self.synthesis @ factors.flatten(1)).view(-1, n_atoms, self.n_factors, width // self.n_factors)
-        product, *others = values.unbind(2)
-        for other in others:
-            product = product * other
+        product, *further = values.unbind(2)
+        for factor in further:
+            product = product * factor
         return (self.analysis @ product.flatten(1)).view(-1, n_atoms, width // self.n_factors)
 
 
