@@ -25,7 +25,8 @@ from densnet.models.density_model import DensityModelSettings
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.training import loop
 from densnet.training.density import DensityTrainingSettings, train_density
-from densnet.training.frames import density_targets, load_labels
+from densnet.training.density_targets import density_targets
+from densnet.training.labels import load_labels
 from densnet.units import BOHR_IN_ANGSTROM
 
 SMALL = DensityModelSettings(channels=8, edge_channels=4, l_max=4, cutoff=3.0)
