@@ -21,11 +21,13 @@ from densnet.density.error import DensityGrid, coulomb_self_energy
 from densnet.errors import DensnetError, Stopped
 from densnet.io.netcdf import read_dataset, settings_of, write_dataset
 from densnet.models.checkpoint import load_model
-from densnet.models.density_model import DensityModelSettings
+from densnet.models.settings import DensityModelSettings
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.training import loop
-from densnet.training.density import DensityTrainingSettings, train_density
-from densnet.training.frames import density_targets, load_labels
+from densnet.training.density import train_density
+from densnet.training.density_targets import density_targets
+from densnet.training.labels import load_labels
+from densnet.training.settings import DensityTrainingSettings
 from densnet.units import BOHR_IN_ANGSTROM
 
 SMALL = DensityModelSettings(channels=8, edge_channels=4, l_max=4, cutoff=3.0)
@@ -83,7 +85,7 @@ def test_training_learns_and_keeps_the_charge(water_labels: Path, tmp_path: Path
     assert np.mean(errors) < {"delta": 0.3, "direct": 0.5}[target] * np.mean(spread)
 
 
-@pytest.mark.parametrize("optimizer", loop.OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", ["soap", "adam"])
 def test_resumed_training_equals_an_undisturbed_one(
     water_labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
 ) -> None:
@@ -93,15 +95,15 @@ def test_resumed_training_equals_an_undisturbed_one(
         return load_model(folder / "density.pt").density.state_dict()
 
     undisturbed = run(tmp_path / "a")
-    step, calls = loop.Training._one_step, []
+    step, calls = loop.TrainingRun._one_step, []
 
-    def killed(self: loop.Training, *args: object) -> float:
+    def killed(self: loop.TrainingRun, *args: object) -> float:
         calls.append(self.step)
         if len(calls) == 47:
             raise KeyboardInterrupt
         return step(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop.Training, "_one_step", killed)
+    monkeypatch.setattr(loop.TrainingRun, "_one_step", killed)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "b")
     resumed = run(tmp_path / "b")
@@ -149,15 +151,15 @@ def test_a_training_that_is_asked_to_stop_keeps_every_step(
         return load_model(folder / "density.pt").density.state_dict(), [[row[0], *row[2:]] for row in rows]
 
     undisturbed, rows = run(tmp_path / "a")
-    step, calls = loop.Training._one_step, []
+    step, calls = loop.TrainingRun._one_step, []
 
-    def warned(self: loop.Training, *args: object) -> float:
+    def warned(self: loop.TrainingRun, *args: object) -> float:
         calls.append(self.step)
         if len(calls) == 48:
             signal.raise_signal(signum)
         return step(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop.Training, "_one_step", warned)
+    monkeypatch.setattr(loop.TrainingRun, "_one_step", warned)
     before = signal.getsignal(signum)
     with pytest.raises(Stopped, match=rf"stopped by {signum.name}; step 48/60 is kept in .*density.pt.checkpoint; the"):
         run(tmp_path / "b")
@@ -224,13 +226,13 @@ def test_patience_ends_a_training_that_no_longer_gets_better(
     steps = [int(line.split(",")[0]) for line in (tmp_path / "d.csv").read_text().splitlines()[1:]]
     assert steps[-1] < 200
     assert "no better validation for 2; stopping" in capsys.readouterr().err
-    with pytest.raises(DensnetError, match="patience: expected a positive whole number"):
+    with pytest.raises(DensnetError, match="patience: expected a whole number of at least 1"):
         replace(SHORT, patience=0)
 
 
 def test_impossible_settings_are_refused() -> None:
     for field, value in (("overlap_weight", -1.0), ("dipole_weight", float("nan")), ("optimizer", "sgd")):
-        with pytest.raises(DensnetError, match=f"training {field}: expected .* found '?{value}"):
+        with pytest.raises(DensnetError, match=f"{field}: expected .* found '?{value}"):
             replace(SHORT, **{field: value})
 
 

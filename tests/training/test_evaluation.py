@@ -17,7 +17,7 @@ from densnet.models.checkpoint import join_models, load_model, save_model
 from densnet.quantities import MEASURES
 from densnet.training import evaluation
 from densnet.training.evaluation import evaluate_model
-from densnet.training.frames import load_labels
+from densnet.training.labels import load_labels
 from densnet.units import BOHR_IN_ANGSTROM, E_ANGSTROM_IN_DEBYE
 
 OVER_PAIRS = [measure.name for measure in MEASURES if measure.paired and not measure.apart]

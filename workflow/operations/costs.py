@@ -1,0 +1,313 @@
+"""What a job costs, from what earlier jobs cost: core-seconds = start + amount · f(size), for each rule.
+
+``size`` is that of the molecule, ``amount`` how often the job does the same: frames, or steps times replicas. Both are
+resources of the job, so that its benchmark file holds them beside the time that it took (``benchmark-extended``).
+f is a line in the logarithms from one measured size to the next, and goes on as it ends: labels of small molecules grow
+with a lower power of the size than those of large ones. Measurements that ship, costs.csv beside this file, give f;
+benchmark files of earlier runs in the folder give a factor to it, for their machine is the one that counts.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import math
+import statistics
+from bisect import bisect
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from given_benchmarks import benchmark_numbers
+from given_labels import labels_in
+from impossible import atomic_numbers
+
+SHIPPED = Path(__file__).parent / "costs.csv"
+START_SECONDS = 4.0
+"""CPU time of a job that does nothing: Python and its libraries."""
+
+LIKE = {"displaced": "label_shard", "displaced_shard": "label_shard"}
+"""Rules that do what another does, and cost as much."""
+STRAIN_STEPS = 15
+"""Energies that a strained frame takes: halvings of an interval (densnet.reference.strain)."""
+RELAXATION = 50
+"""Gradients of a relaxation: bithiophene takes 20 of GFN2-xTB's from its force field's geometry, four units 48."""
+
+SAFETY = 6.0
+"""Run time that is asked for over what is expected: the cores differ, and neighbours are loud."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """How much a job does: ``amount`` repetitions on a molecule of ``size``."""
+
+    amount: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a job of a rule cost."""
+
+    rule: str
+    work: Work
+    core_seconds: float
+    gpu: bool = False
+
+    @property
+    def rate(self) -> float:
+        """Core-seconds of one repetition."""
+        return max(self.core_seconds - START_SECONDS, 0.01) / self.work.amount
+
+
+@dataclass(frozen=True)
+class Law:
+    """core-seconds = START_SECONDS + amount · f(size).
+
+    Attributes:
+        points: (ln size, ln core-seconds of one repetition), sizes ascending; f runs through them.
+        error: the usual factor between cost and prediction, 1.2 for 20 %.
+    """
+
+    points: tuple[tuple[float, float], ...]
+    error: float
+
+    def rate(self, size: float) -> float:
+        """Return f(size); where one size was measured, f grows as the size."""
+        at, known = math.log(size), self.points
+        if len(known) == 1:
+            return math.exp(known[0][1] + at - known[0][0])
+        upper = min(max(bisect([x for x, _ in known], at), 1), len(known) - 1)
+        (x0, y0), (x1, y1) = known[upper - 1], known[upper]
+        return math.exp(y0 + (y1 - y0) * (at - x0) / (x1 - x0))
+
+    def core_seconds(self, work: Work) -> float:
+        """Return what a job costs."""
+        return START_SECONDS + (work.amount * self.rate(work.size) if self.points else 0.0)
+
+
+@cache
+def _numbers_of(system: tuple[tuple[str, Any], ...]) -> tuple[int, ...]:
+    return tuple(atomic_numbers(dict(system)))
+
+
+def _numbers(system: Mapping[str, Any]) -> tuple[int, ...]:
+    if "labels" in system:
+        return labels_in(Path(system["labels"])).numbers
+    if "rmd17" in system:
+        return benchmark_numbers(system["rmd17"])
+    keys = ("smiles", "xyz", "oligomer", "units", "charge", "multiplicity")
+    return _numbers_of(tuple((key, system[key]) for key in keys if key in system))
+
+
+@cache
+def _functions(basis: str, numbers: tuple[int, ...]) -> int:
+    from densnet.basis.basis import Basis
+
+    return Basis.from_name(basis, set(numbers)).n_functions(numbers)
+
+
+def work(rule: str, config: Mapping[str, Any], system: str) -> Work:
+    """Return how much a job of a rule does, from the complete configuration.
+
+    ``size`` counts orbital basis functions where quantum chemistry or integrals are made, atoms elsewhere; a model of
+    chains of several lengths learns from molecules of their mean size.
+    """
+    entry, md = config["systems"][system], config["md"]
+    numbers, frames = _numbers(entry), _frames(config, entry)
+    n_frames = sum(frames.values())
+    steps = round(1000 * (md["thermalise_ps"] + md["production_ps"]) / md["timestep_fs"]) * md["replicas"]
+    amounts = {
+        "geometries": _sampling_steps(config["sampling"], frames),
+        "atoms": len(set(numbers)),
+        "label_shard": math.ceil(n_frames / min(config["reference"]["shards"], max(n_frames, 1))),
+        "labels": n_frames,
+        "evaluation": frames["test"],
+        "trajectory": steps * config["ensemble"],
+        "peer_trajectory": steps,
+        "assignment": round(1000 * md["production_ps"] / md["timestep_fs"] / md["stride"]) * md["replicas"],
+        "harmonic": RELAXATION + 6 * len(numbers),
+        "displaced": RELAXATION,
+        "displaced_shard": math.ceil(6 * len(numbers) / config["reference"]["shards"]),
+    }
+    learned = [(_frames(config, one)["train"], len(_numbers(one))) for one in _trained_on(config, entry)]
+    n_train = sum(count for count, _ in learned)
+    for model in ("density_model", "energy_model"):
+        training = config[model]["training"]
+        amounts[model] = training["steps"] * min(training["batch_size"], n_train)
+    if rule in {"atoms", "label_shard", "labels", "evaluation", *LIKE}:
+        size = _functions(config["reference"]["basis"], numbers)
+    elif rule in {"density_model", "energy_model"}:
+        size = round(sum(count * atoms for count, atoms in learned) / max(n_train, 1))
+    else:
+        size = len(numbers)
+    return Work(amounts.get(rule, 1), size)
+
+
+def _frames(config: Mapping[str, Any], system: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many frames of each split a system has; of an unseen length, those that it is judged by."""
+    if "labels" in system:
+        held = labels_in(Path(system["labels"])).sizes
+        return {split: system["frames"].get(f"n_{split}", n) for split, n in held.items()}
+    if system.get("unseen"):
+        return {"train": 0, "validation": 0, "test": system["unseen"]}
+    budget = system.get("budget", config["sampling"])
+    return {split: budget[f"n_{split}"] for split in ("train", "validation", "test")}
+
+
+def _sampling_steps(sampling: Mapping[str, Any], frames: Mapping[str, int]) -> int:
+    """Return the steps of all trajectories that geometries come from, as densnet.reference.sampling lays them out.
+
+    A strained frame is worth as many steps as its energy is sought in.
+    """
+    strained = round(sampling["strained_share"] * frames["train"])
+    candidates = math.ceil((frames["train"] - strained + frames["validation"]) * sampling["candidates_per_frame"])
+    kinds = (
+        (sampling["n_trajectories"], candidates, sampling["interval_fs"]),
+        (sampling["n_test_trajectories"], frames["test"], sampling["test_interval_fs"]),
+    )
+    time = sum(
+        min(count * len(sampling["temperatures"]), taken) * sampling["equilibration_fs"] + taken * interval
+        for count, taken, interval in kinds
+    )
+    return max(round(time / sampling["timestep_fs"]) + STRAIN_STEPS * strained, 1)
+
+
+def _trained_on(config: Mapping[str, Any], system: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the systems that a system's model learns from: itself, or its family's lengths."""
+    if "family" not in system:
+        return [system]
+    family = [one for one in config["systems"].values() if one.get("family") == system["family"]]
+    return [one for one in family if not one["unseen"]]
+
+
+def shipped() -> list[Measurement]:
+    """Return the measurements that ship."""
+    with SHIPPED.open(newline="") as opened:
+        rows = csv.DictReader(line for line in opened if not line.startswith("#"))
+        return [
+            Measurement(row["rule"], Work(1, int(row["size"])), START_SECONDS + float(row["seconds"])) for row in rows
+        ]
+
+
+def earlier(results: Path) -> Iterator[Measurement]:
+    """Yield a measurement for each benchmark file below ``results`` that says what the job was."""
+    for path in sorted(results.glob("**/benchmarks/**/*.tsv")):
+        with path.open(newline="") as opened:
+            for row in csv.DictReader(opened, delimiter="\t"):
+                measured = _measured(row)
+                if measured is not None:
+                    yield measured
+
+
+def _measured(row: Mapping[str, str]) -> Measurement | None:
+    """Return a row's measurement; None for what says nothing: an older file, or a job too short to be sampled."""
+    try:
+        resources = ast.literal_eval(row["resources"])
+        work = Work(int(resources["amount"]), int(resources["size"]))
+        gpu = bool(resources.get("gpu") or resources.get("gpu_model"))
+        # on a GPU it is the time that the card is held which counts
+        seconds = float(row["s"]) if gpu else float(row["cpu_time"])
+        return Measurement(row["rule_name"], work, seconds, gpu)
+    except (KeyError, ValueError, SyntaxError):
+        return None
+
+
+def fit(measurements: Iterable[Measurement], own: Iterable[Measurement] = ()) -> Law:
+    """Fit the law of one rule: its shape to what ships, if anything does, a factor to ``own`` where there are any.
+
+    Args:
+        measurements: of one rule; those that ship.
+        own: of the machine that will compute.
+    """
+    shipped, here = list(measurements), list(own)
+    return Law(_points(shipped, here), _error(shipped, here))
+
+
+def _points(shipped: list[Measurement], here: list[Measurement]) -> tuple[tuple[float, float], ...]:
+    """Return the medians at each size of what ships, moved to what was measured here; of one where the other lacks."""
+    rates: dict[int, list[float]] = {}
+    for one in shipped or here:
+        rates.setdefault(one.work.size, []).append(one.rate)
+    points = tuple((math.log(size), math.log(statistics.median(rates[size]))) for size in sorted(rates))
+    if not (shipped and here):
+        return points
+    shape = Law(points, math.nan)
+    factor = statistics.median(math.log(m.rate / shape.rate(m.work.size)) for m in here)
+    return tuple((x, y + factor) for x, y in points)
+
+
+def _error(shipped: list[Measurement], here: list[Measurement]) -> float:
+    """Return exp of the root mean square error of the logarithm, each measurement being predicted from the others."""
+    measured = here or shipped
+    if len(measured) < 2:
+        return math.nan
+    errors = []
+    for number, left_out in enumerate(measured):
+        others = measured[:number] + measured[number + 1 :]
+        law = Law(_points(shipped, others) if here else _points(others, []), math.nan)
+        errors.append(math.log(law.rate(left_out.work.size) / left_out.rate))
+    return math.exp(math.sqrt(statistics.fmean(error**2 for error in errors)))
+
+
+def laws(own: Iterable[Measurement] = ()) -> dict[tuple[str, bool], Law]:
+    """Return the law of each rule, on CPUs and, where jobs of it have run on GPUs, there."""
+    every, here = shipped(), list(own)
+    found: dict[tuple[str, bool], Law] = {}
+    for rule, gpu in {(m.rule, m.gpu) for m in every + here}:
+        theirs = [m for m in every if m.rule == rule and not gpu]
+        mine = [m for m in here if (m.rule, m.gpu) == (rule, gpu)]
+        found[rule, gpu] = fit(theirs, mine)
+    for rule, other in LIKE.items():
+        found.setdefault((rule, False), found[other, False])
+    return found
+
+
+@cache
+def _shipped_laws() -> dict[tuple[str, bool], Law]:
+    return laws()
+
+
+MEMORY_MB = {
+    "geometries": (2000, 0.1),
+    "atoms": (3000, 0.01),
+    "label_shard": (3000, 0.02),
+    "labels": (4000, 0.02),
+    "density_model": (8000, 1.0),
+    "energy_model": (8000, 1.0),
+    "evaluation": (4000, 0.02),
+    "trajectory": (8000, 1.0),
+    "peer_trajectory": (4000, 0.1),
+    "assignment": (2000, 0.2),
+    "harmonic": (4000, 0.2),
+    "displaced": (3000, 0.02),
+    "displaced_shard": (3000, 0.02),
+}
+"""Of each rule: MB that it takes anyway, and MB for each size². Ethanol's jobs took 133 to 515 MB with few frames."""
+
+GRADIENT_MB = 12000
+"""At most for jobs of gradients, of which Psi4 is allowed a third: what does not fit it keeps on disk. So chains of
+8 to 12 thiophene units (682 to 1018 functions) took 4.3 to 6.7 GB; 12 units took 15.5 when allowed 10 GiB."""
+
+RESUMES = {"label_shard", "labels", "density_model", "energy_model", "trajectory", "peer_trajectory", *LIKE}
+LONGEST_MINUTES = 1440
+
+
+def minutes(rule: str, work: Work, threads: int, attempt: int) -> int:
+    """Return the run time to ask for: generous, and never so short that starting takes it all.
+
+    Where a job goes on from what an earlier one has done it is a day at most, whatever is left to do: partitions have
+    limits. Elsewhere it grows with each attempt.
+    """
+    expected = _shipped_laws()[rule, False].core_seconds(work) / threads
+    asked = 20 + math.ceil(SAFETY * expected / 60)
+    return min(asked, LONGEST_MINUTES) if rule in RESUMES else asked * attempt
+
+
+def memory_mb(rule: str, work: Work) -> int:
+    """Return the memory to ask for: what a job takes anyway, and what grows with the square of the size."""
+    base, square = MEMORY_MB[rule]
+    needed = math.ceil(base + square * work.size**2)
+    return min(needed, GRADIENT_MB) if LIKE.get(rule, rule) == "label_shard" else needed

@@ -1,0 +1,81 @@
+"""Print what a run would cost, for each rule and system, before anything is submitted: ``make plan``."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sweeps import system_of
+
+from operations.costs import Law, Measurement, Work, earlier, laws
+from operations.planned_jobs import PlannedJob, planned_jobs
+
+UNKNOWN = Law((), math.nan)
+"""Of a rule that was never measured: what it costs to start."""
+
+
+@dataclass
+class Row:
+    """Jobs of one rule and system: how many, what they cost, and by what factor that may be off."""
+
+    jobs: int = 0
+    core_hours: float = 0.0
+    gpu_hours: float = 0.0
+    error: float = 1.0
+
+
+def rows(jobs: Iterable[PlannedJob], known: Mapping[tuple[str, bool], Law]) -> dict[tuple[str, str], Row]:
+    """Return a row for each rule and system. Jobs on GPUs cost as on a CPU until one has been measured."""
+    table: dict[tuple[str, str], Row] = defaultdict(Row)
+    for job in jobs:
+        if job.rule == "all":
+            continue
+        row = table[job.rule, system_of(job.wildcards.get("system", ""))]
+        row.jobs += 1
+        gpus = int(job.resources.get("gpu", 1 if job.resources.get("gpu_model") else 0))
+        law = known.get((job.rule, bool(gpus))) or known.get((job.rule, False), UNKNOWN)
+        work = Work(int(job.resources.get("amount", 1)), int(job.resources.get("size", 1)))
+        hours = law.core_seconds(work) / 3600
+        row.core_hours += hours
+        row.gpu_hours += hours * gpus
+        row.error = law.error
+    return table
+
+
+def as_text(table: Mapping[tuple[str, str], Row]) -> str:
+    """Return the table with its sums."""
+    width = max(len(name) for key in table for name in key)
+    head = f"{'rule':<{width}}  {'system':<{width}}  {'jobs':>5}  {'core-hours':>10}  {'error':>6}  {'GPU-hours':>9}"
+    lines = [head, "-" * len(head)]
+    for (rule, system), row in table.items():
+        error = "?" if math.isnan(row.error) else f"x{row.error:.2f}"
+        gpu = f"{row.gpu_hours:9.2f}" if row.gpu_hours else f"{'':9}"
+        line = f"{rule:<{width}}  {system:<{width}}  {row.jobs:5}  {row.core_hours:10.2f}  {error:>6}  {gpu}"
+        lines.append(line.rstrip())
+    sums = [sum(getattr(row, name) for row in table.values()) for name in ("jobs", "core_hours", "gpu_hours")]
+    total = f"{'together':<{width}}  {'':<{width}}  {sums[0]:5}  {sums[1]:10.2f}  {'':6}  {sums[2]:9.2f}"
+    lines += ["-" * len(head), total]
+    return "\n".join(lines)
+
+
+def main(arguments: list[str]) -> None:
+    """Print the table.
+
+    Raises:
+        ConfigurationError: Snakemake refuses to plan.
+    """
+    jobs = planned_jobs(arguments)
+    own: list[Measurement] = list(earlier(Path("results")))
+    table = rows(jobs, laws(own))
+    if not table:
+        print("nothing to be done")
+        return
+    print(as_text(table))
+    print(
+        "\nerror: the usual factor between cost and prediction, each measurement predicted from the others.\n"
+        f"Measured: {len(own)} earlier jobs in this folder; what they say nothing of, elsewhere "
+        "(workflow/operations/costs.csv). GPU-hours as on a CPU until a job has run on a GPU."
+    )
