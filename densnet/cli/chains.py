@@ -78,6 +78,6 @@ def _of_length(
     return dynamics, ChainSpectrum(
         int(dynamics.row["units"]),
         read_dataset(spectrum, stage="spectrum", variables=("intensity",)),
-        read_dataset(assignment, stage="assign", variables=("kinetic_energy",)),
+        read_dataset(assignment, stage="assign", variables=("name",)),
         own,
     )

@@ -82,7 +82,7 @@ def figures(
         comparison=read_dataset(comparison, stage="compare"),
         peer_trajectories=tuple(read_dataset(path, stage="md") for path in peer_trajectory or []),
         peer_spectra=tuple(read_dataset(path, stage="spectrum") for path in peer_spectrum or []),
-        assignment=None if assignment is None else read_dataset(assignment, stage="assign"),
+        assignment=None if assignment is None else read_dataset(assignment, stage="assign", variables=("name",)),
         harmonic=tuple(read_dataset(path, stage="harmonic") for path in harmonic or []),
         benchmarks=benchmarks,
     )

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from densnet.report.lengths import along_trajectory, is_trained, model_of, units_of
-from densnet.report.style import EXPERIMENT, MODEL, Drawn, drawing, new_figure, panel_letter
+from densnet.report.style import EXPERIMENT, MODEL, Drawn, drawing, legend_outside, new_figure, panel_letter
 from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV
 
 Array = NDArray[np.float64]
@@ -46,8 +46,7 @@ def along_trajectories(evaluations: Sequence[xr.Dataset], family: str) -> Drawn:
         _draw_dipoles(below, one)
     panels[0, 0].set_ylabel("energy from its mean [meV/atom]")
     panels[1, 0].set_ylabel("dipole component [D]")
-    panels[0, 0].legend(loc="best")
-    panels[1, 0].legend(loc="best", ncols=3)
+    legend_outside(figure, panels[:, 0])
     panel_letter(panels[0, 0], "a")
     panel_letter(panels[1, 0], "b")
     figure.supxlabel("frame", fontsize=9)

@@ -8,7 +8,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from densnet.report.calibration import Calibration, calibrations
 from densnet.report.sources import Sources
-from densnet.report.style import MODEL, PEER, Drawn, drawing, new_figure, panel_letter
+from densnet.report.style import MODEL, PEER, Drawn, drawing, legend_outside, new_figure, panel_letter
 
 POINTS_PER_BIN = {"density": 20, "dipole": 5, "energy": 5, "force": 20}
 """Fewer where there is one point a frame."""
@@ -35,7 +35,7 @@ def calibration(sources: Sources) -> Drawn:
     for letter, axes, (name, found) in zip("abcd", panels, calibrations(evaluation).items(), strict=True):
         _draw(axes, found, what[name], POINTS_PER_BIN[name])
         panel_letter(axes, letter)
-    panels[0].legend(loc="lower right")
+    legend_outside(figure, panels[:1])
     return figure, sources.words | {"n_members": int(evaluation.attrs["n_members"])}
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from densnet.report.chains import BIN_EDGES, PLACES
 from densnet.report.lines import told_lines
-from densnet.report.style import EXPERIMENT, FLOOR, MODEL, PEER, Drawn, drawing, new_figure
+from densnet.report.style import EXPERIMENT, FLOOR, MODEL, PEER, Drawn, drawing, legend_outside, new_figure
 from densnet.report.wavenumbers import HARMONIC_COLOURS, Range, broken_axes, label_first, line_height, ranges_seen
 
 PLACE_COLOURS = dict(zip(PLACES, (MODEL, PEER), strict=True))
@@ -176,13 +176,7 @@ def torsion_angles(table: xr.Dataset, family: str) -> Drawn:
     panels[0, 0].set_xlim(0, 180)
     panels[0, 0].set_ylim(0, None)
     panels[0, 0].set_xticks(np.arange(0, 181, 45))
-    if linked:
-        handles = {
-            label: handle
-            for axes in panels.flat
-            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-        }
-        figure.legend(handles.values(), handles.keys(), loc="outside upper right", ncols=3)
+    legend_outside(figure, panels.flat)
     figure.supxlabel("torsion angle [degrees]: 0 syn, 180 anti", fontsize=9)
     figure.supylabel("share a degree", fontsize=9)
     return figure, {"family": family}

@@ -16,7 +16,18 @@ from densnet.density.density import Density
 from densnet.density.error import DensityGrid, kohn_sham_density
 from densnet.report.plane import best_plane, draw_nuclei
 from densnet.report.sources import Sources, kohn_sham_of, n_electrons_of
-from densnet.report.style import DIVERGING, FLOOR, MODEL, PRIOR, TRUE, Drawn, drawing, new_figure, panel_letter
+from densnet.report.style import (
+    DIVERGING,
+    FLOOR,
+    MODEL,
+    PRIOR,
+    TRUE,
+    Drawn,
+    drawing,
+    legend_above,
+    new_figure,
+    panel_letter,
+)
 from densnet.units import BOHR_IN_ANGSTROM
 
 Array = NDArray[np.float64]
@@ -195,7 +206,7 @@ def _draw_elements(axes: Axes, evaluation: xr.Dataset) -> None:
     axes.set_ylabel("misplaced electrons [10⁻³ e per atom]")
     axes.margins(y=0.15)
     axes.grid(axis="y")
-    axes.legend()
+    legend_above(axes, 3)
 
 
 def _draw_radial(axes: Axes, sources: Sources) -> int:
@@ -233,5 +244,5 @@ def _draw_radial(axes: Axes, sources: Sources) -> int:
     axes.set_xlabel("distance to the nearest nucleus [Å]")
     axes.set_ylabel("misplaced electrons [% per Å]")
     axes.grid()
-    axes.legend()
+    legend_above(axes, 3)
     return len(rows)

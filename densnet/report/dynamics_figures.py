@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from densnet.report.sources import Sources
-from densnet.report.style import MODEL, PEERS, Drawn, drawing, new_figure, panel_letter
+from densnet.report.style import MODEL, PEERS, Drawn, drawing, legend_above, new_figure, panel_letter
 from densnet.units import EV_IN_MEV
 
 Array = NDArray[np.float64]
@@ -57,7 +57,7 @@ def energy_conservation(sources: Sources) -> Drawn:
     left.set_xlabel("time [ps]")
     left.set_ylabel("E(t) − E(0) [meV/atom]")
     left.grid()
-    left.legend(loc="upper left", ncols=2)
+    legend_above(left, 2)
     panel_letter(left, "a")
     shown = [("model", drifts(trajectory), MODEL)]
     for peer, colour in zip(sources.peer_trajectories, PEERS, strict=False):
@@ -67,12 +67,13 @@ def energy_conservation(sources: Sources) -> Drawn:
     for name, values, colour in shown:
         label = f"{name} (mean {values.mean():.2g})"
         right.hist(values, edges, color=colour, alpha=0.4, label=label, histtype="stepfilled", ec=colour)
-    right.axvline(0, color="black", lw=0.7)
+    room = 1 + 0.12 * len(shown)
+    right.axvline(0, 0, 1 / room, color="black", lw=0.7)
     right.xaxis.set_major_locator(MaxNLocator(5))
     right.set_xlabel("drift of a replica [meV/atom/ps]")
     right.set_ylabel("replicas")
     right.yaxis.get_major_locator().set_params(integer=True)
-    right.set_ylim(0, right.get_ylim()[1] * 1.3)
+    right.set_ylim(0, right.get_ylim()[1] * room)
     right.legend(loc="upper left", frameon=True, framealpha=0.9, edgecolor="none")
     panel_letter(right, "b")
     attrs = trajectory.attrs

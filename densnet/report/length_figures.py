@@ -10,7 +10,16 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from densnet.report.style import FLOOR, MODEL, Drawn, drawing, logarithmic_heights, new_figure, panel_letter
+from densnet.report.style import (
+    FLOOR,
+    MODEL,
+    Drawn,
+    drawing,
+    legend_outside,
+    logarithmic_heights,
+    new_figure,
+    panel_letter,
+)
 
 COLOURS = (MODEL, "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 PANELS = (
@@ -49,7 +58,7 @@ def lengths(table: xr.Dataset, family: str) -> Drawn:
         axes.grid(which="both")
         panel_letter(axes, "abcd"[number])
         if number == 0:
-            figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=len(models) + 1)
+            legend_outside(figure, [axes])
     frames = ", ".join(f"{n} of n = {u}" for n, u in zip(own["n_test"].values, own["units"].values, strict=True))
     return figure, {"family": family, "model": models[0], "frames": frames}
 
@@ -84,7 +93,7 @@ def chain_ends(table: xr.Dataset, family: str) -> Drawn:
         axes.set_ylabel(label)
         axes.grid()
         panel_letter(axes, "ab"[number])
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=own.sizes["row"])
+    legend_outside(figure, [axes])
     return figure, {"family": family, "model": own["model"].values[0]}
 
 

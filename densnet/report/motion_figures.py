@@ -11,14 +11,13 @@ from matplotlib.axes import Axes
 from densnet.report.lines import told_lines
 from densnet.report.sources import Sources
 from densnet.report.spectrum_figures import draw_curve, number_lines
-from densnet.report.style import MODEL, Drawn, drawing, new_figure, panel_letter
+from densnet.report.style import MODEL, Drawn, drawing, legend_above, new_figure, panel_letter
 from densnet.report.wavenumbers import (
     HARMONIC_COLOURS,
     Range,
     broadened,
     broken_axes,
     label_first,
-    legend_above,
     line_height,
     ranges_seen,
 )

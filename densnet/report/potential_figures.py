@@ -139,4 +139,6 @@ def _draw_distance(axes: Axes, evaluation: xr.Dataset) -> None:
     axes.set_xlabel("distance [van der Waals radii]")
     axes.set_ylabel("RMS error of the potential [mV]")
     axes.grid()
-    axes.legend(fontsize=7)
+    below = axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.17), columnspacing=1.0)
+    # the bars of colours beside it leave the room
+    below.set_in_layout(False)

@@ -128,7 +128,7 @@ def _system(
         read_dataset(Path(labels), stage="fit", variables=("numbers",)),
         read_dataset(Path(comparison), stage="compare"),
         _pictures(figures),
-        None if assignment is None else read_dataset(Path(assignment), stage="assign"),
+        None if assignment is None else read_dataset(Path(assignment), stage="assign", variables=("name",)),
     )
 
 

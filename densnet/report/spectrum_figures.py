@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from densnet.report.lines import lines_apart
 from densnet.report.sources import Sources
-from densnet.report.style import EXPERIMENT, MODEL, PEERS, Drawn, drawing, new_figure
+from densnet.report.style import EXPERIMENT, MODEL, PEERS, Drawn, drawing, legend_outside, new_figure
 
 Array = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ def spectrum(sources: Sources) -> Drawn:
     main.set_xlabel("wavenumber [1/cm]")
     main.set_ylabel("absorption [km/mol per 1/cm]")
     main.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
-    main.legend(loc="upper center", ncols=3)
+    legend_outside(figure, [main], "outside lower right")
     if has_sticks:
         _draw_sticks(panels[0], comparison, (low, high))
     return figure, sources.words | _words(sources)

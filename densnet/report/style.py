@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, ParamSpec
+from typing import Any, Generic, Literal, ParamSpec
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -28,6 +28,7 @@ PEERS = (PEER, "#CC79A7", "#56B4E9", "#E69F00", "#009E73")
 DIVERGING = "PuOr_r"
 
 DOTS_PER_INCH = 160
+_Outside = Literal["outside upper right", "outside upper center", "outside lower right"]
 
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -114,6 +115,22 @@ def new_figure(width: float, height: float) -> Figure:
 def panel_letter(axes: Axes, letter: str) -> None:
     """Write (a), (b) ... above the upper left corner."""
     axes.set_title(f"({letter})", loc="left", fontweight="bold")
+
+
+def legend_above(axes: Axes, columns: int) -> None:
+    """Put a panel's legend above its right corner, where the row of panels has its letter."""
+    shown = axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=columns, borderaxespad=0.2)
+    # it reaches over the neighbour, and must not push it away
+    shown.set_in_layout(False)
+
+
+def legend_outside(figure: Figure, panels: Iterable[Axes], place: _Outside = "outside upper right") -> None:
+    """Put one legend of some panels beside all of them, where it covers no curve, each label once."""
+    shown = {
+        label: handle for panel in panels for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
+    if shown:
+        figure.legend(list(shown.values()), list(shown), loc=place, ncols=min(len(shown), 5))
 
 
 def logarithmic_heights(axes: Axes) -> None:

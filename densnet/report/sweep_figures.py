@@ -23,6 +23,7 @@ from densnet.report.style import (
     Drawn,
     Picture,
     drawing,
+    legend_outside,
     logarithmic_heights,
     new_figure,
     panel_letter,
@@ -90,10 +91,7 @@ def sweep_figure(table: xr.Dataset, system: str, peers: Sequence[Mapping[str, st
         panel.set_xlabel("training frames" if learning else textwrap.fill(across.title, 40))
         _scales(panel, ticks, numeric=numeric, learning=learning)
         _heights(panel, logarithmic=learning and name in SHOWN, from_zero=name not in extra)
-    legend = {label: handle for panel in grid for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)}
-    if legend:
-        handles, labels = list(legend.values()), list(legend)
-        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 5))
+    legend_outside(figure, grid, "outside upper center")
     title = "Learning curves" if learning else f"Errors against {across.title}"
     return figure, {"name": f"sweep_{system}", "title": title, "system": system} | _words(table, across, series)
 

@@ -168,7 +168,13 @@ def write_motions(folder: Path) -> None:
         "kind": variable(("kind",), list(PARTS), "1", "kind of motion"),
         "wavenumber": variable(("wavenumber",), wavenumber, "cm-1", "wavenumber"),
     }
-    data = {"kinetic_energy": variable(("kind", "wavenumber"), energy, "eV cm", "kinetic energy")}
+    names = ["O-H stretch", "H-O-H bend"]
+    by_name = energy[[PARTS.index(name.split()[-1]) for name in names]]
+    coords["name"] = variable(("name",), names, "1", "motion")
+    data = {
+        "kinetic_energy": variable(("kind", "wavenumber"), energy, "eV cm", "kinetic energy"),
+        "kinetic_energy_by_name": variable(("name", "wavenumber"), by_name, "eV cm", "kinetic energy"),
+    }
     assignment = xr.Dataset(data, coords, {"resolution_wavenumber": 25.0})
     write_dataset(assignment, folder / "assignment.nc", stage="assign", method_version=1, settings={})
     for name, method in (("", "model"), ("_psi4", "PBE/def2-SVP")):
