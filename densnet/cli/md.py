@@ -54,7 +54,8 @@ def md(
 
         make = partial(Gfn2Potential, numbers, int(data.attrs["charge"]))
         potential = ReplicaProcesses("gfn2-xtb", make, replicas=settings.replicas, processes=threads)
-    simulate(potential, start, numbers, settings, output=output, provenance=provenance)
+    masses = np.asarray(data["masses"].values, dtype=float) if "masses" in data else None
+    simulate(potential, start, numbers, settings, output=output, provenance=provenance, masses=masses)
 
 
 def _model_potential(model: Path, numbers: NDArray[np.int64], replicas: int, threads: int) -> Potential:

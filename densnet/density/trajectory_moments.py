@@ -29,13 +29,13 @@ def moments(density: Density, settings: MomentsSettings) -> dict[str, Array]:
     Raises:
         DensnetError: no free atoms for Hirshfeld's partition, or a stockholder iteration that does not converge.
     """
-    found = {"dipole": density.dipole(), "quadrupole": density.quadrupole()}
+    multipoles = {"dipole": density.dipole(), "quadrupole": density.quadrupole()}
     if settings.charges == "none":
-        return found
+        return multipoles
     partition = density.hirshfeld if settings.charges == "hirshfeld" else density.iterated_stockholder
     atoms = partition(grid_level=settings.grid_level)
     residual = np.array(atoms.residual)
-    return found | {"charges": atoms.charges, "atomic_dipoles": atoms.dipoles, "charge_residual": residual}
+    return multipoles | {"charges": atoms.charges, "atomic_dipoles": atoms.dipoles, "charge_residual": residual}
 
 
 def moments_of_many(
@@ -52,10 +52,10 @@ def moments_of_many(
     Raises:
         DensnetError: as :func:`moments` and :class:`Density`; fewer than one process.
     """
-    one = functools.partial(_moments_of_frame, basis=basis, numbers=numbers, prior=prior, settings=settings)
+    work = functools.partial(_moments_of_frame, basis=basis, numbers=numbers, prior=prior, settings=settings)
     if settings.charges == "none":  # so quick that starting a process takes longer
-        return map(one, frames)
-    return map_in_processes(one, list(frames), processes=processes)
+        return map(work, frames)
+    return map_in_processes(work, list(frames), processes=processes)
 
 
 def moments_dataset(
@@ -68,7 +68,7 @@ def moments_dataset(
     """
     if len(rows) != math.prod(shape):
         raise DensnetError(f"moments: expected {math.prod(shape)} frames for {dims}, got {len(rows)}")
-    said: dict[str, tuple[tuple[str, ...], str, str]] = {
+    described: dict[str, tuple[tuple[str, ...], str, str]] = {
         "dipole": (("x",), "e angstrom", "electric dipole moment about the origin"),
         "quadrupole": (("x", "y"), "e angstrom^2", "traceless quadrupole about the centre of nuclear charge"),
         "charges": (("atom",), "e", "atomic charges"),
@@ -77,9 +77,9 @@ def moments_dataset(
     }
     variables: dict[str, Any] = {"numbers": variable(("atom",), numbers, "1", "atomic numbers")}
     for name in rows[0]:
-        own, units, long_name = said[name]
+        moment_dims, units, long_name = described[name]
         values = np.array([row[name] for row in rows])
-        variables[name] = variable((*dims, *own), values.reshape(*shape, *values.shape[1:]), units, long_name)
+        variables[name] = variable((*dims, *moment_dims), values.reshape(*shape, *values.shape[1:]), units, long_name)
     return xr.Dataset(variables)
 
 

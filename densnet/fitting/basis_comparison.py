@@ -175,11 +175,18 @@ def _measure_frame(
     candidate, (positions, C) = job
     basis, numbers, orbital_basis = candidate.basis, determinants.numbers, determinants.orbital_basis
     D = 2.0 * C @ C.T
-    own = density_self_energy(orbital_basis, numbers, positions, D) if self_energy else float("nan")
+    of_density = density_self_energy(orbital_basis, numbers, positions, D) if self_energy else float("nan")
     started = time.perf_counter()
     try:
         fit = fit_density(
-            basis, orbital_basis, numbers, positions, D, prior=candidate.prior, ridge=ridge, density_self_energy=own
+            basis,
+            orbital_basis,
+            numbers,
+            positions,
+            D,
+            prior=candidate.prior,
+            ridge=ridge,
+            density_self_energy=of_density,
         )
     except DensnetError as error:
         raise DensnetError(f"{candidate.label}: {error}") from error

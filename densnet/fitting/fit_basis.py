@@ -40,10 +40,10 @@ def named_fit_basis(name: str, numbers: Sequence[int] | NDArray[np.integer], orb
     if name.endswith(".json"):
         basis = _from_file(Path(name))
     else:
-        found = even_tempered_named(name, orbital_basis)
-        if found is None:
+        even_tempered = even_tempered_named(name, orbital_basis)
+        if even_tempered is None:
             return _from_library(name, elements)
-        basis = found
+        basis = even_tempered
     missing = [chemical_symbols[number] for number in elements if number not in basis.shells]
     if missing:
         raise DensnetError(f"fit basis {name!r}: has no functions for {', '.join(missing)}; choose another fit basis")

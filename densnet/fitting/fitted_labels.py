@@ -84,7 +84,7 @@ def _fit_frame(frame: Frame, problem: FitProblem, settings: FitSettings) -> Fitt
             f"orbitals are not orthonormal (off by {deviation:.1e}); basis, order or geometry do not match"
         )
     D = 2.0 * C @ C.T
-    own = density_self_energy(orbital_basis, numbers, positions, D) if settings.self_energy else float("nan")
+    of_density = density_self_energy(orbital_basis, numbers, positions, D) if settings.self_energy else float("nan")
     fitted = fit_density(
         basis,
         orbital_basis,
@@ -93,7 +93,7 @@ def _fit_frame(frame: Frame, problem: FitProblem, settings: FitSettings) -> Fitt
         D,
         prior=problem.prior,
         ridge=settings.ridge,
-        density_self_energy=own,
+        density_self_energy=of_density,
         eigenvalue_cutoff=settings.eigenvalue_cutoff,
     )
     c = fitted.coefficients
@@ -175,11 +175,11 @@ def fit_labels(
 
 def _say_what_was_given(labels: KohnShamLabels) -> None:
     """Say whose energies and forces the labels have, if they came with the geometries, and how far off ours were."""
-    said = labels.level
-    if "given_force_difference_ev_per_angstrom" in said:
-        forces, energy = said["given_force_difference_ev_per_angstrom"], said["given_energy_difference_ev"]
+    level = labels.level
+    if "given_force_difference_ev_per_angstrom" in level:
+        forces, energy = level["given_force_difference_ev_per_angstrom"], level["given_energy_difference_ev"]
         print(
-            f"densnet fit: energies and forces: {said['energies_and_forces_given_by']}; those that came with the "
+            f"densnet fit: energies and forces: {level['energies_and_forces_given_by']}; those that came with the "
             f"orbitals differ by {EV_IN_MEV * forces:.2g} meV/Å and {EV_IN_MEV * energy:.2g} meV (after the mean)",
             file=sys.stderr,
             flush=True,
@@ -204,17 +204,17 @@ def _fitted_frames(
     frames: Sequence[Frame], problem: FitProblem, settings: FitSettings, processes: int, parts: Parts | None
 ) -> list[FittedFrame]:
     """Fit the frames that are not among the parts, and return all in order."""
-    found = {} if parts is None else {f.index: done for f in frames if (done := _read_frame(parts, f.index))}
-    if found:
-        print(f"densnet fit: {len(found)} of {len(frames)} frames were done before; going on", file=sys.stderr)
-    missing = [frame for frame in frames if frame.index not in found]
+    fitted = {} if parts is None else {f.index: done for f in frames if (done := _read_frame(parts, f.index))}
+    if fitted:
+        print(f"densnet fit: {len(fitted)} of {len(frames)} frames were done before; going on", file=sys.stderr)
+    missing = [frame for frame in frames if frame.index not in fitted]
     work = functools.partial(fit_frame, problem=problem, settings=settings)
     for frame, result in zip(missing, map_in_processes(work, missing, processes=processes), strict=True):
-        found[frame.index] = result
+        fitted[frame.index] = result
         if parts is not None:
             parts.write(f"frame-{frame.index:06d}", asdict(result))
-        report_progress("fit", len(found), len(frames))
-    return [found[frame.index] for frame in frames]
+        report_progress("fit", len(fitted), len(frames))
+    return [fitted[frame.index] for frame in frames]
 
 
 def _read_frame(parts: Parts, index: int) -> FittedFrame | None:
@@ -262,12 +262,12 @@ def _judge_failures(failures: dict[int, str], total: int, max_failed_share: floa
     if not failures:
         return
     first = next(iter(failures))
-    said = f"{len(failures)} of {total} frames failed, the first is frame {first} ({failures[first]})"
+    message = f"{len(failures)} of {total} frames failed, the first is frame {first} ({failures[first]})"
     if len(failures) == total or len(failures) / total > max_failed_share:
         raise DensnetError(
-            f"{said}; max_failed_share allows {max_failed_share:g}: look at the geometries and the level of theory"
+            f"{message}; max_failed_share allows {max_failed_share:g}: look at the geometries and the level of theory"
         )
-    print(f"densnet: warning: {said}; they are left out", file=sys.stderr, flush=True)
+    print(f"densnet: warning: {message}; they are left out", file=sys.stderr, flush=True)
 
 
 def _dataset(

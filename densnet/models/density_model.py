@@ -73,7 +73,7 @@ class DensityModel(Composed[torch.Tensor]):
         self.shift.copy_(shift)
 
     def forward(self, graph: Graph, edges: Edges | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return x (n, lm, n_max) and u = w (x - shift) / scale, which the energy model reads.
+        """Return x (i, lm, n) and u = w (x - shift) / scale, which the energy model reads.
 
         For the delta target w = (scale / s)^(3/2), s the element's largest scale: functions that hardly vary are
         predicted with the largest relative error, and unweighted they double the error of the forces. For the direct

@@ -89,7 +89,7 @@ class EnergyModel(nn.Module):
 
         Args:
             graph: atoms and their neighbours.
-            u: as :class:`densnet.models.density_model.DensityModel` gives it, (n, ≥(l_density+1)², n_max).
+            u: as :class:`densnet.models.density_model.DensityModel` gives it, (i, ≥(l_density+1)², n).
             edges: what ``self.edges`` makes of the graph, or one of higher degree, if that is at hand.
         """
         learned = self.learned(graph, u, edges)
@@ -97,7 +97,7 @@ class EnergyModel(nn.Module):
         return graph.sum_over_atoms(learned + BELOW * (below - torch.tanh(below)))
 
     def learned(self, graph: Graph, u: torch.Tensor, edges: Edges | None = None) -> torch.Tensor:
-        """Return scale ε of each atom (n,) in eV, as the networks give it; arguments as for :meth:`forward`."""
+        """Return scale ε of each atom (i,) in eV, as the networks give it; arguments as for :meth:`forward`."""
         edges = edges or self.edges(graph.element, graph.sender, *graph.edges())
         h = self.density(u[:, : components(self.l_density).stop].transpose(0, 1), edges.is_element)
         first, higher = h.split([1, len(h) - 1])

@@ -37,7 +37,7 @@ class Source:
         numbers: (i,).
         prior: (k,) of the free atoms.
         positions: (t, i, 3) in Å, all frames in one row.
-        coefficients: from frame indices to (n, k).
+        coefficients: from frame indices to (t, k).
         dims: of the frames, e.g. (replica, time).
         shape: their lengths.
         coords: of the frames.
@@ -93,8 +93,8 @@ def trajectory_moments(
 
 def _piece(source: Source, frames: NDArray[np.int64], settings: MomentsSettings, processes: int) -> dict[str, Array]:
     pairs = zip(source.positions[frames], source.coefficients(frames), strict=True)
-    found = list(moments_of_many(source.basis, source.numbers, source.prior, pairs, settings, processes=processes))
-    return {name: np.array([row[name] for row in found]) for name in found[0]}
+    rows = list(moments_of_many(source.basis, source.numbers, source.prior, pairs, settings, processes=processes))
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
 def _source(trajectory: Path, model: Path | None, stride: int) -> Source:

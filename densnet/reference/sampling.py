@@ -188,8 +188,12 @@ def _assemble(
     distance = np.full(len(rows), np.nan)
     others = split != "train"
     distance[others] = distance_to_nearest(descriptors[others], descriptors[~others])
+    isotopes = {}
+    if molecule.masses is not None:
+        isotopes["masses"] = variable(("atom",), molecule.masses, "Da", "masses of the isotopes, for dynamics")
     return xr.Dataset(
-        {
+        isotopes
+        | {
             "positions": variable(
                 ("frame", "atom", "x"), positions[rows], "angstrom", "positions, centre of mass at 0"
             ),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from densnet.bonds import bonded, sums_of_radii
 from densnet.errors import DensnetError
 from densnet.molecule import Molecule
+from densnet.starting_geometry import what_is_wrong
 
 ATTEMPTS = 5
 BOND_WINDOW = (0.55, 1.6)
@@ -88,9 +89,11 @@ def run_trajectory(plan: TrajectoryPlan) -> dict[str, NDArray[np.float64]]:
             return _attempt(plan, np.random.default_rng(np.random.SeedSequence([*plan.seed, attempt])))
         except _FellApartError as error:
             reason = str(error)
+    start = plan.molecule
+    wrong = what_is_wrong(start.numbers, start.positions, start.charge)
     raise DensnetError(
-        f"sampling: {plan.molecule.name!r} at {plan.temperature:g} K: {reason} in each of {ATTEMPTS} attempts; "
-        "lower the temperature or start from another geometry"
+        f"sampling: {start.name!r} at {plan.temperature:g} K: {reason} in each of {ATTEMPTS} attempts; "
+        + (f"{wrong}; correct it" if wrong else "lower the temperature or start from another geometry")
     )
 
 

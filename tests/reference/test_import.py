@@ -32,7 +32,7 @@ from densnet.reference.import_stage import SplitSettings, atoms_of, deal
 from densnet.reference.imported_data import read_data
 from densnet.reference.level import LevelOfTheory
 from densnet.training.density import train_density
-from densnet.training.frames import load_labels
+from densnet.training.labels import load_labels
 from densnet.training.settings import DensityTrainingSettings
 from densnet.units import BOHR_IN_ANGSTROM, E_ANGSTROM_IN_DEBYE, HARTREE_IN_EV
 

@@ -25,7 +25,8 @@ from densnet.models.settings import DensityModelSettings
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.training import loop
 from densnet.training.density import train_density
-from densnet.training.frames import density_targets, load_labels
+from densnet.training.density_targets import density_targets
+from densnet.training.labels import load_labels
 from densnet.training.settings import DensityTrainingSettings
 from densnet.units import BOHR_IN_ANGSTROM
 
