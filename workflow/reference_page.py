@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from docstring_parser import parse_from_object
 from sections import schema
 
-from densnet.settings import FEW, Rules, Settings, rules
+from densnet.settings import FEW, Rules, Settings, rules, sentences
 
 PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"
 HEAD = """# All keys of config.yaml
@@ -46,12 +45,9 @@ def page() -> str:
 
 def described(kind: type[Settings]) -> Rules:
     """Return the schema of some settings with the sentence that stands below each key."""
-    result = rules(kind)
-    sentences = {
-        entry.arg_name: entry.description for base in kind.__mro__[-2::-1] for entry in parse_from_object(base).params
-    }
+    result, said = rules(kind), sentences(kind)
     for name, rule in result["properties"].items():
-        rule["description"] = " ".join(str(sentences[name]).split())
+        rule["description"] = said[name]
     return result | {"description": str(inspect.getdoc(kind)).splitlines()[0]}
 
 
