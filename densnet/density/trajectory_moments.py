@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from densnet.basis.basis import Basis
 from densnet.density.density import Density
+from densnet.density.settings import MomentsSettings
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.processes.pool import map_in_processes
@@ -21,28 +21,6 @@ from densnet.processes.pool import map_in_processes
 METHOD_VERSION: int = 1
 
 Array = NDArray[np.float64]
-Partition = Literal["hirshfeld", "stockholder", "none"]
-
-
-@dataclass(frozen=True)
-class MomentsSettings:
-    """What is computed of each density."""
-
-    charges: Partition = "hirshfeld"
-    """Atomic charges and dipoles: hirshfeld, stockholder (iterated; some ten times slower) or none."""
-    stride: int = 10
-    """Frames of the trajectory between those that are taken."""
-    grid_level: int = 1
-    """Grid of the partition, 0 (coarse) to 9 (fine); 1 gives charges to some 1e-4 e."""
-
-    def __post_init__(self) -> None:
-        """Refuse impossible values."""
-        if self.charges not in ("hirshfeld", "stockholder", "none"):
-            raise DensnetError(f"charges: expected hirshfeld, stockholder or none, got {self.charges!r}")
-        if self.stride < 1:
-            raise DensnetError(f"stride: expected a positive whole number, got {self.stride}")
-        if not 0 <= self.grid_level <= 9:
-            raise DensnetError(f"grid_level: expected 0 (coarse) to 9 (fine), got {self.grid_level}")
 
 
 def moments(density: Density, settings: MomentsSettings) -> dict[str, Array]:

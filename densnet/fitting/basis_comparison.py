@@ -18,8 +18,9 @@ from densnet.density.surface import Surface
 from densnet.errors import DensnetError
 from densnet.fitting.determinants import Determinants
 from densnet.fitting.fit import density_self_energy, fit_density
-from densnet.fitting.fit_basis import NATURAL, named_fit_basis, natural_fit_bases
+from densnet.fitting.fit_basis import named_fit_basis, natural_fit_bases
 from densnet.fitting.prior import fit_free_atom, superposition
+from densnet.fitting.settings import NATURAL
 from densnet.io.netcdf import variable
 from densnet.processes.pool import map_in_processes, report_progress
 from densnet.units import E_BOHR_IN_DEBYE, HARTREE_IN_EV, HARTREE_IN_MILLIHARTREE

@@ -16,11 +16,11 @@ from densnet.errors import DensnetError
 from densnet.fitting.fit import fit_density
 from densnet.fitting.natural import FittedMolecule, natural_basis
 from densnet.fitting.prior import fit_free_atom, superposition
+from densnet.fitting.settings import NATURAL
 from densnet.processes.pool import map_in_processes, one_thread, report_progress
 
 Array = NDArray[np.float64]
 
-NATURAL = "natural"
 """Name of the basis that is made from the labels themselves."""
 
 

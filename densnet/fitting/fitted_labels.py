@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from densnet.basis import integrals
 from densnet.basis.basis import Basis
-from densnet.density.error import GRID_LEVEL, DensityGrid
+from densnet.density.error import DensityGrid
 from densnet.errors import DensnetError
 from densnet.fitting.fit import density_self_energy, fit_density
-from densnet.fitting.fit_basis import NATURAL, describe_basis, named_fit_basis, natural_fit_bases
+from densnet.fitting.fit_basis import describe_basis, named_fit_basis, natural_fit_bases
 from densnet.fitting.kohn_sham_labels import FreeAtoms, KohnShamLabels, read_atoms, read_kohn_sham_labels
 from densnet.fitting.label_content import FittedFrame, label_content
 from densnet.fitting.prior import fit_free_atom, superposition
+from densnet.fitting.settings import NATURAL, FitSettings
 from densnet.io.fingerprint import fingerprint
 from densnet.io.parts import Parts
 from densnet.oligomer import VARIABLES
@@ -35,48 +36,6 @@ ORTHONORMALITY_TOLERANCE = 1e-6
 """Largest |CᵀSC - 1|; bases of two programs agree to 1e-9, a wrong order of functions gives numbers near 1."""
 DIPOLE_TOLERANCE_DEBYE = 1e-6
 CHARGE_TOLERANCE = 1e-8
-
-
-@dataclass(frozen=True)
-class FitSettings:
-    """How densities are fitted."""
-
-    fit_basis: str = NATURAL
-    """Gaussian basis that densities are fitted in: natural (made from the training frames), even-tempered-2-l4, the
-    path of a .json file, or a library's name (def2-SVP-JKFIT, cc-pVTZ-JKFIT, aug-cc-pVQZ-JKFIT ...)."""
-    natural_primitives: str = "even-tempered-2-l4"
-    """Large uncontracted basis that a natural one is contracted from; any name that fit_basis may have."""
-    natural_share: float = 0.9997
-    """Share of the electrostatic energy of the density's difference from free atoms that the natural functions keep."""
-    natural_frames: int = 24
-    """Training frames, evenly spread, that the natural functions are made from."""
-    ridge: float = 1e-5
-    """Hold the atoms' own electrostatic energies down by this share, so that coefficients are smooth; 0 for none."""
-    max_failed_share: float = 0.05
-    """Share of frames that may fail, in Psi4 or in the fit, before the stage stops."""
-    grid_level: int = GRID_LEVEL
-    """Grid on which errors are measured, 0 (coarse) to 9 (fine)."""
-    eigenvalue_cutoff: float | None = None
-    """For a redundant fit basis only: leave out eigenvectors of the scaled Coulomb matrix below this."""
-
-    self_energy: bool = True
-    """Measure the Coulomb self-energy of what the fit leaves; costs most of the stage's time for large molecules."""
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.natural_share < 1.0:
-            raise DensnetError(f"natural_share: expected a share between 0 and 1, got {self.natural_share}")
-        if self.natural_frames < 1:
-            raise DensnetError(f"natural_frames: expected at least 1 frame, got {self.natural_frames}")
-        if self.natural_primitives == NATURAL:
-            raise DensnetError("natural_primitives: expected a basis that exists, such as even-tempered-2-l4")
-        if not 0.0 <= self.ridge < 1.0:
-            raise DensnetError(f"ridge: expected a small number from 0 to below 1, such as 1e-5, got {self.ridge}")
-        if not 0.0 <= self.max_failed_share < 1.0:
-            raise DensnetError(f"max_failed_share: expected a share from 0 to below 1, got {self.max_failed_share}")
-        if not 0 <= self.grid_level <= 9:
-            raise DensnetError(f"grid_level: expected 0 (coarse) to 9 (fine), got {self.grid_level}")
-        if self.eigenvalue_cutoff is not None and not 0.0 < self.eigenvalue_cutoff < 1.0:
-            raise DensnetError(f"eigenvalue_cutoff: expected a number between 0 and 1, got {self.eigenvalue_cutoff}")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from densnet.basis.basis import Basis
-from densnet.density.trajectory_moments import METHOD_VERSION, MomentsSettings, moments_dataset, moments_of_many
+from densnet.density.settings import MomentsSettings
+from densnet.density.trajectory_moments import METHOD_VERSION, moments_dataset, moments_of_many
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
 from densnet.io.netcdf import read_dataset, write_dataset
