@@ -23,9 +23,9 @@ from densnet.fitting.basis_comparison import (
 )
 from densnet.fitting.determinants import Determinants, determinants_of_labels
 from densnet.fitting.fit_basis import describe_basis, named_fit_basis
-from densnet.fitting.fitted_labels import FitSettings
 from densnet.fitting.kohn_sham_labels import read_atoms
 from densnet.fitting.optimised_basis import optimised_basis
+from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import read_dataset, write_dataset, write_text
 from densnet.molecule import from_smiles, from_xyz
 from densnet.reference.level import LevelOfTheory

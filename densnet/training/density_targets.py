@@ -24,15 +24,15 @@ from densnet.units import BOHR_IN_ANGSTROM
 
 @dataclass(frozen=True)
 class DensityTargets:
-    """What the density model learns from, T frames of a atoms and k coefficients.
+    """What the density model learns from, t frames of i atoms and k coefficients.
 
     Attributes:
-        positions: Angstrom, (T, a, 3), float32.
-        neighbour: of each atom, (T, a, k), as :func:`densnet.models.graph.neighbours` gives them.
-        x: whitened target coefficients, (T, k), float64.
+        positions: Angstrom, (t, i, 3), float32.
+        neighbour: of each atom, (t, i, j), as :func:`densnet.models.graph.neighbours` gives them.
+        x: whitened target coefficients, (t, k), float64.
         metric: of each frame, as :func:`metrics` gives it, in the host's memory, in a file mapped into it, or on the
             device.
-        dipole: electronic dipole Σ x_k ∫ r χ_k of the target, e Angstrom, (T, 3).
+        dipole: electronic dipole Σ x_k ∫ r χ_k of the target, e Angstrom, (t, 3).
     """
 
     positions: torch.Tensor
@@ -48,7 +48,7 @@ class DensityTargets:
         return DensityTargets(metric=metric, **moved)
 
     def error_energy(self, rows: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """Return Δxᵀ metric Δx of predictions x (T, k) for some rows, (T,), in Hartree."""
+        """Return Δxᵀ metric Δx of predictions x (t, k) for some rows, (t,), in Hartree."""
         difference = x - self.x[rows].to(x.dtype)
         metric = self.metric[rows if self.metric.is_cuda else rows.cpu()].to(x.device)
         return torch.einsum("tk,tkl,tl->t", difference, metric, difference)
@@ -179,7 +179,7 @@ def metrics(
     folder: Path,
     memory_gib: float,
 ) -> torch.Tensor:
-    """Return L⁻¹ (J + w S) L⁻ᵀ of some frames, (T, k, k) float32, w = ``overlap_weight`` in bohr².
+    """Return L⁻¹ (J + w S) L⁻ᵀ of some frames, (t, k, k) float32, w = ``overlap_weight`` in bohr².
 
     xᵀ metric x is (Δρ|Δρ) + w ∫Δρ² in Hartree, of a density Δρ with whitened coefficients x.
 
@@ -235,7 +235,7 @@ def coefficient_scales(
 
     Args:
         whitened: the fitting basis.
-        learned: of each molecule, atomic numbers (a,) and x of its frames (T, k).
+        learned: of each molecule, atomic numbers (i,) and x of its frames (t, k).
         target: ``"delta"`` or ``"direct"``.
     """
     gathered: dict[tuple[int, int, int], list[torch.Tensor]] = {}

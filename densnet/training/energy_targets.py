@@ -113,7 +113,7 @@ def errors_of(energy: torch.Tensor, forces: Sequence[torch.Tensor], parts: Seque
 
 
 def frame_weights(forces: torch.Tensor, scale: float) -> torch.Tensor:
-    """Return the weights (T,) of frames with forces (T, a, 3): w = 1 / (1 + f² / s²), f² the mean square component.
+    """Return the weights (t,) of frames with forces (t, i, 3): w = 1 / (1 + f² / s²), f² the mean square component.
 
     Ordinary frames count alike. Where forces are ten times the usual s an error may be ten times as large: unweighted,
     a fifth of strained frames doubles the errors of all others (docs/robustness.md).
