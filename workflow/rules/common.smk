@@ -41,19 +41,9 @@ MACE = list(dict.fromkeys(config["peers"]["mace"]))
 # Systems of the benchmark, and those of them whose orbitals lie beside its files.
 RMD17 = [name for name, own in config["systems"].items() if "rmd17" in own]
 WITH_ORBITALS = [name for name in RMD17 if given_orbitals(config["systems"][name])]
-FIGURES = [
-    "density_map",
-    "density_error",
-    "potential",
-    "learning_density",
-    "learning_energy",
-    "parity",
-    "energy_conservation",
-    "spectrum",
-    "motions",
-    "timings",
-    *(["calibration"] if ENSEMBLE else []),
-]
+FIGURES = figures_of(
+    "system", "assignment", "benchmarks", *(["ensemble"] if ENSEMBLE else [])
+)
 
 
 def given_file(stage, name):
