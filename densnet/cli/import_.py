@@ -8,7 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from densnet.fitting.fitted_labels import METHOD_VERSION, FitSettings
+from densnet.fitting.fitted_labels import METHOD_VERSION
+from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import write_dataset
 from densnet.reference import import_stage
 from densnet.reference.import_stage import SplitSettings

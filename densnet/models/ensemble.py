@@ -27,9 +27,9 @@ class Spread:
     """Standard deviations over the members (n - 1 in the denominator), each measured as its error is.
 
     Attributes:
-        energy: eV, (T,).
-        forces: eV/Angstrom, (T, a): of a component, root of the mean variance of an atom's three.
-        dipole: e Angstrom, (T,): root of the sum of the three components' variances.
+        energy: eV, (t,).
+        forces: eV/Angstrom, (t, i): of a component, root of the mean variance of an atom's three.
+        dipole: e Angstrom, (t,): root of the sum of the three components' variances.
     """
 
     energy: torch.Tensor
@@ -70,20 +70,20 @@ class Ensemble:
         return self.members[0].prior(numbers)
 
     def __call__(self, element: torch.Tensor, positions: torch.Tensor) -> Prediction:
-        """Return mean energies, forces and dipoles of geometries (T, a, 3) in Angstrom, element indices (a,)."""
+        """Return mean energies, forces and dipoles of geometries (t, i, 3) in Angstrom, element indices (i,)."""
         return mean_of(self.predictions(element, positions))
 
     def predictions(self, element: torch.Tensor, positions: torch.Tensor) -> Prediction:
         """Return what each member says: the arrays of :class:`Prediction` with the members as first dimension."""
-        found = [vars(member(element, positions)) for member in self.members]
-        return Prediction(**{name: torch.stack([one[name] for one in found]) for name in found[0]})
+        predicted = [vars(member(element, positions)) for member in self.members]
+        return Prediction(**{name: torch.stack([values[name] for values in predicted]) for name in predicted[0]})
 
     def coefficients(self, numbers: NDArray[np.integer], positions: Array) -> Array:
-        """Return mean density coefficients (T, k), canonical order, float64; the charge stays exact."""
+        """Return mean density coefficients (t, k), canonical order, float64; the charge stays exact."""
         return self.member_coefficients(numbers, positions).mean(axis=0)
 
     def member_coefficients(self, numbers: NDArray[np.integer], positions: Array) -> Array:
-        """Return the density coefficients of each member, (members, T, k), canonical order, float64."""
+        """Return the density coefficients of each member, (members, t, k), canonical order, float64."""
         return np.stack([member.coefficients(numbers, positions) for member in self.members])
 
 

@@ -17,7 +17,7 @@ from densnet.processes.worker import start_on_one_thread
 Array = NDArray[np.float64]
 
 
-class Potential(Protocol):
+class ReplicaPotential(Protocol):
     """Anything that says something of replicas: a dataclass of arrays, whose first axis is theirs, or None."""
 
     def __call__(self, positions: Array) -> Any:
@@ -39,7 +39,7 @@ class ReplicaProcesses:
         processes: how many workers share them.
     """
 
-    def __init__(self, name: str, make: Callable[[int], Potential], *, replicas: int, processes: int) -> None:
+    def __init__(self, name: str, make: Callable[[int], ReplicaPotential], *, replicas: int, processes: int) -> None:
         self.name = name
         # fresh interpreters, for a fork of a process with OpenMP threads may hang
         context = multiprocessing.get_context("forkserver")
@@ -93,7 +93,7 @@ def _serve(pipe: Connection, make: bytes, replicas: int) -> None:
     start_on_one_thread()
     # unpickled only now, because it imports the libraries that are told by the environment
     try:
-        potential: Potential = pickle.loads(make)(replicas)
+        potential: ReplicaPotential = pickle.loads(make)(replicas)
         while True:
             request = pipe.recv()
             if request is None:

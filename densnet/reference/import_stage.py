@@ -24,8 +24,9 @@ from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.basis.conventions import to_canonical
 from densnet.errors import DensnetError
-from densnet.fitting.fitted_labels import FitSettings, fit_labels
+from densnet.fitting.fitted_labels import fit_labels
 from densnet.fitting.label_content import FittedFrame, label_content
+from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.molecule import sorted_distances
 from densnet.processes.pool import map_in_processes, one_thread, report_progress
@@ -34,6 +35,7 @@ from densnet.reference.force_checks import check_forces
 from densnet.reference.imported_coefficients import ImportedMolecule, take_frame
 from densnet.reference.imported_data import SPLITS, ImportedData
 from densnet.reference.selection import distance_to_nearest
+from densnet.settings import Count, Natural, Settings
 
 METHOD_VERSION: int = 1
 
@@ -46,23 +48,17 @@ SAME_FUNCTIONS = 1e-6
 
 
 @dataclass(frozen=True)
-class SplitSettings:
+class SplitSettings(Settings):
     """How frames without a split are dealt; those that nobody asks for are left out."""
 
-    n_train: int | None = None
+    n_train: Count | None = None
     """Training frames; all that are left, if not given."""
-    n_validation: int | None = None
+    n_validation: Natural | None = None
     """Validation frames; a tenth of all, at least one, if not given."""
-    n_test: int | None = None
+    n_test: Natural | None = None
     """Test frames; a tenth of all, at least one, if not given."""
-    seed: int = 0
+    seed: Natural = 0
     """Of the random choice."""
-
-    def __post_init__(self) -> None:
-        for field in ("n_train", "n_validation", "n_test", "seed"):
-            value, least = getattr(self, field), int(field == "n_train")
-            if value is not None and value < least:
-                raise DensnetError(f"{field}: expected an integer >= {least}, got {value}")
 
     @property
     def given(self) -> bool:

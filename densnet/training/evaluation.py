@@ -28,7 +28,7 @@ from densnet.models.checkpoint import load_ensemble, read_descriptions
 from densnet.models.densnet_model import Prediction
 from densnet.models.ensemble import Ensemble, mean_of
 from densnet.oligomer import VARIABLES
-from densnet.training.frames import Labels, load_labels
+from densnet.training.labels import Labels, load_labels
 from densnet.training.spread import density_spread, density_spread_variables, prediction_spread
 from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE, EV_IN_MEV, HARTREE_IN_EV, HARTREE_IN_MILLIHARTREE
 

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,64 +18,20 @@ from torch import nn
 
 from densnet.errors import DensnetError, Stopped
 from densnet.io.netcdf import write_atomically
-from densnet.models.checkpoint import FORMAT_VERSION, load_content
+from densnet.models.checkpoint import FORMAT_VERSION, load_content, save_model
+from densnet.models.densnet_model import DenSNet
 from densnet.nn.captured import Captured
 from densnet.processes.group import signals_collected
 from densnet.training import ranks
 from densnet.training.event_log import EventLog
+from densnet.training.settings import LoopSettings
 from densnet.training.soap import SOAP
 
 CHECKPOINT_FORMAT = "densnet training checkpoint"
-OPTIMIZERS = ("soap", "adam")
+NOT_DECISIVE = ("checkpoint_seconds", "metric_memory_gib")
+"""Settings that say when and where things are kept, and change no result."""
 LossOf = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """From row indices of frames, and those of the whole batch that they are of, to what they contribute to its loss."""
-
-
-@dataclass(frozen=True)
-class LoopSettings:
-    """How long and how fast to learn."""
-
-    steps: int = 4000
-    """Optimiser steps."""
-    batch_size: int = 8
-    """Frames a step."""
-    optimizer: str = "soap"
-    """soap (Adam in the eigenbasis of Shampoo's preconditioner; Vyas et al., arXiv 2409.11321), or adam (AdamW)."""
-    learning_rate: float = 1e-2
-    """At its highest."""
-    ema_decay: float = 0.99
-    """Moving average over steps; it is what is kept."""
-    gradient_clip: float = 10.0
-    """Longest gradient."""
-    n_train: int | None = None
-    """Training frames to use, the first so many; all if not given."""
-    max_units: int | None = None
-    """Of label files of several chains, use those of at most so many units; all if not given."""
-    validate_every: int = 100
-    """Steps between validations."""
-    patience: int | None = None
-    """Stop after so many validations without a better one; never if not given."""
-    checkpoint_seconds: float = 30.0
-    """Shortest time between checkpoints."""
-    seed: int = 1
-    """Of initial weights and batches."""
-
-    def __post_init__(self) -> None:
-        """Refuse impossible values."""
-        for field in ("steps", "batch_size", "validate_every"):
-            if getattr(self, field) < 1:
-                raise DensnetError(f"training {field}: expected a positive whole number, found {getattr(self, field)}")
-        if self.patience is not None and self.patience < 1:
-            raise DensnetError(
-                f"training patience: expected a positive whole number of validations, found {self.patience}"
-            )
-        for field in ("learning_rate", "gradient_clip"):
-            if not getattr(self, field) > 0:
-                raise DensnetError(f"training {field}: expected a positive number, found {getattr(self, field)}")
-        if self.optimizer not in OPTIMIZERS:
-            raise DensnetError(f"training optimizer: expected one of {list(OPTIMIZERS)}, found {self.optimizer!r}")
-        if not 0 <= self.ema_decay < 1:
-            raise DensnetError(f"training ema_decay: expected a number in [0, 1), found {self.ema_decay}")
 
 
 def batch_rows(n_frames: int, batch_size: int, seed: int, step: int) -> torch.Tensor:
@@ -102,8 +58,8 @@ class TrainingRun:
     Args:
         model: trained in place; that is what training is.
         settings: lengths and rates.
-        identity: everything that decides the result; a checkpoint of another identity is not used.
-        checkpoint: where to keep it.
+        identity: everything beside the settings that decides the result; a checkpoint of another one is not used.
+        output: the file that the trained model goes to; the checkpoint lies beside it until then.
         log: CSV of validation errors, rewritten at each validation; TensorBoard's events lie beside it.
         alike: every batch is computed alike, whatever its rows, and from tensors on the model's device; on a GPU it is
             then captured once (:class:`densnet.nn.captured.Captured`).
@@ -115,12 +71,14 @@ class TrainingRun:
         settings: LoopSettings,
         *,
         identity: Mapping[str, Any],
-        checkpoint: Path,
+        output: Path,
         log: Path,
         alike: bool = False,
     ) -> None:
-        self.model, self.settings, self.checkpoint, self.log = model, settings, checkpoint, log
-        self.identity = digest(identity)
+        self.model, self.settings, self.log = model, settings, log
+        self.checkpoint = output.with_name(output.name + ".checkpoint")
+        decisive = {name: value for name, value in asdict(settings).items() if name not in NOT_DECISIVE}
+        self.identity = digest({**identity, "settings": decisive})
         self.optimizer = _optimizer(settings, model)
         self.average = {name: value.detach().clone() for name, value in model.named_parameters()}
         self.best: dict[str, torch.Tensor] = {}
@@ -185,8 +143,15 @@ class TrainingRun:
             print(f"densnet: no better validation for {self.validations_since_best}; stopping", file=sys.stderr)
         return over
 
+    def finish(self, trained: DenSNet, provenance: dict[str, Any], *outputs: Path) -> None:
+        """Write a model file, or several alike, and remove the checkpoint, once that is done."""
+        if ranks.is_first():
+            for output in outputs:
+                save_model(trained, output, provenance=provenance)
+        self.discard_checkpoint()
+
     def discard_checkpoint(self) -> None:
-        """Remove the checkpoint, once the result is safely written."""
+        """Remove the checkpoint, once the result is safe."""
         if ranks.is_first():
             self.checkpoint.unlink(missing_ok=True)
 
@@ -217,7 +182,7 @@ class TrainingRun:
         if self.alike and parameters[0].is_cuda and ranks.count() == 1:
             return self._replayed(batch, loss_of)
         self.optimizer.zero_grad(set_to_none=True)
-        rows, loss = ranks.own(batch), parameters[0].new_zeros(())
+        rows, loss = ranks.share_of(batch), parameters[0].new_zeros(())
         if len(rows):
             loss = loss_of(rows, batch)
             # of the weights alone: positions and densities may want gradients too, for forces

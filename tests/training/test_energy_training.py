@@ -14,15 +14,17 @@ import xarray as xr
 from densnet.basis.integrals import charges
 from densnet.errors import DensnetError
 from densnet.models.checkpoint import load_model
-from densnet.models.density_model import DensityModelSettings
 from densnet.models.densnet_model import DenSNet
-from densnet.models.energy_model import EnergyModel, EnergyModelSettings
+from densnet.models.energy_model import EnergyModel
+from densnet.models.settings import DensityModelSettings, EnergyModelSettings
 from densnet.training import loop
-from densnet.training.density import DensityTrainingSettings, train_density
-from densnet.training.energy import EnergyTrainingSettings, energy_targets, train_energy
+from densnet.training.density import train_density
+from densnet.training.energy import train_energy
+from densnet.training.energy_targets import energy_targets
 from densnet.training.evaluation import evaluate_model
 from densnet.training.fine_tuning import joint_errors
-from densnet.training.frames import load_labels
+from densnet.training.labels import load_labels
+from densnet.training.settings import DensityTrainingSettings, EnergyTrainingSettings
 
 SMALL = EnergyModelSettings(channels=8, edge_channels=4, l_max=2, cutoff=3.0)
 
@@ -122,16 +124,16 @@ def test_forces_through_both_networks_are_the_gradient_of_the_energy(water_label
     model, network = model.double(), network.double()
     exact = replace(targets, **{n: getattr(targets, n).double() for n in ("positions", "energy", "forces")})
     rows, h = torch.arange(2), 1e-4
-    _, forces, atoms = joint_errors(network, model, [(exact, rows)], differentiable=False)
-    assert atoms.tolist() == [3.0, 3.0]
+    errors = joint_errors(network, model, [(exact, rows)], differentiable=False)
+    assert errors.atoms.tolist() == [3.0, 3.0]
 
     def energies(step: float) -> torch.Tensor:
         moved = exact.positions.clone()
         moved[:, 1, 2] += step
-        return joint_errors(network, model, [(replace(exact, positions=moved), rows)], differentiable=False)[0]
+        return joint_errors(network, model, [(replace(exact, positions=moved), rows)], differentiable=False).energy
 
     by_differences = -(energies(h) - energies(-h)) / (2 * h)
-    found = forces.view(2, 3, 3)[:, 1, 2] + exact.forces[rows][:, 1, 2]
+    found = errors.forces.view(2, 3, 3)[:, 1, 2] + exact.forces[rows][:, 1, 2]
     # central differences: an error of h² times third derivatives of some 10 eV/Angstrom³
     torch.testing.assert_close(found, by_differences.detach(), rtol=0, atol=1e-6)
 

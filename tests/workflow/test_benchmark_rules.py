@@ -12,12 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from configuration import CHECKED, ConfigurationError, configuration, schema
+from configuration import CHECKED, ConfigurationError, configuration
 from given_benchmarks import _numbers_in
 from operations import costs
 from test_dag import jobs, snakemake
-
-from densnet.reference.rmd17 import MOLECULES
 
 ROOT = Path(__file__).parents[2]
 WATER = np.array([[0.0, 0.0, 0.117], [0.0, 0.757, -0.469], [0.0, -0.757, -0.469]])
@@ -125,11 +123,6 @@ def test_costs_are_those_of_the_molecule(folder: Path) -> None:
     complete = configuration(config())
     assert costs.work("label_shard", complete, "mine") == costs.Work(amount=7, size=24)
     assert costs.work("density_model", complete, "mine").size == 3
-
-
-def test_the_schema_knows_every_molecule() -> None:
-    system = schema()["properties"]["systems"]["additionalProperties"]["properties"]
-    assert tuple(system["rmd17"]["enum"]) == MOLECULES
 
 
 @pytest.mark.parametrize(

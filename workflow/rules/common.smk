@@ -31,7 +31,6 @@ MEMBER = f"{SYSTEM}/members/{{member}}" if ENSEMBLE else SYSTEM
 MEMBER_NOTE = ", member {wildcards.member}" if ENSEMBLE else ""
 MODEL = f"{SYSTEM}/model.pt"
 FAMILIES = list(config["families"])
-CONFIG_FILE = (workflow.overwrite_configfiles or ["config.yaml"])[-1]
 PEER = config["md"]["peer"]
 HARMONIC = harmonic_systems(config)
 HARMONIC_PSI4 = list(dict.fromkeys(config["harmonic"]["psi4"]))
