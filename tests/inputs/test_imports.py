@@ -11,7 +11,7 @@ import pytest
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
-from inputs.input_case import READ, REFUSED, SAID, InputCase
+from input_case import READ, REFUSED, SAID, InputCase
 from pyscf import gto, scf
 
 from densnet.basis import integrals
