@@ -25,6 +25,7 @@ def import_labels(
     split: Annotated[SplitSettings, Parameter(name="*")] = SplitSettings(),
     settings: Annotated[FitSettings, Parameter(name="*")] = FitSettings(),
     processes: int = 1,
+    accept_forces: bool = False,
 ) -> None:
     """Turn labels that other codes made into labels.nc; docs/import.md describes the files.
 
@@ -36,9 +37,12 @@ def import_labels(
         split: how frames without a split are dealt.
         settings: how orbitals are fitted and errors measured.
         processes: worker processes, one thread each; the result does not depend on it.
+        accept_forces: take forces that contradict the energies or GFN2-xTB as they are.
     """
     read = read_data(data, xyz)
-    labels = imported_labels.import_labels(read, settings, split, atoms=atoms, processes=processes)
+    labels = imported_labels.import_labels(
+        read, settings, split, atoms=atoms, processes=processes, accept_forces=accept_forces
+    )
     recorded = asdict(settings) | {"import": asdict(split) | {"method_version": imported_labels.METHOD_VERSION}}
     if read.fit_functions is not None:
         recorded["fit_basis"] = read.fit_functions.basis.name
