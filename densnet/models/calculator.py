@@ -10,12 +10,24 @@ import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
+from densnet.bonds import distances
 from densnet.density.density import Density
 from densnet.errors import DensnetError
 from densnet.models.checkpoint import load_ensemble
 from densnet.models.ensemble import DensitySpread, mean_of, spread_of
 
 SPREADS = ("energy_spread", "forces_spread", "dipole_spread")
+
+
+def closest_pair(atoms: Atoms) -> str:
+    """Name the two atoms that are closest, and their distance."""
+    if not np.isfinite(atoms.positions).all():
+        return "a position is not a finite number"
+    separations = distances(np.asarray(atoms.positions))
+    np.fill_diagonal(separations, np.inf)
+    first, second = np.unravel_index(int(separations.argmin()), separations.shape)
+    symbols = f"{atoms.symbols[first]} and {atoms.symbols[second]}"
+    return f"atoms {first} and {second} ({symbols}) are {separations[first, second]:.2f} Angstrom apart"
 
 
 class DenSNetCalculator(Calculator):
@@ -71,10 +83,14 @@ class DenSNetCalculator(Calculator):
         current: Atoms = self.atoms  # type: ignore[assignment]
         if current.pbc.any():
             raise DensnetError("atoms.pbc: expected a molecule without periodic boundaries; set atoms.pbc = False")
+        if not len(current):
+            raise DensnetError("atoms: expected a molecule, found no atoms")
         element = self.model.elements_of(current.numbers)
         members = self.model.predictions(element, torch.as_tensor(current.positions)[None])
         prediction = mean_of(members)
         energy = float(prediction.energy[0])
+        if not np.isfinite(energy) or not prediction.forces.isfinite().all():
+            raise DensnetError(f"atoms: the model has no energy for this geometry: {closest_pair(current)}; correct it")
         self.results = {
             "energy": energy,
             "free_energy": energy,
