@@ -1,58 +1,36 @@
 rule report:
     input:
-        figures=expand(rules.figures.output.figures, system=config["systems"]),
-        metrics=of_every_system(rules.metrics.output.metrics),
-        labels=of_every_system(rules.labels.output.labels),
-        comparison=of_every_system(rules.comparison.output.comparison),
-        assignment=of_every_system(rules.assignment.output.assignment),
-        peers=rules.peers.output.table if MACE else [],
-        benchmark=rules.benchmark_table.output.table if RMD17 else [],
-        sweep=rules.sweep.output.sweep if SWEEP else [],
-        sweep_figures=rules.sweep.output.figures if SWEEP else [],
-        family_figures=(
-            expand(
-                [*rules.lengths.output.figures, *rules.chains.output.figures],
-                system=FAMILIES,
-            )
-            if FAMILIES
-            else []
-        ),
-        lengths=expand(rules.lengths.output.table, system=FAMILIES) if FAMILIES else [],
-        chains=expand(rules.chains.output.table, system=FAMILIES) if FAMILIES else [],
+        figures=of_all("figures"),
+        metrics=of_all("metrics"),
+        labels=of_all("labels"),
+        comparison=of_all("comparison"),
+        assignment=of_all("assignment"),
+        peers=of_all("peers"),
+        benchmark=of_all("benchmark_table"),
+        sweep=of_all("sweep", "sweep"),
+        sweep_figures=of_all("sweep", "figures"),
+        family_figures=lambda wildcards: files_of("lengths", "figures") + files_of("chains", "figures"),
+        lengths=of_all("lengths", "table"),
+        chains=of_all("chains", "table"),
         config=CONFIG_FILE,
     output:
         report=f"{RUN}/report.html",
-    log:
-        f"{RUN}/logs/report.log",
-    benchmark:
-        f"{RUN}/benchmarks/report.tsv"
-    conda:
-        "../../envs/densnet.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
         run=config["run"],
-        systems=list(config["systems"]),
-        peers=lambda wildcards, input: f"--peers {input.peers}" if MACE else "",
-        benchmark=lambda wildcards, input: (
-            f"--benchmark {input.benchmark}" if RMD17 else ""
-        ),
+        systems=list(SYSTEMS),
+        peers=lambda wildcards, input: f"--peers {input.peers}" if input.peers else "",
+        benchmark=lambda wildcards, input: (f"--benchmark {input.benchmark}" if input.benchmark else ""),
         sweep=lambda wildcards, input: (
-            f"--sweep {input.sweep} --sweep-figures {input.sweep_figures}"
-            if SWEEP
-            else ""
+            f"--sweep {input.sweep} --sweep-figures {input.sweep_figures}" if input.sweep else ""
         ),
         families=lambda wildcards, input: (
             f"--family {' '.join(FAMILIES)} --lengths {input.lengths} --chains {input.chains} "
             f"--family-figures {' '.join(expand(f'{SYSTEM}/figures', system=FAMILIES))}"
-            if FAMILIES
+            if input.lengths
             else ""
         ),
-        folders=of_every_system(f"{SYSTEM}/figures"),
+        folders=expand(f"{SYSTEM}/figures", system=SYSTEMS),
         jobs=lambda wildcards, output: Path(output.report).parent,
-        method_version=method_version("densnet.report"),
     message:
         "report of {params.systems}"
     shell:
