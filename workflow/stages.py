@@ -117,7 +117,7 @@ STAGES: dict[str, Stage] = {
         # the basis: that of another length of the family
         after=("geometries", "frames", "label_shard", "atoms"), beside=("fit_basis",),
         reads=FIT,
-        version="densnet.density.fitting_stage", priority=70, threads=4,
+        version="densnet.fitting.fitted_labels", priority=70, threads=4,
         amount=lambda task: task.n_frames, size="functions", memory=Memory(4000, 0.02), resumes=True),
     "fit_basis": Stage(
         after=("labels",), made_for="asked for", shared=True, memory=Memory(1000), minutes=10),

@@ -10,11 +10,11 @@ import numpy as np
 from cyclopts import Parameter
 from numpy.typing import NDArray
 
-from densnet.dynamics.replica_processes import ReplicaProcesses
 from densnet.dynamics.simulation import DynamicsSettings, simulate, starting_geometries
 from densnet.dynamics.state import Potential
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
+from densnet.processes.replicas import ReplicaProcesses
 
 
 def md(
@@ -53,7 +53,8 @@ def md(
 
         make = partial(Gfn2Potential, numbers, int(data.attrs["charge"]))
         potential = ReplicaProcesses("gfn2-xtb", make, replicas=settings.replicas, processes=threads)
-    simulate(potential, start, numbers, settings, output=output, provenance=provenance)
+    masses = np.asarray(data["masses"].values, dtype=float) if "masses" in data else None
+    simulate(potential, start, numbers, settings, output=output, provenance=provenance, masses=masses)
 
 
 def _model_potential(model: Path, numbers: NDArray[np.int64], replicas: int, threads: int) -> Potential:

@@ -16,11 +16,11 @@ from tblite.ase import TBLite
 from densnet.dynamics import simulation
 from densnet.dynamics.gfn2_potential import Gfn2Potential
 from densnet.dynamics.integrators import langevin, thermal_velocities, velocity_verlet, without_drift
-from densnet.dynamics.replica_processes import ReplicaProcesses
 from densnet.dynamics.simulation import DynamicsSettings, nve_drift, simulate
 from densnet.dynamics.state import Array, Forces, State
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
+from densnet.processes.replicas import ReplicaProcesses
 from densnet.units import BOLTZMANN_IN_EV_PER_K, EV_PER_ANGSTROM_PER_DALTON_IN_ANGSTROM_PER_FS2
 
 HYDROGEN_FLUORIDE = np.array([9, 1])

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import pickle
-import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from densnet.dynamics.state import Array, Forces, Potential
 from densnet.errors import DensnetError
+from densnet.processes.worker import start_on_one_thread
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+Array = NDArray[np.float64]
+
+
+class ReplicaPotential(Protocol):
+    """Anything that says something of replicas: a dataclass of arrays, whose first axis is theirs, or None."""
+
+    def __call__(self, positions: Array) -> Any:
+        """Evaluate geometries (R, i, 3) in Angstrom."""
+        ...
+
+    def forget(self) -> None:
+        """Drop whatever the last call left behind."""
+        ...
 
 
 class ReplicaProcesses:
@@ -27,7 +39,7 @@ class ReplicaProcesses:
         processes: how many workers share them.
     """
 
-    def __init__(self, name: str, make: Callable[[int], Potential], *, replicas: int, processes: int) -> None:
+    def __init__(self, name: str, make: Callable[[int], ReplicaPotential], *, replicas: int, processes: int) -> None:
         self.name = name
         # fresh interpreters, for a fork of a process with OpenMP threads may hang
         context = multiprocessing.get_context("forkserver")
@@ -39,8 +51,8 @@ class ReplicaProcesses:
             there.close()
             self.pipes.append(here)
 
-    def __call__(self, positions: Array) -> Forces:
-        """Evaluate geometries (R, a, 3) in Angstrom.
+    def __call__(self, positions: Array) -> Any:
+        """Evaluate geometries (R, i, 3) in Angstrom.
 
         Raises:
             DensnetError: what the potential raised, or a worker process is gone.
@@ -56,7 +68,10 @@ class ReplicaProcesses:
         refusals = [answer for answer in answers if isinstance(answer, DensnetError)]
         if refusals:
             raise refusals[0]
-        return Forces(*(np.concatenate(parts) for parts in zip(*answers, strict=True)))
+        parts = {name: [vars(answer)[name] for answer in answers] for name in vars(answers[0])}
+        return type(answers[0])(
+            **{name: None if arrays[0] is None else np.concatenate(arrays) for name, arrays in parts.items()}
+        )
 
     def forget(self) -> None:
         """Let every worker drop what its last call left behind."""
@@ -75,20 +90,17 @@ class ReplicaProcesses:
 
 def _serve(pipe: Connection, make: bytes, replicas: int) -> None:
     """Answer requests until the parent goes away."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in THREAD_VARIABLES:
-        os.environ[name] = "1"
-    # unpickled only now, because it imports the libraries that read these variables
+    start_on_one_thread()
+    # unpickled only now, because it imports the libraries that are told by the environment
     try:
-        potential: Potential = pickle.loads(make)(replicas)
+        potential: ReplicaPotential = pickle.loads(make)(replicas)
         while True:
             request = pipe.recv()
             if request is None:
                 potential.forget()
                 continue
             try:
-                found = potential(request)
-                pipe.send([value for value in vars(found).values() if value is not None])
+                pipe.send(potential(request))
             except DensnetError as error:
                 pipe.send(error)
     except (EOFError, ConnectionError):
