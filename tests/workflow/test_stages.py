@@ -9,7 +9,7 @@ import pytest
 import yaml
 from configuration import CHECKED
 from given_benchmarks import _numbers_in
-from operations.planned_jobs import PlannedJob, planned_jobs
+from operations.planned_jobs import PlannedJob, planned
 from stages import STAGES
 from test_benchmark_rules import SAMPLING, write_files, write_orbitals
 
@@ -35,7 +35,7 @@ CONFIGURATIONS: tuple[dict[str, Any], ...] = (
 
 
 @pytest.fixture(scope="module")
-def planned(tmp_path_factory: pytest.TempPathFactory) -> list[PlannedJob]:
+def every_job(tmp_path_factory: pytest.TempPathFactory) -> list[PlannedJob]:
     """All jobs of the configurations."""
     jobs = []
     with pytest.MonkeyPatch.context() as patch:
@@ -48,17 +48,17 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> list[PlannedJob]:
             write_orbitals(write_files(folder / "data", numbers=(16, 1, 1)), 3)
             config = {"run": f"run{number}", "reference": {"shards": 2}} | wanted
             (folder / "config.yaml").write_text(yaml.safe_dump(config))
-            jobs += planned_jobs(["--snakefile", str(ROOT / "workflow" / "Snakefile"), "--cores", "4"])
-    return [job for job in jobs if job.rule != "all"]
+            jobs += planned(["--snakefile", str(ROOT / "workflow" / "Snakefile"), "--cores", "4"]).jobs
+    return jobs
 
 
-def test_every_rule_has_its_row_and_every_row_its_rule(planned: list[PlannedJob]) -> None:
-    assert {job.rule for job in planned} == set(STAGES)
+def test_every_rule_has_its_row_and_every_row_its_rule(every_job: list[PlannedJob]) -> None:
+    assert {job.rule for job in every_job} == set(STAGES)
 
 
-def test_the_edges_of_the_table_are_those_of_the_graph(planned: list[PlannedJob]) -> None:
-    made_by = {path: job.rule for job in planned for path in job.outputs}
-    edges = {(made_by[path], job.rule) for job in planned for path in job.inputs if path in made_by}
+def test_the_edges_of_the_table_are_those_of_the_graph(every_job: list[PlannedJob]) -> None:
+    made_by = {path: job.rule for job in every_job for path in job.outputs}
+    edges = {(made_by[path], job.rule) for job in every_job for path in job.inputs if path in made_by}
     # What is made in another way is the same to those that take it.
     drawn = {(STAGES[other].makes if STAGES[other].makes else other, rule) for other, rule in edges}
     tabled = {(other, rule) for rule, stage in STAGES.items() for other in (*stage.after, *stage.beside)}
@@ -66,8 +66,8 @@ def test_the_edges_of_the_table_are_those_of_the_graph(planned: list[PlannedJob]
     assert tabled - drawn == set(), "edges of the table that no rule has"
 
 
-def test_what_the_table_says_of_a_job_is_what_is_asked_for(planned: list[PlannedJob]) -> None:
-    for job in planned:
+def test_what_the_table_says_of_a_job_is_what_is_asked_for(every_job: list[PlannedJob]) -> None:
+    for job in every_job:
         stage = STAGES[job.rule]
         assert job.threads == stage.threads
         assert stage.priority <= job.priority <= stage.priority + 9
