@@ -29,9 +29,10 @@ from tblite.ase import TBLite
 
 from densnet.io.netcdf import read_dataset
 from densnet.models.checkpoint import load_model
-from densnet.models.density_model import DensityModel, DensityModelSettings
+from densnet.models.density_model import DensityModel
 from densnet.models.densnet_model import DenSNet
-from densnet.models.energy_model import EnergyModel, EnergyModelSettings
+from densnet.models.energy_model import EnergyModel
+from densnet.models.settings import DensityModelSettings, EnergyModelSettings
 
 REPETITIONS = 20
 

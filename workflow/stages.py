@@ -10,16 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from densnet.fitting.settings import FitSettings
+from densnet.reference.level import LevelOfTheory
+from densnet.settings import rules
+
 if TYPE_CHECKING:
     from operations.costs import Task
 
-_LEVEL = "functional basis dispersion energy_convergence density_convergence max_iterations"
-LEVEL = tuple(f"reference.{key}" for key in _LEVEL.split())
-_FIT = (
-    "fit_basis natural_primitives natural_share natural_frames ridge eigenvalue_cutoff max_failed_share grid_level "
-    "self_energy"
-)
-FIT = tuple(f"reference.{key}" for key in _FIT.split())
+LEVEL, FIT = (tuple(f"reference.{key}" for key in rules(kind)["properties"]) for kind in (LevelOfTheory, FitSettings))
 SIZES = ("n_train", "n_validation", "n_test")
 GIVEN_HARMONIC = "harmonic_psi4.nc"
 """Psi4's harmonic frequencies, which a folder of labels may hold: ``harmonic.psi4`` then needs no gradients."""
@@ -186,7 +184,7 @@ STAGES: dict[str, Stage] = {
     # It waits for our model, to be timed beside it.
     "mace": Stage(
         after=("labels", "energy_model"), reads=("peers",), each="size", made_for="mace",
-        version="densnet.peers.mace_stage", priority=10, memory=Memory(6000),
+        version="densnet.peers.mace", priority=10, memory=Memory(6000),
         minutes=lambda config: int(config["peers"]["mace_minutes"]) + 120),
     "peers": Stage(
         after=("evaluation", "mace", "density_model", "energy_model"), made_for="run with mace",

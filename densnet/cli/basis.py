@@ -12,6 +12,7 @@ import numpy as np
 from cyclopts import App, Parameter
 from numpy.typing import NDArray
 
+from densnet.cli.verbs import FAMILIES, epilogue
 from densnet.errors import DensnetError
 from densnet.fitting.basis_comparison import (
     METHOD_VERSION,
@@ -22,15 +23,15 @@ from densnet.fitting.basis_comparison import (
 )
 from densnet.fitting.determinants import Determinants, determinants_of_labels
 from densnet.fitting.fit_basis import describe_basis, named_fit_basis
-from densnet.fitting.fitted_labels import FitSettings
 from densnet.fitting.kohn_sham_labels import read_atoms
 from densnet.fitting.optimised_basis import optimised_basis
+from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import read_dataset, write_dataset, write_text
 from densnet.molecule import from_smiles, from_xyz
 from densnet.reference.level import LevelOfTheory
 from densnet.reference.single_points import single_points
 
-basis = App(name="basis", help="Compare fitting bases by what they miss of a density.")
+basis = App(name="basis", help=FAMILIES["basis"], help_epilogue=epilogue("basis --smiles O --frames 2"))
 
 LEVEL = LevelOfTheory()
 DEFAULT = FitSettings()
@@ -103,7 +104,7 @@ def compare(
         write_dataset(result, output, stage="basis", method_version=METHOD_VERSION, settings=settings)
 
 
-@basis.command
+@basis.command(help_epilogue=epilogue("basis optimise --labels labels.nc --output basis.json"))
 def optimise(
     *, labels: Path, output: Path, start: str = "even-tempered-2.8-l4", frames: int = 2, iterations: int = 20
 ) -> None:
@@ -124,7 +125,7 @@ def optimise(
     print(describe_basis(made, found.numbers))
 
 
-@basis.command
+@basis.command(help_epilogue=epilogue("basis natural --labels labels.nc --atoms atoms.nc --output basis.json"))
 def natural(
     *,
     labels: Path,
@@ -157,7 +158,7 @@ def natural(
     print(describe_basis(made.basis, found.numbers))
 
 
-@basis.command
+@basis.command(help_epilogue=epilogue("basis extract --labels labels.nc --output basis.json"))
 def extract(*, labels: Path, output: Path) -> None:
     """Write the fitting basis of some labels as a file, so that those of another molecule can be fitted in it.
 

@@ -14,10 +14,11 @@ from densnet import __version__
 from densnet.basis.basis import Basis
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_atomically
-from densnet.models.density_model import DensityModel, DensityModelSettings
+from densnet.models.density_model import DensityModel
 from densnet.models.densnet_model import DenSNet
-from densnet.models.energy_model import EnergyModel, EnergyModelSettings
+from densnet.models.energy_model import EnergyModel
 from densnet.models.ensemble import Ensemble
+from densnet.models.settings import DensityModelSettings, EnergyModelSettings
 from densnet.models.whitened_basis import WhitenedBasis
 
 FORMAT = "densnet model"

@@ -16,7 +16,8 @@ from tblite.ase import TBLite
 from densnet.dynamics import simulation
 from densnet.dynamics.gfn2_potential import Gfn2Potential
 from densnet.dynamics.integrators import langevin, thermal_velocities, velocity_verlet, without_drift
-from densnet.dynamics.simulation import DynamicsSettings, nve_drift, simulate
+from densnet.dynamics.settings import DynamicsSettings
+from densnet.dynamics.simulation import nve_drift, simulate
 from densnet.dynamics.state import Array, Forces, State
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
@@ -176,7 +177,7 @@ def test_a_lost_atom_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("field", "value"), [("replicas", 0), ("timestep_fs", -0.5), ("chunk_steps", 0)])
 def test_impossible_settings(field: str, value: float) -> None:
-    with pytest.raises(DensnetError, match=f"md {field}: expected"):
+    with pytest.raises(DensnetError, match=f"{field}: expected"):
         replace(SETTINGS, **{field: value})
 
 

@@ -17,18 +17,13 @@ from rmd17_examples import KCAL_PER_MOL, N_JUDGED, N_LEARNED, NUMBERS, benchmark
 
 from densnet.cli import benchmark
 from densnet.errors import DensnetError
-from densnet.fitting.fitted_labels import FitSettings, fit_labels
+from densnet.fitting.fitted_labels import fit_labels
+from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import read_dataset, write_dataset
 from densnet.models.checkpoint import load_model
 from densnet.reference.given_orbitals import check_held, rows_of
-from densnet.reference.rmd17 import (
-    TEMPERATURE,
-    BenchmarkSettings,
-    benchmark_folder,
-    benchmark_geometries,
-    orbitals_file,
-    read_frames,
-)
+from densnet.reference.rmd17 import TEMPERATURE, benchmark_folder, benchmark_geometries, orbitals_file, read_frames
+from densnet.reference.settings import BenchmarkSettings
 from densnet.report.benchmark_table import published, read_table
 from densnet.units import BOHR_IN_ANGSTROM, EV_IN_MEV, HARTREE_IN_EV
 

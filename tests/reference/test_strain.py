@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from ase import units
 
-from densnet.dynamics.simulation import DynamicsSettings, starting_geometries
+from densnet.dynamics.settings import DynamicsSettings
+from densnet.dynamics.simulation import starting_geometries
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_dataset
 from densnet.molecule import Molecule, conformers, from_smiles
-from densnet.reference.sampling import METHOD_VERSION, SamplingSettings, plan_strain, sample_geometries
+from densnet.reference.sampling import METHOD_VERSION, plan_strain, sample_geometries
+from densnet.reference.settings import SamplingSettings
 from densnet.reference.strain import (
     KINDS,
     Minimum,

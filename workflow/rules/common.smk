@@ -25,26 +25,13 @@ MEMBER_NOTE = ", member {wildcards.member}" if ENSEMBLE else ""
 TRAINED = "ensemble" if ENSEMBLE else "energy_model"
 SYSTEMS = config["systems"]
 FAMILIES = list(config["families"])
-CONFIG_FILE = (workflow.overwrite_configfiles or ["config.yaml"])[-1]
 HARMONIC_PSI4 = list(dict.fromkeys(config["harmonic"]["psi4"]))
 MACE = list(dict.fromkeys(config["peers"]["mace"]))
 # Systems of the benchmark, and those of them whose orbitals lie beside its files.
 RMD17 = [name for name, own in SYSTEMS.items() if "rmd17" in own]
 WITH_ORBITALS = [name for name in RMD17 if given_orbitals(SYSTEMS[name])]
 LABELLED = [name for name, own in SYSTEMS.items() if "labels" not in own]
-FIGURES = [
-    "density_map",
-    "density_error",
-    "potential",
-    "learning_density",
-    "learning_energy",
-    "parity",
-    "energy_conservation",
-    "spectrum",
-    "motions",
-    "timings",
-    *(["calibration"] if ENSEMBLE else []),
-]
+FIGURES = figures_of("system", "assignment", "benchmarks", *(["ensemble"] if ENSEMBLE else []))
 
 
 def given_file(stage, name):

@@ -1,3 +1,39 @@
+import json
+
+# What the page is made from; "densnet report --help" says what is in it.
+MANIFEST = {
+    "name": config["run"],
+    "systems": [
+        {
+            "name": name,
+            "metrics": f"{RUN}/{name}/metrics.json",
+            "labels": f"{RUN}/{name}/labels.nc",
+            "comparison": f"{RUN}/{name}/comparison.nc",
+            "assignment": f"{RUN}/{name}/assignment.nc",
+            "figures": expand(rules.figures.output.figures, system=name),
+        }
+        for name in SYSTEMS
+    ],
+    "families": [
+        {
+            "name": name,
+            "lengths": f"{RUN}/{name}/lengths.nc",
+            "chains": f"{RUN}/{name}/chains.nc",
+            "figures": expand(
+                [*rules.lengths.output.figures, *rules.chains.output.figures],
+                system=name,
+            ),
+        }
+        for name in FAMILIES
+    ],
+    "peers": rules.peers.output.table if MACE else None,
+    "benchmark": rules.benchmark_table.output.table if RMD17 else None,
+    "sweep": ({"table": rules.sweep.output.sweep, "figures": list(rules.sweep.output.figures)} if SWEEP else None),
+    "config": str(CONFIG_FILE),
+    "jobs": RUN,
+}
+
+
 rule report:
     input:
         figures=of_all("figures"),
@@ -15,27 +51,12 @@ rule report:
         config=CONFIG_FILE,
     output:
         report=f"{RUN}/report.html",
+        manifest=f"{RUN}/report.json",
     params:
-        run=config["run"],
+        manifest=json.dumps(MANIFEST),
         systems=list(SYSTEMS),
-        peers=lambda wildcards, input: f"--peers {input.peers}" if input.peers else "",
-        benchmark=lambda wildcards, input: (f"--benchmark {input.benchmark}" if input.benchmark else ""),
-        sweep=lambda wildcards, input: (
-            f"--sweep {input.sweep} --sweep-figures {input.sweep_figures}" if input.sweep else ""
-        ),
-        families=lambda wildcards, input: (
-            f"--family {' '.join(FAMILIES)} --lengths {input.lengths} --chains {input.chains} "
-            f"--family-figures {' '.join(expand(f'{SYSTEM}/figures', system=FAMILIES))}"
-            if input.lengths
-            else ""
-        ),
-        folders=expand(f"{SYSTEM}/figures", system=SYSTEMS),
-        jobs=lambda wildcards, output: Path(output.report).parent,
     message:
         "report of {params.systems}"
     shell:
-        "densnet report --run {params.run} --system {params.systems} --figures {params.folders} "
-        "--metrics {input.metrics} --labels {input.labels} --comparison {input.comparison} "
-        "--assignment {input.assignment} "
-        "{params.peers} {params.benchmark} {params.sweep} {params.families} --config {input.config} --jobs {params.jobs} "
-        "--output {output.report} 2>&1 | tee -i {log} >&2"
+        "printf '%s\\n' {params.manifest:q} > {output.manifest}; "
+        "densnet report --manifest {output.manifest} --output {output.report} 2>&1 | tee -i {log} >&2"

@@ -22,15 +22,18 @@ from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.basis.conventions import to_canonical
 from densnet.errors import DensnetError
-from densnet.fitting.fitted_labels import FitSettings, fit_labels
+from densnet.fitting.fitted_labels import fit_labels
 from densnet.fitting.label_content import FittedFrame, label_content
+from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.molecule import sorted_distances
 from densnet.processes.pool import map_in_processes, one_thread, report_progress
+from densnet.quantities import DIPOLE, ENERGY, FORCES
 from densnet.reference import import_checks as checks
 from densnet.reference.imported_coefficients import ImportedMolecule, take_frame
 from densnet.reference.imported_data import ImportedData
 from densnet.reference.selection import distance_to_nearest
+from densnet.settings import Count, Natural, Settings
 
 METHOD_VERSION: int = 1
 
@@ -41,23 +44,17 @@ SAME_FUNCTIONS = 1e-6
 
 
 @dataclass(frozen=True)
-class SplitSettings:
+class SplitSettings(Settings):
     """How frames without a split are dealt; those that nobody asks for are left out."""
 
-    n_train: int | None = None
+    n_train: Count | None = None
     """Training frames; all that are left, if not given."""
-    n_validation: int | None = None
+    n_validation: Natural | None = None
     """Validation frames; a tenth of all, at least one, if not given."""
-    n_test: int | None = None
+    n_test: Natural | None = None
     """Test frames; a tenth of all, at least one, if not given."""
-    seed: int = 0
+    seed: Natural = 0
     """Of the random choice."""
-
-    def __post_init__(self) -> None:
-        for field in ("n_train", "n_validation", "n_test", "seed"):
-            value, least = getattr(self, field), int(field == "n_train")
-            if value is not None and value < least:
-                raise DensnetError(f"{field}: expected an integer >= {least}, got {value}")
 
     @property
     def given(self) -> bool:
@@ -319,15 +316,15 @@ def _taken_over(
 
 def _frames(data: ImportedData, selection: Selection, dipoles: Array) -> dict[str, Any]:
     """Variables that labels.nc takes over, for the selected frames; dipoles (t, 3) in e Å are theirs."""
-    xyz, frame, rows = ("frame", "atom", "x"), ("frame",), selection.rows
+    frame, rows = ("frame",), selection.rows
     nearest = "root mean square difference of sorted distances to nearest train frame"
     return {
         "numbers": variable(("atom",), data.numbers, "1", "atomic numbers"),
-        "positions": variable(xyz, data.positions[rows], "angstrom", "positions"),
+        "positions": variable(("frame", "atom", "x"), data.positions[rows], "angstrom", "positions"),
         "split": variable(frame, selection.split.astype(str), "1", "train, validation or test"),
-        "energy": variable(frame, data.energies[rows], "eV", "total energy"),
-        "forces": variable(xyz, data.forces[rows], "eV/angstrom", "forces"),
-        "dipole": variable(("frame", "x"), dipoles, "e*angstrom", "dipole about the frame's origin"),
+        "energy": ENERGY.variable(data.energies[rows]),
+        "forces": FORCES.variable(data.forces[rows]),
+        "dipole": DIPOLE.variable(dipoles, long_name="dipole about the frame's origin"),
         "wall_time": variable(frame, np.full(len(rows), np.nan), "s", "wall time of the label"),
         "temperature": variable(frame, data.temperature[rows], "K", "temperature of the geometries"),
         "distance_to_train": variable(frame, selection.distance_to_train, "angstrom", nearest),
