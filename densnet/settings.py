@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 from annotated_types import Ge, Gt, Lt, MinLen, Unit
@@ -66,6 +67,10 @@ class Settings:
         DensnetError: a value that its annotation does not allow.
     """
 
+    def __init_subclass__(cls) -> None:
+        for name in inspect.get_annotations(cls):
+            setattr(cls, name, field(default=cls.__dict__.get(name, MISSING), metadata=_Help(cls, name)))
+
     def __post_init__(self) -> None:
         from pydantic import ValidationError
 
@@ -77,14 +82,39 @@ class Settings:
             object.__setattr__(self, name, getattr(checked, name))
 
 
+class _Help(Mapping[str, str]):
+    """What the command line says of a key, ``help``, made when it is asked for."""
+
+    def __init__(self, kind: type[Settings], name: str) -> None:
+        self.kind, self.name = kind, name
+
+    def __getitem__(self, key: str) -> str:
+        if key != "help":
+            raise KeyError(key)
+        unit = rules(self.kind, verb=True)["properties"][self.name].get("unit")
+        return sentences(self.kind)[self.name] + (f" In {unit}." if unit else "")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["help"])
+
+    def __len__(self) -> int:
+        return 1
+
+
+def sentences(kind: type[Settings]) -> dict[str, str]:
+    """Return what the docstring below each key says."""
+    from docstring_parser import parse_from_object
+
+    said = [entry for base in kind.__mro__[-2::-1] for entry in parse_from_object(base).params]
+    return {entry.arg_name: " ".join(str(entry.description).split()) for entry in said}
+
+
 @functools.cache
 def _model(kind: type[Settings]) -> type[BaseModel]:
     from pydantic import ConfigDict, create_model
 
     hints = get_type_hints(kind, include_extras=True)
-    entries: Any = {
-        field.name: (hints[field.name], ... if field.default is MISSING else field.default) for field in fields(kind)
-    }
+    entries: Any = {key.name: (hints[key.name], ... if key.default is MISSING else key.default) for key in fields(kind)}
     return create_model(kind.__name__, __config__=ConfigDict(strict=True, allow_inf_nan=False), **entries)
 
 
@@ -111,7 +141,7 @@ def rules(kind: type[Settings], without: Sequence[str] = (), *, verb: bool = Fal
         if "enum" in rule:
             rule.pop("type", None)
         properties[name] = rule
-    required = [field.name for field in fields(kind) if field.default is MISSING]
+    required = [key.name for key in fields(kind) if key.default is MISSING]
     return section(properties, **({"required": required} if required else {}))
 
 

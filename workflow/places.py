@@ -74,7 +74,7 @@ def _number(line: str, node: yaml.Node | None, given: Any) -> int | None:
     """
     number = 0
     while isinstance(node, yaml.MappingNode):
-        written = {str(key.value): (key.start_mark.line + 1, value) for key, value in node.value}
+        written = {str(_value(key)): (key.start_mark.line + 1, value) for key, value in node.value}
         given = {str(key): value for key, value in given.items()} if isinstance(given, Mapping) else {}
         names = [name for name in {**written, **given} if line.startswith(name) and line[len(name) :][:1] in ".:, "]
         if not names:
@@ -84,4 +84,9 @@ def _number(line: str, node: yaml.Node | None, given: Any) -> int | None:
             return None
         (number, node), given = written[name], given.get(name)
         line = line[len(name) :].removeprefix(".")
-    return number if node is None or yaml.SafeLoader("").construct_object(node, deep=True) == given else None
+    # as text too, for nan is not equal to itself
+    return number if node is None or _value(node) == given or str(_value(node)) == str(given) else None
+
+
+def _value(node: yaml.Node) -> Any:
+    return yaml.SafeLoader("").construct_object(node, deep=True)

@@ -169,6 +169,7 @@ def schema(of: Callable[[type[Settings]], Rules] = rules) -> Rules:
     density = {"target": target, "architecture": architecture, "training": of(DensityTrainingSettings)}
     energy = {"architecture": of(EnergyModelSettings), "training": of(EnergyTrainingSettings)}
     simple = {name: of(kind) | {"default": {}} for name, kind in SECTIONS.items()}
+    labels = {name: simple.pop(name) for name in ("reference", "sampling")}
     return section(
         {
             "run": top["run"] | NAME,
@@ -178,6 +179,7 @@ def schema(of: Callable[[type[Settings]], Rules] = rules) -> Rules:
                 "propertyNames": NAME | {"allowed": f"a name of {LETTERS}"},
                 "additionalProperties": system,
             },
+            **labels,
             "ensemble": top["ensemble"],
             "density_model": _optional(density),
             "energy_model": _optional(energy),

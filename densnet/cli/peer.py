@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_text
-from densnet.peers.mace_stage import train_mace
+from densnet.peers.mace import train_mace
 from densnet.peers.settings import MaceSettings
 from densnet.report.peer_table import our_rows, peer_rows, read_training_seconds, table_csv
 from densnet.report.table import plain_table

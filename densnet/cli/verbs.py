@@ -111,10 +111,14 @@ def name_of(example: str) -> list[str]:
 
 
 def one_line(target: str) -> str:
-    """Return the first line of a verb's docstring, read from the source, for importing it may take seconds."""
+    """Return what a verb's docstring says first, to the first semicolon or colon.
+
+    It is read from the source, for importing it may take seconds.
+    """
     module, _, function = target.partition(":")
     source = (Path(__file__).parent / f"{module}.py").read_text("utf-8")
-    return source.split(f"\ndef {function}(", 1)[1].split('"""', 2)[1].partition("\n")[0]
+    first = source.split(f"\ndef {function}(", 1)[1].split('"""', 2)[1].partition("\n")[0]
+    return re.split("[;:] ", first)[0].rstrip(".") + "."
 
 
 def epilogue(example: str) -> str:

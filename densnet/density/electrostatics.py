@@ -79,14 +79,12 @@ def interaction_energy(a: ChargeDistribution, b: ChargeDistribution) -> float:
         DensnetError: two nuclei at one place.
     """
     distances = cdist(a.positions, b.positions)
-    products = np.outer(a.nuclear_charges, b.nuclear_charges)
-    if (distances[products != 0.0] < SAME_PLACE).any():
+    ZZ = np.outer(a.nuclear_charges, b.nuclear_charges)
+    if (distances[ZZ != 0.0] < SAME_PLACE).any():
         raise DensnetError(
             "electrostatic energy: a nucleus of one molecule lies on one of the other; move one of the molecules"
         )
-    nuclei = float(
-        np.sum(np.divide(products, distances, out=np.zeros_like(products, dtype=float), where=products != 0.0))
-    )
+    nuclei = float(np.sum(np.divide(ZZ, distances, out=np.zeros_like(ZZ, dtype=float), where=ZZ != 0.0)))
     attraction = a.nuclear_charges @ _potential_of_functions(b, a.positions)
     attraction += b.nuclear_charges @ _potential_of_functions(a, b.positions)
     return nuclei - float(attraction) + coulomb_product(a, b)

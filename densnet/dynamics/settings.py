@@ -24,7 +24,7 @@ class DynamicsSettings(Settings):
     thermalise_ps: Picoseconds = 0.5
     """Langevin dynamics before production."""
     production_ps: Picoseconds = 2.5
-    """Constant-energy dynamics that gives the spectrum; a resolution (of a hann window) needs 48 ps/cm of it."""
+    """Constant-energy dynamics that gives the spectrum: at least 48 / spectrum.resolution (hann window)."""
     timestep_fs: Annotated[Positive, Le(2.0), Unit("fs")] = 0.5
     """Integration step."""
     stride: Count = 2

@@ -175,18 +175,11 @@ def _measure_frame(
     candidate, (positions, C) = job
     basis, numbers, orbital_basis = candidate.basis, determinants.numbers, determinants.orbital_basis
     D = 2.0 * C @ C.T
-    of_density = density_self_energy(orbital_basis, numbers, positions, D) if self_energy else float("nan")
+    energy = density_self_energy(orbital_basis, numbers, positions, D) if self_energy else float("nan")
     started = time.perf_counter()
     try:
         fit = fit_density(
-            basis,
-            orbital_basis,
-            numbers,
-            positions,
-            D,
-            prior=candidate.prior,
-            ridge=ridge,
-            density_self_energy=of_density,
+            basis, orbital_basis, numbers, positions, D, prior=candidate.prior, ridge=ridge, density_self_energy=energy
         )
     except DensnetError as error:
         raise DensnetError(f"{candidate.label}: {error}") from error

@@ -69,13 +69,8 @@ def fit_frame(frame: Frame, *, problem: FitProblem, settings: FitSettings) -> Fi
 
 
 def _fit_frame(frame: Frame, problem: FitProblem, settings: FitSettings) -> FittedFrame:
-    basis, orbital_basis, numbers, positions = (
-        problem.fit_basis,
-        problem.orbital_basis,
-        problem.numbers,
-        frame.positions,
-    )
-    C = frame.orbitals
+    basis, orbital_basis, numbers = problem.fit_basis, problem.orbital_basis, problem.numbers
+    positions, C = frame.positions, frame.orbitals
     if not (np.isfinite(C).all() and np.isfinite(positions).all()):
         raise DensnetError("the label holds NaN; label this frame again")
     deviation = np.abs(C.T @ integrals.overlap(orbital_basis, numbers, positions) @ C - np.eye(C.shape[1])).max()

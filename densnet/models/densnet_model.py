@@ -194,8 +194,7 @@ class DenSNet(nn.Module):
         blocks = whitened.coefficients(x, host.element)
         if self.density.settings.target == "delta":
             blocks[:, 0] += prior[host.element]
-        flat = blocks.reshape(len(positions), -1)[:, whitened.flat_index(numbers)]
-        return flat.numpy()
+        return whitened.flat(blocks, numbers).numpy()
 
 
 def _shared_out(values: Sequence[torch.Tensor], n: int) -> list[Sequence[torch.Tensor]]:

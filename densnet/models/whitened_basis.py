@@ -66,6 +66,21 @@ class WhitenedBasis(nn.Module):
         component = layout.l**2 + layout.l + layout.m
         return torch.as_tensor((layout.atom * (self.l_max + 1) ** 2 + component) * self.n_max + layout.n)
 
+    def index_of(self, numbers: np.ndarray) -> torch.Tensor:
+        """Return the element index of each atom (i,)."""
+        return torch.tensor([self.elements.index(int(z)) for z in numbers])
+
+    def in_blocks(self, flat: torch.Tensor, numbers: np.ndarray) -> torch.Tensor:
+        """Return coefficients (t, k) of t frames of a molecule in blocks (t · i, lm, n), padded with zeros."""
+        shape = ((self.l_max + 1) ** 2, self.n_max)
+        blocks = flat.new_zeros(len(flat), len(numbers) * shape[0] * shape[1])
+        blocks[:, self.flat_index(numbers)] = flat
+        return blocks.reshape(-1, *shape)
+
+    def flat(self, blocks: torch.Tensor, numbers: np.ndarray) -> torch.Tensor:
+        """Return coefficients (t, k), canonical order, from blocks, the inverse of :meth:`in_blocks`."""
+        return blocks.reshape(-1, len(numbers) * blocks[0].numel())[:, self.flat_index(numbers)]
+
     def with_charge(self, x: torch.Tensor, graph: Graph, electrons: torch.Tensor) -> torch.Tensor:
         """Return the x nearest to the given one, in the on-site Coulomb metric, that holds ``electrons`` exactly.
 

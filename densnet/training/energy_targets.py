@@ -141,10 +141,10 @@ def energy_targets(
         device: where to compute.
     """
     data = labels.dataset.isel(frame=rows)
-    element = torch.tensor([density.whitened.elements.index(int(z)) for z in labels.numbers], device=device)
+    element = density.whitened.index_of(labels.numbers)
     positions = torch.as_tensor(data["positions"].values, dtype=torch.float32)
-    u, jacobian = density_jacobian(density, element, positions, network.l_density, jacobian=stored)
-    base = float(sum(network.atomic_energy[density.whitened.elements.index(int(z))] for z in labels.numbers))
+    u, jacobian = density_jacobian(density, element.to(device), positions, network.l_density, jacobian=stored)
+    base = float(sum(network.atomic_energy.cpu()[element]))
     forces = torch.as_tensor(data["forces"].values, dtype=torch.float32)
     return EnergyTargets(
         element=element,

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from densnet.errors import DensnetError, Stopped
 from densnet.io.netcdf import write_atomically
@@ -172,8 +173,8 @@ class TrainingRun:
         # a young average forgets its start quickly
         decay = min(settings.ema_decay, (1 + self.step) / (10 + self.step))
         parameters = dict(self.model.named_parameters())
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.values()), [parameters[n] for n in self.average], 1 - decay)
+        average = get_ema_multi_avg_fn(decay)
+        average(list(self.average.values()), [parameters[name] for name in self.average], self.step)
         return value
 
     def _differentiate(self, batch: torch.Tensor, loss_of: LossOf) -> float:

@@ -56,7 +56,7 @@ class DensityTrainingSettings(LoopSettings):
 
 @dataclass(frozen=True)
 class EnergyTrainingSettings(LoopSettings):
-    """How the energy model is trained; the density model stays as it is."""
+    """How the energy model is trained."""
 
     energy_weight: NotNegative = 5.0
     """Weight of the squared error of the energy per atom over (the usual force times 1 Å)."""

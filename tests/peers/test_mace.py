@@ -16,7 +16,7 @@ from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.peers import mace_program
 from densnet.peers.labelled_frames import labelled_frames, write_frames
-from densnet.peers.mace_stage import SIZES, train_mace
+from densnet.peers.mace import SIZES, train_mace
 from densnet.peers.settings import MaceSettings
 from densnet.report.peer_table import LABELS, peer_cells, read_table
 

@@ -185,7 +185,7 @@ def test_a_folder_that_is_not_there_is_one_line_for_all_systems(
     command = [sys.executable, ROOT / "workflow" / "launch.py", "--plan", "-s", ROOT / "workflow" / "Snakefile"]
     done = subprocess.run([*command, "--cores", "2"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
-    assert re.fullmatch(rf"densnet: error: config\.yaml: systems\.mine\.rmd17: {said}.*", done.stderr.strip())
+    assert re.fullmatch(rf"densnet: error: config\.yaml:16: systems\.mine\.rmd17: {said}.*", done.stderr.strip())
 
 
 def test_the_study_is_good(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

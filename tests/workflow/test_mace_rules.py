@@ -10,7 +10,7 @@ import yaml
 from configuration import ConfigurationError, configuration
 from test_dag import jobs, snakemake
 
-from densnet.peers.mace_stage import SIZES
+from densnet.peers.mace import SIZES
 
 SYSTEMS = {name: {"smiles": s, "experiment": {"fundamentals": "water"}} for name, s in (("a", "O"), ("b", "CS"))}
 
