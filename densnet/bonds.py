@@ -5,8 +5,10 @@ Radii are ASE's: Cordero et al., Dalton Trans. 2832 (2008).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from ase.data import covalent_radii
+from ase.data import chemical_symbols, covalent_radii
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components, shortest_path
 
@@ -14,6 +16,16 @@ Array = NDArray[np.float64]
 
 BONDED_BELOW = 1.3
 """Atoms nearer than this many times the sum of their covalent radii are bonded."""
+SINGLE_DOUBLE_TRIPLE = {
+    "B": (0.85, 0.78, 0.73),
+    "C": (0.75, 0.67, 0.60),
+    "N": (0.71, 0.60, 0.54),
+    "O": (0.63, 0.57, 0.53),
+    "Si": (1.16, 1.07, 1.02),
+    "P": (1.11, 1.02, 0.94),
+    "S": (1.03, 0.94, 0.95),
+}
+"""Covalent radii of single, double and triple bonds in Angstrom: Pyykkö, Atsumi, Chem. Eur. J. 15, 12770 (2009)."""
 CONTACT = 3.2
 """Angstrom; atoms nearer than this are in contact, bonded or not."""
 
@@ -71,3 +83,24 @@ def made_whole(numbers: NDArray[np.int64], positions: Array, cell: Array) -> Arr
                 elif not np.array_equal(images[neighbour], image):
                     return None
     return np.asarray(positions + np.array([images[atom] for atom in range(len(numbers))]) @ cell)
+
+
+def bond_name(first: int, second: int, length: float) -> str:
+    """Return a bond of two elements as chemists write it, "O-H", "C=O"; its order follows from the length in Angstrom.
+
+    It is double from two fifths of the way between the lengths of a double and a single bond on, triple from a quarter
+    of the way between a triple and a double one: benzene's bonds are "C=C", those of amides "C-N", those of CO2 "C=O".
+    """
+    symbols = in_order([first, second])
+    mark = "-"
+    if all(symbol in SINGLE_DOUBLE_TRIPLE for symbol in symbols):
+        single, double, triple = np.sum([SINGLE_DOUBLE_TRIPLE[symbol] for symbol in symbols], axis=0)
+        if length < double + 0.4 * (single - double):
+            mark = "≡" if length < triple + 0.25 * (double - triple) else "="
+    return mark.join(symbols)
+
+
+def in_order(numbers: Sequence[int]) -> list[str]:
+    """Return elements in the order of formulas, carbon first and hydrogen last."""
+    symbols = [chemical_symbols[number] for number in numbers]
+    return sorted(symbols, key=lambda symbol: (symbol == "H", symbol != "C", symbol))

@@ -139,6 +139,19 @@ def method_version(module: str) -> int:
     raise ConfigurationError(f"{source}: METHOD_VERSION is not defined; the workflow needs it to know what is stale")
 
 
+def figures_of(*kinds: str) -> list[str]:
+    """Return the names of the figures that are drawn of ``"system"``, ``"ensemble"`` ..., without importing them."""
+    names = []
+    for path in sorted((ROOT / "densnet" / "report").glob("*_figures.py")):
+        functions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
+        for function in functions:
+            for call in function.decorator_list:
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "drawing":
+                    given = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
+                    names += [function.name] if given.get("of", "system") in kinds else []
+    return names
+
+
 def verbs_on_path() -> None:
     """Let rules find ``densnet`` in the environment that Snakemake runs in, whether it was activated or not."""
     programs = Path(sys.executable).parent

@@ -10,6 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from densnet.io.netcdf import read_dataset, write_dataset
+from densnet.report.lines import phrases
 from densnet.report.table import plain_table
 from densnet.spectra.assignment import METHOD_VERSION, PARTS, assign, line_shares
 from densnet.spectra.settings import SpectrumSettings
@@ -43,6 +44,8 @@ def assign_motions(
     if spectrum is None:
         return
     lines = read_dataset(spectrum, stage="spectrum", variables=("line_wavenumber",))["line_wavenumber"].values[:N_LINES]
-    shares = line_shares(found, lines)
-    rows = [[f"{line:.0f}", *(f"{100 * s:.0f} %" for s in row)] for line, row in zip(lines, shares, strict=True)]
-    print(plain_table(["line, 1/cm", *PARTS], rows), file=sys.stderr)
+    rows = [
+        [f"{line:.0f}", *(f"{100 * share:.0f} %" for share in shares), motion]
+        for line, shares, motion in zip(lines, line_shares(found, lines), phrases(found, lines), strict=True)
+    ]
+    print(plain_table(["line, 1/cm", *PARTS, "motion"], rows), file=sys.stderr)

@@ -118,11 +118,11 @@ def optimise(
         iterations: at most so many; each takes minutes.
     """
     _must_be_json(output)
-    found = determinants_of_labels(labels, "train", frames)
-    begun = named_fit_basis(start, found.numbers, found.orbital_basis)
-    made = optimised_basis(begun, found, iterations=iterations)
+    determinants = determinants_of_labels(labels, "train", frames)
+    begun = named_fit_basis(start, determinants.numbers, determinants.orbital_basis)
+    made = optimised_basis(begun, determinants, iterations=iterations)
     write_text(output, made.to_json())
-    print(describe_basis(made, found.numbers))
+    print(describe_basis(made, determinants.numbers))
 
 
 @basis.command(help_epilogue=epilogue("basis natural --labels labels.nc --atoms atoms.nc --output basis.json"))
@@ -150,12 +150,14 @@ def natural(
         processes: worker processes, one thread each.
     """
     _must_be_json(output)
-    found = determinants_of_labels(labels, "train", frames)
+    determinants = determinants_of_labels(labels, "train", frames)
     level = read_dataset(labels, stage="fit").attrs
-    free = read_atoms(atoms, found.numbers, found.orbital_basis, level)
-    (made,) = natural_candidates([share], primitives, found, free.density_matrices, ridge=ridge, processes=processes)
+    free = read_atoms(atoms, determinants.numbers, determinants.orbital_basis, level)
+    (made,) = natural_candidates(
+        [share], primitives, determinants, free.density_matrices, ridge=ridge, processes=processes
+    )
     write_text(output, made.basis.to_json())
-    print(describe_basis(made.basis, found.numbers))
+    print(describe_basis(made.basis, determinants.numbers))
 
 
 @basis.command(help_epilogue=epilogue("basis extract --labels labels.nc --output basis.json"))
@@ -193,5 +195,5 @@ def _from_psi4(
     molecule = from_smiles(smiles, seed=seed) if smiles is not None else from_xyz(Path(str(xyz)), charge=charge)
     print(f"densnet basis: {n} calculations with Psi4", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        found, free = single_points(molecule, level, n_frames=n, seed=seed, folder=Path(folder))
-    return found[:frames], found[frames:], free.density_matrices
+        determinants, free = single_points(molecule, level, n_frames=n, seed=seed, folder=Path(folder))
+    return determinants[:frames], determinants[frames:], free.density_matrices

@@ -112,6 +112,10 @@ def what_is_wrong(error: CycloptsError) -> str:
         described = error.app.assemble_argument_collection(parse_docstring=True)
         (text,) = [str(known.parameter.help) for known in described if known.name == argument.name]
         return f"{where}{argument.name} is missing: {text.replace('``', '').rstrip('.')}; {remedy}"
+    # of pydantic, which says it in four lines
+    if argument and (refusals := getattr(error.__cause__, "errors", None)):
+        (refusal, *_) = refusals()
+        return f"{where}{argument.name}: {refusal['msg'].lower()}, got {refusal['input']!r}; {remedy}"
     text = " ".join(str(error).split()).removeprefix(f'Command "{" ".join(words)}" parameter ')
     return f"{where}{text.rstrip('.')}; {remedy}"
 

@@ -91,10 +91,7 @@ GROUPS = {
             "spectrum.nc --comparison comparison.nc --output figures"
         ),
         "sweep:sweep": "sweep --plan sweep.json --output sweep.nc --csv sweep.csv --figures figures",
-        "report:report": (
-            "report --run demo --system ethanol --figures ethanol/figures --metrics ethanol/metrics.json "
-            "--labels ethanol/labels.nc --comparison ethanol/comparison.nc --output report.html"
-        ),
+        "report:report": "report --manifest results/demo/report.json --output report.html",
         "summary:summary": "summary --system ethanol --metrics ethanol/metrics.json --comparison ethanol/comparison.nc",
     },
 }

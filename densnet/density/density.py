@@ -65,6 +65,11 @@ class Density:
         charges = self.numbers if nuclear_charges is None else nuclear_charges
         self.nuclear_charges = _vector("nuclear_charges", charges, len(self.numbers), "one for each atom")
 
+    def __repr__(self) -> str:
+        """Say what it is: molecule, electrons, basis."""
+        atoms = f"{len(self.numbers)} atoms" if len(self.numbers) > 1 else "1 atom"
+        return f"Density({formula(self.numbers)}, {atoms}, {self.n_electrons:.6g} electrons, basis {self.basis.name!r})"
+
     @property
     def n_electrons(self) -> float:
         """Number of electrons, ∫ ρ = Σ_k c_k q_k, in closed form."""

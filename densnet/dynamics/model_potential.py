@@ -32,7 +32,7 @@ class ModelPotential:
             prediction.energy.cpu().numpy(),
             prediction.forces.double().cpu().numpy(),
             prediction.dipole.double().cpu().numpy(),
-            spread_of(members).energy.cpu().numpy() if len(self.model) > 1 else None,
+            spread_of(members)["energy"].cpu().numpy() if len(self.model) > 1 else None,
         )
 
     def forget(self) -> None:

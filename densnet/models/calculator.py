@@ -98,10 +98,9 @@ class DenSNetCalculator(Calculator):
             "dipole": prediction.dipole[0].double().cpu().numpy(),
         }
         if len(self.model) > 1:
-            spread = spread_of(members)
-            self.results["energy_spread"] = float(spread.energy[0])
-            self.results["forces_spread"] = spread.forces[0].double().cpu().numpy()
-            self.results["dipole_spread"] = float(spread.dipole[0])
+            for name, spread in spread_of(members).items():
+                value = spread[0].double().cpu().numpy()
+                self.results[f"{name}_spread"] = value if value.ndim else float(value)
 
     def density(self, atoms: Atoms) -> Density:
         """Return the electron density of ``atoms``, with its free atoms; of an ensemble, the mean."""

@@ -7,7 +7,6 @@ Pritzel, Blundell, "Simple and scalable predictive uncertainty estimation using 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,23 +17,9 @@ from densnet.basis.basis import Basis
 from densnet.density.density import Density
 from densnet.errors import DensnetError
 from densnet.models.densnet_model import DenSNet, Prediction
+from densnet.quantities import PREDICTED
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Standard deviations over the members (n - 1 in the denominator), each measured as its error is.
-
-    Attributes:
-        energy: eV, (t,).
-        forces: eV/Angstrom, (t, i): of a component, root of the mean variance of an atom's three.
-        dipole: e Angstrom, (t,): root of the sum of the three components' variances.
-    """
-
-    energy: torch.Tensor
-    forces: torch.Tensor
-    dipole: torch.Tensor
 
 
 class Ensemble:
@@ -92,13 +77,14 @@ def mean_of(predictions: Prediction) -> Prediction:
     return Prediction(**{name: value.mean(0) for name, value in vars(predictions).items()})
 
 
-def spread_of(predictions: Prediction) -> Spread:
-    """Return the spread over the members, the first dimension; there must be two at least."""
-    return Spread(
-        energy=predictions.energy.std(0),
-        forces=predictions.forces.var(0).mean(-1).sqrt(),
-        dipole=predictions.dipole.var(0).sum(-1).sqrt(),
-    )
+def spread_of(predictions: Prediction) -> dict[str, torch.Tensor]:
+    """Return the spread over the members, the first dimension, by quantity; there must be two at least.
+
+    It is the standard deviation (n - 1 in the denominator), each measured as its error is: energies in eV, (t,); forces
+    in eV/Angstrom, (t, i), of a component: root of the mean variance of an atom's three; dipoles in e Angstrom, (t,):
+    root of the sum of the three components' variances.
+    """
+    return {name: q.error.root(getattr(predictions, name).var(0)) for name, q in PREDICTED.items()}
 
 
 class DensitySpread:

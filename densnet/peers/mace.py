@@ -24,6 +24,7 @@ from densnet.peers.labelled_frames import SPLITS, LabelledFrames, labelled_frame
 from densnet.peers.mace_program import MaceWorker, find_mace, mace_worker
 from densnet.peers.settings import MaceSettings
 from densnet.processes.program import Event
+from densnet.quantities import PREDICTED, compared
 from densnet.units import EV_IN_MEV
 
 METHOD_VERSION: int = 1
@@ -178,15 +179,13 @@ def _timings(worker: MaceWorker, ours: OurTimer | None) -> dict[str, float]:
 
 def _assemble(frames: LabelledFrames, predicted: Mapping[str, np.ndarray]) -> xr.Dataset:
     data = frames.dataset.isel(frame=frames.rows["test"])
-    xyz = ("frame", "atom", "x")
+    values = {name: predicted[name] for name in PREDICTED if name in predicted}
     return xr.Dataset(
         {
             "numbers": variable(("atom",), frames.numbers, "1", "atomic numbers"),
             **({"temperature": data["temperature"]} if "temperature" in data else {}),
-            "energy_reference": variable(("frame",), data["energy"].values, "eV", "energy of the label"),
-            "forces_reference": variable(xyz, data["forces"].values, "eV/angstrom", "forces of the label"),
-            "energy_predicted": variable(("frame",), predicted["energy"], "eV", "energy of the peer"),
-            "forces_predicted": variable(xyz, predicted["forces"], "eV/angstrom", "forces of the peer"),
+            **compared("reference", {name: data[name].values for name in values}, "label"),
+            **compared("predicted", values, "peer"),
         },
         coords={"frame": variable(("frame",), data["frame"].values, "1", "index into the geometries")},
     )

@@ -30,6 +30,7 @@ from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.molecule import sorted_distances
 from densnet.processes.pool import map_in_processes, one_thread, report_progress
+from densnet.quantities import DIPOLE, ENERGY, FORCES
 from densnet.reference import import_checks as checks
 from densnet.reference.force_checks import check_forces
 from densnet.reference.imported_coefficients import ImportedMolecule, take_frame
@@ -367,15 +368,15 @@ def _taken_over(
 
 def _frames(data: ImportedData, selection: Selection, dipoles: Array) -> dict[str, Any]:
     """Variables that labels.nc takes over, for the selected frames; dipoles (t, 3) in e Å are theirs."""
-    xyz, frame, rows = ("frame", "atom", "x"), ("frame",), selection.rows
+    frame, rows = ("frame",), selection.rows
     nearest = "root mean square difference of sorted distances to nearest train frame"
     return {
         "numbers": variable(("atom",), data.numbers, "1", "atomic numbers"),
-        "positions": variable(xyz, data.positions[rows], "angstrom", "positions"),
+        "positions": variable(("frame", "atom", "x"), data.positions[rows], "angstrom", "positions"),
         "split": variable(frame, selection.split.astype(str), "1", "train, validation or test"),
-        "energy": variable(frame, data.energies[rows], "eV", "total energy"),
-        "forces": variable(xyz, data.forces[rows], "eV/angstrom", "forces"),
-        "dipole": variable(("frame", "x"), dipoles, "e*angstrom", "dipole about the frame's origin"),
+        "energy": ENERGY.variable(data.energies[rows]),
+        "forces": FORCES.variable(data.forces[rows]),
+        "dipole": DIPOLE.variable(dipoles, long_name="dipole about the frame's origin"),
         "wall_time": variable(frame, np.full(len(rows), np.nan), "s", "wall time of the label"),
         "temperature": variable(frame, data.temperature[rows], "K", "temperature of the geometries"),
         "distance_to_train": variable(frame, selection.distance_to_train, "angstrom", nearest),

@@ -17,6 +17,7 @@ import xarray as xr
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable, write_text
 from densnet.io.parts import Parts, digest_of
+from densnet.quantities import DIPOLE, ENERGY, FORCES
 from densnet.reference.dispersion import check_d4, d4
 from densnet.reference.level import LevelOfTheory
 from densnet.reference.psi4_program import WorkerCrashError, run_worker
@@ -217,24 +218,21 @@ def _assemble(
             added, slope = d4(level.functional, numbers, positions[row] / BOHR_IN_ANGSTROM, charge)
             energy[row], gradient = energy[row] + added, gradient + slope
         dispersion[row], forces[row], dipole[row], orbitals[row] = added, -gradient, part["dipole"], part["orbitals"]
-    xyz = ("frame", "atom", "x")
     return xr.Dataset(
         {
             "numbers": variable(("atom",), numbers, "1", "atomic numbers"),
-            "positions": variable(xyz, positions, "angstrom", "positions"),
+            "positions": variable(("frame", "atom", "x"), positions, "angstrom", "positions"),
             "split": variable(
                 ("frame",), geometries["split"].values[frames].astype(str), "1", "train, validation or test"
             ),
-            "energy": variable(("frame",), energy * HARTREE_IN_EV, "eV", "total energy, dispersion included"),
+            "energy": ENERGY.variable(energy * HARTREE_IN_EV, long_name="total energy, dispersion included"),
             "dispersion_energy": variable(
                 ("frame",), dispersion * HARTREE_IN_EV, "eV", "dispersion part of the energy"
             ),
-            "forces": variable(
-                xyz, forces * HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM, "eV/angstrom", "forces, dispersion included"
+            "forces": FORCES.variable(
+                forces * HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM, long_name="forces, dispersion included"
             ),
-            "dipole": variable(
-                ("frame", "x"), dipole * BOHR_IN_ANGSTROM, "e*angstrom", "dipole about the frame's origin"
-            ),
+            "dipole": DIPOLE.variable(dipole * BOHR_IN_ANGSTROM, long_name="dipole about the frame's origin"),
             "orbitals": variable(
                 ("frame", "ao", "occupied"), orbitals, "bohr^-3/2", "occupied orbitals in Psi4's order of functions"
             ),

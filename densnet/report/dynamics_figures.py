@@ -7,9 +7,8 @@ import xarray as xr
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from densnet.report.captions import CAPTIONS, TITLES
 from densnet.report.sources import Sources
-from densnet.report.style import MODEL, PEER, Picture, new_figure, panel_letter, picture
+from densnet.report.style import MODEL, PEERS, Drawn, drawing, legend_above, new_figure, panel_letter
 from densnet.units import EV_IN_MEV
 
 Array = NDArray[np.float64]
@@ -34,7 +33,15 @@ def drifts(trajectory: xr.Dataset) -> Array:
     return deviation @ centred / (centred @ centred)
 
 
-def energy_conservation(sources: Sources) -> Picture:
+@drawing(
+    8,
+    "Energy conservation",
+    "{system}, {n_replicas} replicas of {ps:.2f} ps at constant energy, started at {temperature:.0f} K, step "
+    "{timestep:g} fs. (a) Total energy per atom from its initial value: every replica, median and the middle "
+    "90 %. (b) Linear drift of each replica{peer_note}. Drift over all replicas as the run measured it: "
+    "{drift:.3g} meV/atom/ps.",
+)
+def energy_conservation(sources: Sources) -> Drawn:
     """Draw the total energy of all replicas over time, and the distribution of their drifts."""
     trajectory = sources.trajectory
     time, deviation = energy_deviation(trajectory)
@@ -50,33 +57,32 @@ def energy_conservation(sources: Sources) -> Picture:
     left.set_xlabel("time [ps]")
     left.set_ylabel("E(t) − E(0) [meV/atom]")
     left.grid()
-    left.legend(loc="upper left", ncols=2)
+    legend_above(left, 2)
     panel_letter(left, "a")
     shown = [("model", drifts(trajectory), MODEL)]
-    if sources.peer_trajectory is not None:
-        name = str(sources.peer_trajectory.attrs.get("potential", "peer"))
-        shown.append((name, drifts(sources.peer_trajectory), PEER))
+    for peer, colour in zip(sources.peer_trajectories, PEERS, strict=False):
+        shown.append((str(peer.attrs.get("potential", "peer")), drifts(peer), colour))
     reach = max(float(np.abs(values).max()) for _, values, _ in shown) or 1e-6
     edges = np.linspace(-1.05 * reach, 1.05 * reach, 42)
     for name, values, colour in shown:
         label = f"{name} (mean {values.mean():.2g})"
         right.hist(values, edges, color=colour, alpha=0.4, label=label, histtype="stepfilled", ec=colour)
-    right.axvline(0, color="black", lw=0.7)
+    room = 1 + 0.12 * len(shown)
+    right.axvline(0, 0, 1 / room, color="black", lw=0.7)
     right.xaxis.set_major_locator(MaxNLocator(5))
     right.set_xlabel("drift of a replica [meV/atom/ps]")
     right.set_ylabel("replicas")
     right.yaxis.get_major_locator().set_params(integer=True)
-    right.set_ylim(0, right.get_ylim()[1] * 1.3)
+    right.set_ylim(0, right.get_ylim()[1] * room)
     right.legend(loc="upper left", frameon=True, framealpha=0.9, edgecolor="none")
     panel_letter(right, "b")
     attrs = trajectory.attrs
-    caption = CAPTIONS["energy_conservation"].format(
-        system=sources.system,
-        n_replicas=trajectory.sizes["replica"],
-        ps=float(time[-1] - time[0]),
-        temperature=float(attrs["temperature_k"]),
-        timestep=float(attrs["timestep_fs"]),
-        peer_note=f", beside those of {shown[1][0]}" if len(shown) > 1 else "",
-        drift=float(attrs["nve_drift_mev_per_atom_per_ps"]),
-    )
-    return picture(figure, "energy_conservation", TITLES["energy_conservation"], caption)
+    words = {
+        "n_replicas": trajectory.sizes["replica"],
+        "ps": float(time[-1] - time[0]),
+        "temperature": float(attrs["temperature_k"]),
+        "timestep": float(attrs["timestep_fs"]),
+        "peer_note": f", beside those of {' and '.join(name for name, *_ in shown[1:])}" if len(shown) > 1 else "",
+        "drift": float(attrs["nve_drift_mev_per_atom_per_ps"]),
+    }
+    return figure, sources.words | words

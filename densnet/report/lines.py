@@ -16,12 +16,30 @@ DISTANCE = 45.0
 """Lines closer than this to a stronger one are neither numbered nor told, 1/cm."""
 WORTH_A_WORD = 0.2
 """A kind with a smaller share of a line is left out of its phrase."""
+WORTH_NAMING = 0.25
+"""Bonds and angles with a smaller share of their kind are left out of it."""
 
 
-def phrase(shares: Array) -> str:
-    """Return the kinds that a line is made of, the largest first: "stretch 71 %, bend 24 %"."""
-    order = np.argsort(-shares)
-    told = [f"{PARTS[k]} {100 * shares[k]:.0f} %" for k in order if shares[k] >= WORTH_A_WORD]
+def phrases(assignment: xr.Dataset, lines: Array) -> list[str]:
+    """Return what lines (n,) in 1/cm are made of, kinds of motion with the bonds that move, the largest first.
+
+    "C-O/C-C stretch 71 %, C-O-H bend 24 %": of a kind the names that have :data:`WORTH_NAMING` of it.
+    """
+    kinds = line_shares(assignment, lines)
+    names = assignment["name"].values.astype(str)
+    by_name = line_shares(assignment, lines, of="kinetic_energy_by_name")
+    return [_phrase(*shares, names) for shares in zip(kinds, by_name, strict=True)]
+
+
+def _phrase(kinds: Array, by_name: Array, names: NDArray[np.str_]) -> str:
+    told = []
+    for k in np.argsort(-kinds):
+        if kinds[k] < WORTH_A_WORD:
+            continue
+        alike = np.flatnonzero([name.split()[-1] == PARTS[k] for name in names])
+        most = [n for n in alike[np.argsort(-by_name[alike])] if by_name[n] >= WORTH_NAMING * by_name[alike].sum()]
+        bonds = "/".join(names[n].split()[0] for n in most)
+        told.append(f"{bonds} {PARTS[k]} {100 * kinds[k]:.0f} %".strip())
     return ", ".join(told)
 
 
@@ -38,13 +56,13 @@ def told_lines(spectrum: xr.Dataset, assignment: xr.Dataset, count: int) -> list
     """Return the strongest lines of a spectrum that keep their distance from stronger ones, each with its phrase."""
     lines = spectrum["line_wavenumber"].values
     kept = lines[lines_apart(lines, count)]
-    return [(float(line), phrase(row)) for line, row in zip(kept, line_shares(assignment, kept), strict=True)]
+    return list(zip(kept.tolist(), phrases(assignment, kept), strict=True))
 
 
 def line_rows(comparison: xr.Dataset, assignment: xr.Dataset) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows of a system's strongest lines: nearest fundamental, shares of motions and of units."""
+    """Return header and rows of the strongest lines: what moves, nearest fundamental, shares of kinds and units."""
     lines = comparison["line_wavenumber"].values
-    header, columns = ["line [1/cm]"], [[f"{x:.0f}" for x in lines]]
+    header, columns = ["line [1/cm]", "motion"], [[f"{x:.0f}" for x in lines], phrases(assignment, lines)]
     if "line_experiment" in comparison:
         nearest, names = comparison["line_experiment"].values, comparison["line_description"].values
         header.append("nearest fundamental")

@@ -36,10 +36,11 @@ class Sources:
         trajectory: the model's replicas.
         spectrum: the model's spectrum.
         comparison: outcome of "compare".
-        peer_trajectory: another potential's replicas.
-        peer_spectrum: another potential's spectrum.
+        peer_trajectories: other potentials' replicas.
+        peer_spectra: other potentials' spectra, in the same order.
         assignment: outcome of "assign".
         harmonic: outcomes of "harmonic", the model's first.
+        benchmarks: folder of the files that Snakemake writes of its jobs.
     """
 
     system: str
@@ -51,10 +52,17 @@ class Sources:
     trajectory: xr.Dataset
     spectrum: xr.Dataset
     comparison: xr.Dataset
-    peer_trajectory: xr.Dataset | None = None
-    peer_spectrum: xr.Dataset | None = None
+    peer_trajectories: tuple[xr.Dataset, ...] = ()
+    peer_spectra: tuple[xr.Dataset, ...] = ()
     assignment: xr.Dataset | None = None
     harmonic: tuple[xr.Dataset, ...] = ()
+    benchmarks: Path | None = None
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """What captions say of the system."""
+        numbers = {name: self.metrics.get(name) for name in ("n_train", "n_test", "seed")}
+        return {"system": self.system, "level": level_of_theory(self.labels), **numbers}
 
 
 def read_log(path: Path) -> dict[str, Array]:

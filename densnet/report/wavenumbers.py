@@ -79,13 +79,6 @@ def broken_axes(figure: Figure, ranges: Sequence[Range], heights: Sequence[float
     return panels
 
 
-def legend_above(axes: Axes, columns: int) -> None:
-    """Put a panel's legend above its right corner, where the row of panels has its letter."""
-    shown = axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=columns, borderaxespad=0.2)
-    # it reaches over the neighbour, and must not push it away
-    shown.set_in_layout(False)
-
-
 def label_first(row: NDArray[np.object_], text: str) -> None:
     """Name the values of a row of panels."""
     first: Axes = row[0]

@@ -26,7 +26,7 @@ from densnet.spectra.settings import SpectrumSettings
 from densnet.spectra.windows import window_values
 from densnet.units import DALTON_ANGSTROM2_PER_FS2_IN_EV, SPEED_OF_LIGHT_IN_CM_PER_FS
 
-METHOD_VERSION: int = 2
+METHOD_VERSION: int = 3
 
 Array = NDArray[np.float64]
 
@@ -100,7 +100,7 @@ def shares_of(coordinates: InternalCoordinates, positions: Array, masses: Array,
 
 
 def assign(trajectory: xr.Dataset, settings: SpectrumSettings, unit: NDArray[np.int64] | None = None) -> xr.Dataset:
-    """Return the kinetic energy of a trajectory by wavenumber and kind, and by unit of a chain.
+    """Return the kinetic energy of a trajectory by wavenumber, kind and name of motion, and by unit of a chain.
 
     Args:
         trajectory: outcome of "md".
@@ -120,18 +120,24 @@ def assign(trajectory: xr.Dataset, settings: SpectrumSettings, unit: NDArray[np.
     velocities = trajectory["velocities"].transpose("replica", "time", "atom", "x").values.astype(float)
     coordinates = InternalCoordinates.of(numbers, positions[0, 0])
     by_kind: dict[str, list[Array]] = {kind: [] for kind in PARTS}
+    called = coordinates.names(numbers, positions.reshape(-1, *positions.shape[2:]))
+    names = list(dict.fromkeys(name for kind in KINDS for name in called[kind]))
+    by_name: list[Array] = []
     by_unit: list[Array] = []
     for r, v in zip(positions, velocities, strict=True):
         parts, internal = _taken_apart(coordinates, r, v, masses)
-        for kind in PARTS:
-            by_kind[kind].append(_spectrum(parts[kind], interval, length, settings).sum(-1))
+        spectra = {kind: _spectrum(parts[kind], interval, length, settings) for kind in PARTS}
+        for kind, spectrum in spectra.items():
+            by_kind[kind].append(spectrum.sum(-1))
+        columns = {name: spectra[name.split()[-1]] for name in names}
+        by_name.append(np.stack([columns[name][:, _are(called, name, columns[name])].sum(-1) for name in names]))
         if unit is not None:
             each = _spectrum(internal, interval, length, settings).reshape(-1, len(numbers), 3).sum(-1)
             by_unit.append(np.stack([each[:, unit == n].sum(-1) for n in range(unit.max() + 1)]))
     wavenumber: Array = np.asarray(np.fft.rfftfreq(length, interval) / SPEED_OF_LIGHT_IN_CM_PER_FS, dtype=np.float64)
     energy = np.stack([np.mean(by_kind[kind], axis=0) for kind in PARTS])
     whole = energy.sum(1) * float(wavenumber[1])
-    every = np.concatenate([energy, *([np.mean(by_unit, axis=0)] if by_unit else [])])
+    every = np.concatenate([energy, np.mean(by_name, axis=0), *([np.mean(by_unit, axis=0)] if by_unit else [])])
     if settings.correct_timestep and "timestep_fs" in trajectory.attrs:
         wavenumber, every = undo_verlet_shift(wavenumber, every, float(trajectory.attrs["timestep_fs"]))
     kept = (wavenumber >= settings.wavenumber_min) & (wavenumber <= settings.wavenumber_max)
@@ -146,21 +152,32 @@ def assign(trajectory: xr.Dataset, settings: SpectrumSettings, unit: NDArray[np.
             ("kind",), whole, "eV", "mean kinetic energy of each kind of motion, over all wavenumbers"
         ),
     }
+    past = len(PARTS) + len(names)
+    data["kinetic_energy_by_name"] = variable(
+        ("name", "wavenumber"), every[len(PARTS) : past, kept], "eV cm", "part of it in coordinates of one name"
+    )
     if unit is not None:
         said = "mean kinetic energy per wavenumber of each unit's internal motion"
-        data["kinetic_energy_by_unit"] = variable(("unit", "wavenumber"), every[len(PARTS) :, kept], "eV cm", said)
+        data["kinetic_energy_by_unit"] = variable(("unit", "wavenumber"), every[past:, kept], "eV cm", said)
     coords = {
         "kind": variable(("kind",), list(PARTS), "1", "kind of motion"),
+        "name": variable(("name",), names, "1", "bonds that stretch, angles that bend, bonds that are turned about"),
         "wavenumber": variable(("wavenumber",), wavenumber[kept], "cm-1", "wavenumber"),
     }
     return xr.Dataset(data, coords, {"resolution_wavenumber": settings.resolution, "window": settings.window})
+
+
+def _are(called: dict[str, list[str]], name: str, columns: Array) -> NDArray[np.bool_]:
+    """Return which columns (n, m) of a kind's spectrum are of coordinates of a name; bends may come twice."""
+    alike = np.array(called[name.split()[-1]]) == name
+    return np.tile(alike, columns.shape[1] // len(alike))
 
 
 def line_shares(assignment: xr.Dataset, lines: Array, of: str = "kinetic_energy") -> Array:
     """Return the share of each kind in the kinetic energy within the resolution of lines (n,) in 1/cm, (n, kind).
 
     Args:
-        of: ``kinetic_energy_by_unit`` for the shares of a chain's units, (n, unit).
+        of: ``kinetic_energy_by_unit`` for the shares of a chain's units, (n, unit); likewise ``_by_name``.
     """
     wavenumber, energy = assignment["wavenumber"].values, assignment[of].values
     width = max(float(assignment.attrs["resolution_wavenumber"]) / 2, float(np.diff(wavenumber[:2])[0]))

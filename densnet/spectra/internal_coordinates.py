@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
-from densnet.bonds import bonded
+from densnet.bonds import bond_name, bonded, in_order
 
 Array = NDArray[np.float64]
 Atoms = NDArray[np.int64]
@@ -68,6 +69,28 @@ class InternalCoordinates:
             "torsion": (self.torsions, _torsion(positions, self.torsions)),
         }
         return {kind: _spread(atoms, vectors, positions.shape) for kind, (atoms, vectors) in found.items()}
+
+    def names(self, numbers: NDArray[np.int64], positions: Array) -> dict[str, list[str]]:
+        """Return what each coordinate is called: "C=O stretch", "C-O-H bend", "C-O torsion" after its middle bond.
+
+        Args:
+            numbers: (i,).
+            positions: (t, i, 3) in Angstrom; bonds are named by their mean lengths.
+        """
+
+        def bond(i: int, j: int) -> str:
+            length = np.linalg.norm(positions[:, i] - positions[:, j], axis=-1).mean()
+            return bond_name(numbers[i], numbers[j], float(length))
+
+        def angle(i: int, j: int, k: int) -> str:
+            first, last = in_order([numbers[i], numbers[k]])
+            return f"{first}-{chemical_symbols[numbers[j]]}-{last}"
+
+        return {
+            "stretch": [f"{bond(i, j)} stretch" for i, j in self.stretches],
+            "bend": [f"{angle(i, j, k)} bend" for i, j, k in self.bends],
+            "torsion": [f"{bond(j, k)} torsion" for _, j, k, _ in self.torsions],
+        }
 
     @property
     def has_flat(self) -> bool:

@@ -33,6 +33,10 @@ def test_electrons_and_dipole_equal_quadrature(water: Molecule, density: Density
     np.testing.assert_allclose(density.dipole(), water.dipole * BOHR_IN_ANGSTROM, atol=1e-9)
 
 
+def test_printed_it_says_what_it_is(density: Density) -> None:
+    assert repr(density) == f"Density(H2O, 3 atoms, 10 electrons, basis {density.basis.name!r})"
+
+
 def test_potential_is_close_to_that_of_the_orbitals(water: Molecule, density: Density) -> None:
     """PySCF's own potential of the Kohn-Sham density, outside the molecule, differs by the fit's residual only."""
     rng = np.random.default_rng(2)

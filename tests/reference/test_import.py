@@ -345,7 +345,7 @@ def test_split_is_drawn_once_and_for_all(example: Content, tmp_path: Path) -> No
     assert (rows.tolist(), names[0]) == (list(range(4)), "test")
     with pytest.raises(DensnetError, match="4 frames do not suffice for n_train 5, n_validation 1 and n_test 1"):
         deal(data, SplitSettings(n_train=5))
-    with pytest.raises(DensnetError, match="n_train: expected an integer >= 1, got 0"):
+    with pytest.raises(DensnetError, match="n_train: expected a whole number of at least 1, found 0"):
         SplitSettings(n_train=0)
 
 

@@ -103,7 +103,7 @@ def test_what_is_not_there_is_named_with_where_to_fetch_it(folder: Path, tmp_pat
     [
         ({"n_train": 11}, r"n_train: expected with n_validation at most 12, .* got 11 \+ 2"),
         ({"n_test": 7}, r"n_test: expected at most 6, .* got 7"),
-        ({"n_validation": 0}, r"n_validation: expected an integer >= 1, got 0"),
+        ({"n_validation": 0}, r"n_validation: expected a whole number of at least 1, found 0"),
     ],
 )
 def test_more_frames_than_there_are(folder: Path, sizes: dict[str, int], said: str) -> None:

@@ -103,7 +103,11 @@ def assignment() -> xr.Dataset:
         "kind": variable(("kind",), list(PARTS), "1", "kind of motion"),
         "wavenumber": variable(("wavenumber",), wavenumber, "cm-1", "wavenumber"),
     }
-    data = {"kinetic_energy": variable(("kind", "wavenumber"), energy, "eV cm", "kinetic energy")}
+    coords["name"] = variable(("name",), [f"C-H {kind}" for kind in PARTS], "1", "motion")
+    data = {
+        "kinetic_energy": variable(("kind", "wavenumber"), energy, "eV cm", "kinetic energy"),
+        "kinetic_energy_by_name": variable(("name", "wavenumber"), energy, "eV cm", "kinetic energy"),
+    }
     return xr.Dataset(data, coords, {"resolution_wavenumber": 20.0})
 
 

@@ -168,7 +168,13 @@ def write_motions(folder: Path) -> None:
         "kind": variable(("kind",), list(PARTS), "1", "kind of motion"),
         "wavenumber": variable(("wavenumber",), wavenumber, "cm-1", "wavenumber"),
     }
-    data = {"kinetic_energy": variable(("kind", "wavenumber"), energy, "eV cm", "kinetic energy")}
+    names = ["O-H stretch", "H-O-H bend"]
+    by_name = energy[[PARTS.index(name.split()[-1]) for name in names]]
+    coords["name"] = variable(("name",), names, "1", "motion")
+    data = {
+        "kinetic_energy": variable(("kind", "wavenumber"), energy, "eV cm", "kinetic energy"),
+        "kinetic_energy_by_name": variable(("name", "wavenumber"), by_name, "eV cm", "kinetic energy"),
+    }
     assignment = xr.Dataset(data, coords, {"resolution_wavenumber": 25.0})
     write_dataset(assignment, folder / "assignment.nc", stage="assign", method_version=1, settings={})
     for name, method in (("", "model"), ("_psi4", "PBE/def2-SVP")):
@@ -244,9 +250,19 @@ def write_run(folder: Path) -> dict[str, Any]:
         "trajectory": folder / "trajectory.nc",
         "spectrum": folder / "spectrum.nc",
         "comparison": folder / "comparison.nc",
-        "peer_trajectory": folder / "trajectory_gfn2.nc",
-        "peer_spectrum": folder / "spectrum_gfn2.nc",
+        "peer_trajectory": [folder / "trajectory_gfn2.nc"],
+        "peer_spectrum": [folder / "spectrum_gfn2.nc"],
         "benchmarks": folder / "benchmarks",
         "assignment": folder / "assignment.nc",
         "harmonic": [folder / "harmonic.nc", folder / "harmonic_psi4.nc"],
     }
+
+
+def write_manifest(
+    path: Path, run: dict[str, Any], figures: Path, names: tuple[str, ...] = ("water",), **more: Any
+) -> Path:
+    """Write the manifest of a run whose systems are all the same, and whatever else it has."""
+    files = {name: str(run[name]) for name in ("metrics", "labels", "comparison", "assignment")}
+    files |= {"figures": [str(picture) for picture in sorted(figures.iterdir())]}
+    path.write_text(json.dumps({"name": "try & more", "systems": [{"name": name, **files} for name in names], **more}))
+    return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import html.parser
+import json
 import re
 import shutil
 import warnings
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from report_examples import NUMBERS, write_run
+from report_examples import NUMBERS, write_manifest, write_run
 
 from densnet.cli.figures import figures
 from densnet.cli.report import report
@@ -21,16 +22,16 @@ from densnet.cli.summary import summary
 from densnet.errors import DensnetError
 from densnet.io.job_record import JobRecord
 from densnet.io.netcdf import read_dataset
-from densnet.report.captions import CAPTIONS, ORDER, TITLES
 from densnet.report.density_figures import density_error, density_map
 from densnet.report.dynamics_figures import drifts, energy_conservation
+from densnet.report.figures import DRAWINGS
 from densnet.report.lines import line_rows
 from densnet.report.metrics import read_metrics
 from densnet.report.plane import best_plane
 from densnet.report.potential_figures import front_of_spheres, potential
 from densnet.report.sources import Sources, kohn_sham_of, level_of_theory, read_log
 from densnet.report.spectrum_figures import spectrum
-from densnet.report.style import read_picture, style
+from densnet.report.style import read_picture
 from densnet.report.timing_figures import duration, read_benchmarks
 from densnet.spectra.assignment import PARTS
 
@@ -48,11 +49,14 @@ def drawn(run: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def test_every_figure_is_there_with_its_caption(drawn: Path) -> None:
-    assert {path.stem for path in drawn.iterdir()} | {"calibration"} == set(TITLES) == set(CAPTIONS) == set(ORDER)
+    of_a_system = {
+        draw.draw.__name__: draw for draw in DRAWINGS if draw.of in ("system", "assignment", "benchmarks", "ensemble")
+    }
+    assert {path.stem for path in drawn.iterdir()} | {"calibration"} == set(of_a_system)
     assert {path.suffix for path in drawn.iterdir()} == {".png"}
     for path in drawn.iterdir():
         shown = read_picture(path)
-        assert shown.title == TITLES[path.stem]
+        assert shown.title == of_a_system[path.stem].title
         assert shown.caption.startswith("water") and "{" not in shown.caption and "nan" not in shown.caption
 
 
@@ -66,7 +70,7 @@ def test_captions_tell_what_the_files_say(drawn: Path) -> None:
 def test_motions_stand_beside_harmonic_lines(drawn: Path) -> None:
     caption = read_picture(drawn / "motions.png").caption
     assert "harmonic lines by model and PBE/def2-SVP" in caption
-    assert re.search(r"\b1(59|60)\d \(bend (99|100) %\)", caption)
+    assert re.search(r"\b1(59|60)\d \(H-O-H bend (99|100) %\)", caption)
 
 
 def test_a_table_tells_what_lines_are_made_of(run: dict[str, Path]) -> None:
@@ -75,10 +79,10 @@ def test_a_table_tells_what_lines_are_made_of(run: dict[str, Path]) -> None:
         read_dataset(run["assignment"], stage="assign"),
     )
     header, rows = line_rows(comparison, assignment)
-    assert header == ["line [1/cm]", "nearest fundamental", *(f"{kind} [%]" for kind in PARTS)]
+    assert header == ["line [1/cm]", "motion", "nearest fundamental", *(f"{kind} [%]" for kind in PARTS)]
     (bend,) = (row for row in rows if abs(float(row[0]) - 1600) < 10)
-    assert bend[1] == "1595 H-O-H bend"
-    assert float(bend[3]) >= 99
+    assert bend[1].startswith("H-O-H bend") and bend[2] == "1595 H-O-H bend"
+    assert float(bend[4]) >= 99
     # of a chain also by unit: all in the second of two
     units = xr.zeros_like(assignment["kinetic_energy"].isel(kind=slice(2)).rename(kind="unit"))
     units[1] = 1.0
@@ -98,15 +102,14 @@ def sources(run: dict[str, Path], *, peer: bool) -> Sources:
         trajectory=read_dataset(run["trajectory"], stage="md"),
         spectrum=read_dataset(run["spectrum"], stage="spectrum"),
         comparison=read_dataset(run["comparison"], stage="compare"),
-        peer_trajectory=read_dataset(run["peer_trajectory"], stage="md") if peer else None,
-        peer_spectrum=read_dataset(run["peer_spectrum"], stage="spectrum") if peer else None,
+        peer_trajectories=(read_dataset(run["peer_trajectory"][0], stage="md"),) if peer else (),
+        peer_spectra=(read_dataset(run["peer_spectrum"][0], stage="spectrum"),) if peer else (),
     )
 
 
 def test_figures_are_the_same_each_time(run: dict[str, Path], drawn: Path) -> None:
     for draw in (spectrum, density_error):
-        with style():
-            again = draw(sources(run, peer=True))
+        again = draw(sources(run, peer=True))
         assert again.png == (drawn / f"{again.name}.png").read_bytes()
 
 
@@ -121,7 +124,7 @@ def test_maps_show_the_error_of_the_fit_if_it_is_known(run: dict[str, Path], dra
         unknown[name].loc[{"pair": ["model-true", "fit-true"]}] = np.nan
     bare = dataclasses.replace(whole, labels=whole.labels.drop_vars("orbitals"), evaluation=unknown)
     for draw in (density_map, density_error, potential):
-        with style(), warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("error")
             shown = draw(bare)
         assert "nan" not in shown.caption and "(d)" not in shown.caption
@@ -159,10 +162,9 @@ def test_view_from_above_lies_on_the_spheres() -> None:
 
 def test_without_a_peer(run: dict[str, Path]) -> None:
     alone = sources(run, peer=False)
-    with style():
-        assert "gfn2" not in spectrum(alone).caption
-        assert "gfn2" not in energy_conservation(alone).caption
-        assert "gfn2" in spectrum(sources(run, peer=True)).caption
+    assert "gfn2" not in spectrum(alone).caption
+    assert "gfn2" not in energy_conservation(alone).caption
+    assert "gfn2" in spectrum(sources(run, peer=True)).caption
 
 
 class Page(html.parser.HTMLParser):
@@ -199,18 +201,9 @@ def test_page_holds_everything(run: dict[str, Path], drawn: Path, tmp_path: Path
     log.parent.mkdir(parents=True)
     log.write_text(JobRecord("node17", "a card", "550.54", "12.4", 300.0).line())
     shutil.copytree(run["benchmarks"], tmp_path / "run" / "benchmarks")
-    report(
-        run="demo & more",
-        system=["water", "heavy water"],
-        figures=[drawn, drawn],
-        metrics=[run["metrics"]] * 2,
-        labels=[run["labels"]] * 2,
-        comparison=[run["comparison"]] * 2,
-        assignment=[run["assignment"]] * 2,
-        config=config,
-        output=page,
-        jobs=tmp_path / "run",
-    )
+    files = {"config": str(config), "jobs": str(tmp_path / "run"), "sweep": None}
+    manifest = write_manifest(tmp_path / "manifest.json", run, drawn, ("water", "heavy water"), **files)
+    report(manifest=manifest, output=page)
     text = page.read_text()
     parsed = Page()
     parsed.feed(text)
@@ -218,7 +211,7 @@ def test_page_holds_everything(run: dict[str, Path], drawn: Path, tmp_path: Path
     assert len(parsed.images) == 20 and all(image.startswith("data:image/png;base64,") for image in parsed.images)
     assert hashlib.sha256(config.read_bytes()).hexdigest() in text
     for expected in (
-        "demo &amp; more",
+        "try &amp; more",
         "&lt;not a tag&gt;",
         "H2O",
         "PBE/def2-SVP",
@@ -230,17 +223,32 @@ def test_page_holds_everything(run: dict[str, Path], drawn: Path, tmp_path: Path
         assert expected in text, expected
 
 
-def test_lists_of_unequal_length_are_refused(run: dict[str, Path], drawn: Path, tmp_path: Path) -> None:
-    with pytest.raises(DensnetError, match=r"expected 2 of each.*--figures 1"):
-        report(
-            run="x",
-            system=["a", "b"],
-            figures=[drawn],
-            metrics=[run["metrics"]] * 2,
-            labels=[run["labels"]] * 2,
-            comparison=[run["comparison"]] * 2,
-            output=tmp_path / "x.html",
-        )
+def test_a_system_comes_as_spectrum_bands_and_numbers(run: dict[str, Path], drawn: Path, tmp_path: Path) -> None:
+    report(manifest=write_manifest(tmp_path / "manifest.json", run, drawn), output=tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    parts = ("Infrared spectrum.", "Bands beside experiment", "their motions", "<h3>Numbers", "Error of the density.")
+    places = [text.index(part) for part in parts]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"systems": [{"name": "water"}]}, "not the manifest of a run.*metrics"),
+        ({"colour": "red"}, "not the manifest of a run.*colour"),
+        ({"config": "absent.yaml"}, "config: absent.yaml cannot be read"),
+    ],
+)
+def test_a_wrong_manifest_is_one_line(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    manifest = tmp_path / "manifest.json"
+    with pytest.raises(DensnetError, match="cannot be read"):
+        report(manifest=manifest, output=tmp_path / "report.html")
+    manifest.write_text(json.dumps({"name": "x", "systems": []} | change))
+    with pytest.raises(DensnetError, match=message):
+        report(manifest=manifest, output=tmp_path / "report.html")
+
+
+def test_lists_of_unequal_length_are_refused(run: dict[str, Path]) -> None:
     with pytest.raises(DensnetError, match="as many"):
         summary(system=["a", "b"], metrics=[run["metrics"]], comparison=[run["comparison"]])
 

@@ -8,7 +8,9 @@ import ase.data
 import numpy as np
 import pytest
 import xarray as xr
+from ase.data import atomic_numbers
 
+from densnet.bonds import bond_name
 from densnet.cli.assign import assign_motions
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, variable, write_dataset
@@ -143,6 +145,33 @@ def test_one_oscillator_is_one_line_of_its_kind_with_all_its_energy(kind: str, w
     assert abs(peak - wavenumber) < 40
     shares = line_shares(found, np.array([wavenumber]))
     assert shares[0, PARTS.index(kind)] > 0.99
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "length", "name"),
+    [
+        ("C", "C", 1.54, "C-C"), ("C", "C", 1.40, "C=C"), ("C", "C", 1.20, "C≡C"), ("O", "C", 1.43, "C-O"),
+        ("O", "C", 1.21, "C=O"), ("C", "O", 1.16, "C=O"), ("C", "N", 1.36, "C-N"), ("N", "C", 1.16, "C≡N"),
+        ("H", "O", 0.96, "O-H"), ("S", "C", 1.72, "C-S"), ("Cl", "C", 1.77, "C-Cl"),
+    ],
+)  # fmt: skip
+def test_bonds_are_named_as_chemists_do(first: str, second: str, length: float, name: str) -> None:
+    """Lengths of ethane, benzene, ethyne, ethanol, formaldehyde, CO2, an amide, HCN, water, thiophene, a chloride."""
+    assert bond_name(atomic_numbers[first], atomic_numbers[second], length) == name
+
+
+def test_names_share_the_energy_of_their_kind() -> None:
+    numbers, positions, _ = chain()
+    rng = np.random.default_rng(7)
+    shape = (2, 600, *positions.shape)
+    moved = trajectory(numbers, positions + 0.01 * rng.normal(size=shape), 0.01 * rng.normal(size=shape), 1.0)
+    found = assign(moved, SpectrumSettings(resolution=200.0))
+    names = found["name"].values.astype(str)
+    assert {"C-H stretch", "C-S stretch", "C=C stretch", "C-C-H bend", "C-S-C bend"} <= set(names)
+    for kind in ("stretch", "bend", "torsion"):
+        alike = [name.split()[-1] == kind for name in names]
+        parts = found["kinetic_energy_by_name"].values[alike].sum(0)
+        np.testing.assert_allclose(parts, found["kinetic_energy"].sel(kind=kind).values, rtol=1e-10)
 
 
 def test_the_time_steps_shift_is_undone_as_in_the_spectrum() -> None:
