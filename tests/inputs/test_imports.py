@@ -11,7 +11,6 @@ import pytest
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
-from densnet.reference.imported_labels import SplitSettings, deal
 from input_case import READ, REFUSED, SAID, InputCase
 from pyscf import gto, scf
 
