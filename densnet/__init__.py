@@ -9,13 +9,13 @@ __all__ = ["DenSNetCalculator", "Density", "__version__"]
 
 if TYPE_CHECKING:
     from densnet.density.density import Density
-    from densnet.models.calculator import DenSNetCalculator
+    from densnet.potentials.calculator import DenSNetCalculator
 
 
 def __getattr__(name: str) -> Any:
     """Import the public classes on first use, so that ``import densnet`` stays quick."""
     if name == "DenSNetCalculator":
-        from densnet.models.calculator import DenSNetCalculator
+        from densnet.potentials.calculator import DenSNetCalculator
 
         return DenSNetCalculator
     if name == "Density":

@@ -11,36 +11,36 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
-from densnet.dynamics.state import Array, Forces, Potential
 from densnet.errors import DensnetError
+from densnet.potential import Array, Derived, Potential, Quantities, joined
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-class ReplicaProcesses:
+class ReplicaProcesses(Derived):
     """A potential whose replicas are evaluated side by side in processes that end with their parent.
 
     Args:
-        name: of the potential.
-        make: makes the potential of a number of replicas, in the worker; a module's own class or a partial of one.
+        make: makes the potential, here to be asked what it is and in each worker; a module's own class or a partial.
         replicas: how many there are.
         processes: how many workers share them.
     """
 
-    def __init__(self, name: str, make: Callable[[int], Potential], *, replicas: int, processes: int) -> None:
-        self.name = name
+    def __init__(self, make: Callable[[], Potential], *, replicas: int, processes: int) -> None:
+        # what it refuses is refused before any process starts
+        super().__init__(make())
         # fresh interpreters, for a fork of a process with OpenMP threads may hang
         context = multiprocessing.get_context("forkserver")
         self.shares = np.array_split(np.arange(replicas), min(max(processes, 1), replicas))
         self.pipes: list[Connection] = []
-        for share in self.shares:
+        for _ in self.shares:
             here, there = context.Pipe()
-            context.Process(target=_serve, args=(there, pickle.dumps(make), len(share)), daemon=True).start()
+            context.Process(target=_serve, args=(there, pickle.dumps(make)), daemon=True).start()
             there.close()
             self.pipes.append(here)
 
-    def __call__(self, positions: Array) -> Forces:
-        """Evaluate geometries (R, a, 3) in Angstrom.
+    def __call__(self, positions: Array) -> Quantities:
+        """Evaluate geometries (t, i, x) in Angstrom.
 
         Raises:
             DensnetError: what the potential raised, or a worker process is gone.
@@ -56,7 +56,7 @@ class ReplicaProcesses:
         refusals = [answer for answer in answers if isinstance(answer, DensnetError)]
         if refusals:
             raise refusals[0]
-        return Forces(*(np.concatenate(parts) for parts in zip(*answers, strict=True)))
+        return joined(answers)
 
     def forget(self) -> None:
         """Let every worker drop what its last call left behind."""
@@ -73,22 +73,21 @@ class ReplicaProcesses:
         return DensnetError(f"{self.name}: a worker process ended (out of memory?); the same command goes on from here")
 
 
-def _serve(pipe: Connection, make: bytes, replicas: int) -> None:
+def _serve(pipe: Connection, make: bytes) -> None:
     """Answer requests until the parent goes away."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in THREAD_VARIABLES:
         os.environ[name] = "1"
     # unpickled only now, because it imports the libraries that read these variables
     try:
-        potential: Potential = pickle.loads(make)(replicas)
+        potential: Potential = pickle.loads(make)()
         while True:
             request = pipe.recv()
             if request is None:
                 potential.forget()
                 continue
             try:
-                found = potential(request)
-                pipe.send([value for value in vars(found).values() if value is not None])
+                pipe.send(dict(potential(request)))
             except DensnetError as error:
                 pipe.send(error)
     except (EOFError, ConnectionError):

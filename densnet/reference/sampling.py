@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.io.parts import Parts, digest_of
 from densnet.molecule import Molecule, sorted_distances
+from densnet.potential import Make
 from densnet.reference.selection import distance_to_nearest, farthest_points
 from densnet.reference.strain import StrainPlan, strained_frames
 from densnet.reference.trajectories import TrajectoryPlan, run_plans, run_trajectory
 
-METHOD_VERSION: int = 2
+METHOD_VERSION: int = 3
 LEARNING, TESTING, CHOICE, STRAIN = 0, 1, 2, 3
 """Branches of the seed: random numbers of the kinds of trajectories, of the choice and of strain never meet."""
 STRAINED_TOGETHER = 25
@@ -161,7 +163,7 @@ def plan_strain(starts: Sequence[Molecule], settings: SamplingSettings) -> list[
 
 
 def sample_geometries(
-    starts: Sequence[Molecule], settings: SamplingSettings, *, processes: int, output: Path
+    starts: Sequence[Molecule], settings: SamplingSettings, make: Make, *, processes: int, output: Path
 ) -> tuple[xr.Dataset, Parts]:
     """Sample training, validation and test geometries of a molecule.
 
@@ -173,6 +175,8 @@ def sample_geometries(
 
     Args:
         starts: conformers of one molecule, the most stable first.
+        settings: how many, how hot, how strained.
+        make: makes the potential that moves them: GFN2-xTB.
         processes: trajectories at a time; it does not change the result.
         output: where the data set will be written; decides only where the parts are.
 
@@ -207,7 +211,7 @@ def sample_geometries(
         text = f"{_kind(plan)} {plan.index + 1} of {counts[_kind(plan)]} done, {done}/{total} frames, {seconds:.0f} s"
         print(f"densnet sample: {text}", file=sys.stderr, flush=True)
 
-    run_plans(missing, _run, processes, on_done)
+    run_plans(missing, partial(_run, make=make), processes, on_done)
     results: list[dict[str, Any]] = []
     for plan in plans:
         result = parts.read(_part(plan))
@@ -217,8 +221,8 @@ def sample_geometries(
     return _assemble(starts[0], plans, results, settings), parts
 
 
-def _run(plan: Plan) -> dict[str, NDArray[Any]]:
-    return strained_frames(plan) if isinstance(plan, StrainPlan) else run_trajectory(plan)
+def _run(plan: Plan, make: Make) -> dict[str, NDArray[Any]]:
+    return strained_frames(plan, make) if isinstance(plan, StrainPlan) else run_trajectory(plan, make)
 
 
 def _part(plan: Plan) -> str:

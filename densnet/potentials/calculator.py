@@ -8,21 +8,22 @@ from typing import Any
 import numpy as np
 import torch
 from ase import Atoms
-from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.calculator import Calculator
 
 from densnet.density.density import Density
 from densnet.errors import DensnetError
+from densnet.mechanics.ase_calculator import AseCalculator
 from densnet.models.checkpoint import load_ensemble
-from densnet.models.ensemble import DensitySpread, mean_of, spread_of
+from densnet.models.ensemble import DensitySpread
+from densnet.potential import Potential
+from densnet.potentials.model import SPREADS, ModelPotential
 
-SPREADS = ("energy_spread", "forces_spread", "dipole_spread")
 
-
-class DenSNetCalculator(Calculator):
+class DenSNetCalculator(AseCalculator):
     """Energy (eV), forces (eV/Angstrom) and dipole (e Angstrom) of a molecule; its density on request.
 
     Of an ensemble they are means; ``results`` then also hold the standard deviations over its members,
-    ``energy_spread``, ``forces_spread`` (a,) and ``dipole_spread`` (:class:`densnet.models.ensemble.Spread`).
+    ``energy_spread``, ``forces_spread`` (i,) and ``dipole_spread`` (:class:`densnet.models.ensemble.Spread`).
 
     Args:
         model: a ``model.pt``, of one model or of an ensemble.
@@ -51,7 +52,7 @@ class DenSNetCalculator(Calculator):
         recorded: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        Calculator.__init__(self, **kwargs)
         if dtype not in ("float32", "float64"):
             raise DensnetError(f"dtype: expected 'float32' or 'float64', found {dtype!r}")
         self.model = load_ensemble(Path(model), device=device, dtype=getattr(torch, dtype))
@@ -60,32 +61,9 @@ class DenSNetCalculator(Calculator):
         if len(self.model) > 1:
             self.implemented_properties = [*self.implemented_properties, *SPREADS]
 
-    def calculate(
-        self,
-        atoms: Atoms | None = None,
-        properties: list[str] | None = None,
-        system_changes: list[str] = all_changes,
-    ) -> None:
-        """Compute all implemented properties of ``atoms`` (ASE's interface)."""
-        super().calculate(atoms, properties or ["energy"], system_changes)
-        current: Atoms = self.atoms  # type: ignore[assignment]
-        if current.pbc.any():
-            raise DensnetError("atoms.pbc: expected a molecule without periodic boundaries; set atoms.pbc = False")
-        element = self.model.elements_of(current.numbers)
-        members = self.model.predictions(element, torch.as_tensor(current.positions)[None])
-        prediction = mean_of(members)
-        energy = float(prediction.energy[0])
-        self.results = {
-            "energy": energy,
-            "free_energy": energy,
-            "forces": prediction.forces[0].double().cpu().numpy(),
-            "dipole": prediction.dipole[0].double().cpu().numpy(),
-        }
-        if len(self.model) > 1:
-            spread = spread_of(members)
-            self.results["energy_spread"] = float(spread.energy[0])
-            self.results["forces_spread"] = spread.forces[0].double().cpu().numpy()
-            self.results["dipole_spread"] = float(spread.dipole[0])
+    def potential_of(self, atoms: Atoms) -> Potential:
+        """Return the model as the potential of ``atoms``, whatever molecule they are."""
+        return ModelPotential(self.model, atoms.numbers)
 
     def density(self, atoms: Atoms) -> Density:
         """Return the electron density of ``atoms``, with its free atoms; of an ensemble, the mean."""
