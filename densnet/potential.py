@@ -57,6 +57,21 @@ class Potential(Protocol):
         return
 
 
+class Named(Potential):
+    """A potential that is made from the molecule alone, and is chosen by its name.
+
+    Attributes:
+        needs: package that must be installed for it besides ours, and how that is done; None: no other.
+        cost: CPU time of a step over that of GFN2-xTB.
+    """
+
+    needs: tuple[str, str] | None = None
+    cost: float = 1.0
+
+    def __init__(self, molecule: Molecule) -> None:
+        self.numbers = molecule.numbers
+
+
 Make = Callable[[Molecule], Potential]
 """Makes the potential of a molecule; it travels to worker processes."""
 

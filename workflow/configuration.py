@@ -43,6 +43,7 @@ def configuration(config: Mapping[str, Any]) -> dict[str, Any]:
         ConfigurationError: with one line for each thing that is wrong.
     """
     rules = schema()
+    config, notes = renamed(config)
     given = as_meant(config, rules)
     errors = [line(error) for error in Draft202012Validator(rules).iter_errors(given)]
     if errors:
@@ -61,8 +62,20 @@ def configuration(config: Mapping[str, Any]) -> dict[str, Any]:
         if errors:
             raise ConfigurationError("\n".join(errors))
         say_what_is_trained(named)
+        for note in notes:
+            print(f"densnet: {note}", file=sys.stderr)
         os.environ[CHECKED] = digest
     return complete
+
+
+def renamed(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return a configuration with keys of earlier versions under their names of today, and a line for each."""
+    md = dict(config.get("md") or {}) if isinstance(config.get("md"), Mapping | None) else {}
+    if not isinstance(md.get("peer"), bool) or "potentials" in md:
+        return dict(config), []
+    names = ["gfn2-xtb"] if md.pop("peer") else []
+    note = f"md.peer is md.potentials now and a list; read as potentials: [{', '.join(names)}]"
+    return dict(config) | {"md": md | {"potentials": names}}, [note]
 
 
 def _with_frames(complete: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

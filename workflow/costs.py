@@ -24,6 +24,8 @@ from given_benchmarks import benchmark_numbers
 from given_labels import labels_in
 from impossible import atomic_numbers
 
+from densnet.potentials import named_class
+
 SHIPPED = Path(__file__).parent / "costs.csv"
 START_SECONDS = 4.0
 """CPU time of a job that does nothing: Python and its libraries."""
@@ -109,11 +111,12 @@ def _functions(basis: str, numbers: tuple[int, ...]) -> int:
     return Basis.from_name(basis, set(numbers)).n_functions(numbers)
 
 
-def work(rule: str, config: Mapping[str, Any], system: str) -> Work:
+def work(rule: str, config: Mapping[str, Any], system: str, potential: str | None = None) -> Work:
     """Return how much a job of a rule does, from the complete configuration.
 
     ``size`` counts orbital basis functions where quantum chemistry or integrals are made, atoms elsewhere; a model of
-    chains of several lengths learns from molecules of their mean size.
+    chains of several lengths learns from molecules of their mean size. A step of another ``potential`` than GFN2-xTB
+    counts as many of its steps as it takes time for.
     """
     entry, md = config["systems"][system], config["md"]
     numbers, frames = _numbers(entry), _frames(config, entry)
@@ -126,7 +129,7 @@ def work(rule: str, config: Mapping[str, Any], system: str) -> Work:
         "labels": n_frames,
         "evaluation": frames["test"],
         "trajectory": steps * config["ensemble"],
-        "peer_trajectory": steps,
+        "peer_trajectory": round(steps * (named_class(potential).cost if potential else 1)),
         "assignment": round(1000 * md["production_ps"] / md["timestep_fs"] / md["stride"]) * md["replicas"],
         "harmonic": RELAXATION + 6 * len(numbers),
         "displaced": RELAXATION,

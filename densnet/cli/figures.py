@@ -27,8 +27,8 @@ def figures(
     spectrum: Path,
     comparison: Path,
     output: Path,
-    peer_trajectory: Path | None = None,
-    peer_spectrum: Path | None = None,
+    peer_trajectory: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
+    peer_spectrum: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
     assignment: Path | None = None,
     harmonic: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
     benchmarks: Path | None = None,
@@ -58,9 +58,9 @@ def figures(
     output
         Folder for the PNGs.
     peer_trajectory
-        Output of 'densnet md' for another potential.
+        Outputs of 'densnet md' for other potentials.
     peer_spectrum
-        Output of 'densnet spectrum' for another potential.
+        Outputs of 'densnet spectrum' for other potentials.
     assignment
         Output of 'densnet assign' for the model.
     harmonic
@@ -78,8 +78,8 @@ def figures(
         trajectory=read_dataset(trajectory, stage="md", variables=("energy_potential", "energy_kinetic")),
         spectrum=read_dataset(spectrum, stage="spectrum", variables=("intensity",)),
         comparison=read_dataset(comparison, stage="compare"),
-        peer_trajectory=None if peer_trajectory is None else read_dataset(peer_trajectory, stage="md"),
-        peer_spectrum=None if peer_spectrum is None else read_dataset(peer_spectrum, stage="spectrum"),
+        peer_trajectories=tuple(read_dataset(path, stage="md") for path in peer_trajectory or []),
+        peer_spectra=tuple(read_dataset(path, stage="spectrum") for path in peer_spectrum or []),
         assignment=None if assignment is None else read_dataset(assignment, stage="assign"),
         harmonic=tuple(read_dataset(path, stage="harmonic") for path in harmonic or []),
     )

@@ -12,16 +12,30 @@ from importlib.util import find_spec
 
 from densnet.errors import DensnetError
 from densnet.molecule import Molecule
-from densnet.potential import Make, Potential, check_elements, check_quantities
+from densnet.potential import Make, Named, Potential, check_elements, check_quantities
 
 NAMED: dict[str, str] = {
     "gfn2-xtb": "densnet.potentials.gfn2:Gfn2",
+    "mmff94": "densnet.potentials.mmff94:Mmff94",
 }
 """Potentials that need nothing but the molecule: module and class, made as ``Class(molecule)``."""
 
 
-def check(name: str, numbers: Iterable[int], wanted: Iterable[str], purpose: str) -> type[Potential]:
-    """Return the potential of a name, if it can do what is wanted of it; nothing is computed yet.
+def named_class(name: str) -> type[Named]:
+    """Return the class of the potential of a name.
+
+    Raises:
+        DensnetError: no such potential.
+    """
+    if name not in NAMED:
+        raise DensnetError(f"expected one of {', '.join(NAMED)}, found {name!r}")
+    module, _, attribute = NAMED[name].partition(":")
+    found: type[Named] = getattr(import_module(module), attribute)
+    return found
+
+
+def check(name: str, numbers: Iterable[int], wanted: Iterable[str] = (), purpose: str = "") -> type[Named]:
+    """Return the class of the potential of a name if it can do what is wanted of it; nothing is computed yet.
 
     Args:
         name: a key of :data:`NAMED`.
@@ -32,12 +46,9 @@ def check(name: str, numbers: Iterable[int], wanted: Iterable[str], purpose: str
     Raises:
         DensnetError: no such potential, one that is not installed, or that lacks an element or a quantity.
     """
-    if name not in NAMED:
-        raise DensnetError(f"potential: expected one of {', '.join(NAMED)}, found {name!r}")
-    module, _, attribute = NAMED[name].partition(":")
-    potential = getattr(import_module(module), attribute)
-    package, remedy = getattr(potential, "needs", ("numpy", ""))
-    if find_spec(package) is None:
+    potential = named_class(name)
+    if potential.needs and find_spec(potential.needs[0]) is None:
+        package, remedy = potential.needs
         raise DensnetError(f"{name}: the package {package} is not installed; {remedy}")
     check_elements(potential, numbers)
     check_quantities(potential, wanted, purpose)
@@ -48,10 +59,11 @@ def named(name: str) -> Make:
     """Return what makes the potential of a name for a molecule; it may travel to other processes.
 
     Raises:
-        DensnetError: when it is called: as :func:`check`.
+        DensnetError: no such potential; when it is called: as :func:`check`.
     """
+    named_class(name)
     return partial(_made, name)
 
 
 def _made(name: str, molecule: Molecule) -> Potential:
-    return check(name, molecule.numbers, (), "")(molecule)  # type: ignore[call-arg]
+    return check(name, molecule.numbers)(molecule)

@@ -1,4 +1,4 @@
-"""Any ASE calculator as a potential."""
+"""Any ASE calculator as a potential, and back: any potential as an ASE calculator."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from ase import Atoms
 from ase.calculators.calculator import CalculatorError
 
 from densnet.errors import DensnetError
+from densnet.mechanics.ase_calculator import AseCalculator
 from densnet.molecule import Molecule
 from densnet.potential import Array, Potential, Quantities, joined
+
+__all__ = ["AseCalculator", "AsePotential"]
 
 PROPERTIES = ("forces", "energy", "dipole")
 """In the order in which they are asked for: with forces most calculators compute all the rest."""

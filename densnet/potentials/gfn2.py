@@ -8,11 +8,11 @@ import numpy as np
 
 from densnet.errors import DensnetError
 from densnet.molecule import Molecule
-from densnet.potential import Array, Potential, Quantities
+from densnet.potential import Array, Named, Quantities
 from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV
 
 
-class Gfn2(Potential):
+class Gfn2(Named):
     """GFN2-xTB (Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019)) by tblite.
 
     The self-consistency of each geometry starts from what the geometry at its place in the last call ended with.
@@ -23,7 +23,8 @@ class Gfn2(Potential):
     elements = frozenset(range(1, 87))
 
     def __init__(self, molecule: Molecule) -> None:
-        self.numbers, self.charge = molecule.numbers, molecule.charge
+        super().__init__(molecule)
+        self.charge = molecule.charge
         self.calculators: list[Any] = []
         self.guesses: list[Any] = []
 

@@ -70,7 +70,7 @@ class ModelPotential(Potential):
         return joined([self._block(positions[n : n + block]) for n in range(0, len(positions), block)])
 
     def _block(self, positions: Array) -> Quantities:
-        members = self.model.predictions(self.element, torch.as_tensor(positions))
+        members = self.model.predictions(self.element, torch.as_tensor(positions.copy()))
         values = vars(mean_of(members))
         if len(self.model) > 1:
             values = values | {f"{name}_spread": value for name, value in vars(spread_of(members)).items()}

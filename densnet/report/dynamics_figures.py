@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import numpy as np
 import xarray as xr
 from matplotlib.ticker import MaxNLocator
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 
 from densnet.report.captions import CAPTIONS, TITLES
 from densnet.report.sources import Sources
-from densnet.report.style import MODEL, PEER, Picture, new_figure, panel_letter, picture
+from densnet.report.style import MODEL, PEERS, Picture, new_figure, panel_letter, picture
 from densnet.units import EV_IN_MEV
 
 Array = NDArray[np.float64]
@@ -53,9 +55,8 @@ def energy_conservation(sources: Sources) -> Picture:
     left.legend(loc="upper left", ncols=2)
     panel_letter(left, "a")
     shown = [("model", drifts(trajectory), MODEL)]
-    if sources.peer_trajectory is not None:
-        name = str(sources.peer_trajectory.attrs.get("potential", "peer"))
-        shown.append((name, drifts(sources.peer_trajectory), PEER))
+    for peer, colour in zip(sources.peer_trajectories, cycle(PEERS)):
+        shown.append((str(peer.attrs.get("potential", "peer")), drifts(peer), colour))
     reach = max(float(np.abs(values).max()) for _, values, _ in shown) or 1e-6
     edges = np.linspace(-1.05 * reach, 1.05 * reach, 42)
     for name, values, colour in shown:
@@ -76,7 +77,7 @@ def energy_conservation(sources: Sources) -> Picture:
         ps=float(time[-1] - time[0]),
         temperature=float(attrs["temperature_k"]),
         timestep=float(attrs["timestep_fs"]),
-        peer_note=f", beside those of {shown[1][0]}" if len(shown) > 1 else "",
+        peer_note=f", beside those of {', '.join(name for name, _, _ in shown[1:])}" if len(shown) > 1 else "",
         drift=float(attrs["nve_drift_mev_per_atom_per_ps"]),
     )
     return picture(figure, "energy_conservation", TITLES["energy_conservation"], caption)

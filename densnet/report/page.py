@@ -27,7 +27,7 @@ from densnet.report.peer_table import LABELS, peer_cells
 from densnet.report.sources import level_of_theory
 from densnet.report.style import Picture, read_picture
 from densnet.report.sweep_table import axes_of, mean_rows
-from densnet.report.table import metric_rows, region_rows
+from densnet.report.table import metric_rows, region_table
 
 PACKAGES = ("torch", "e3nn", "pyscf", "ase", "tblite", "rdkit", "xarray", "numpy", "scipy", "matplotlib", "snakemake")
 """Whose versions the page names."""
@@ -178,9 +178,7 @@ def _context(system: SystemReport) -> dict[str, Any]:
         "fit_basis": Basis.from_json(labels.attrs["fit_basis"]).name,
         "failed": len(json.loads(labels.attrs.get("failed_frames", "{}"))),
         "rows": describe(system.metrics),
-        "regions": region_rows(comparison),
-        "measured": "region_jcamp_peak" in comparison,
-        "peer": comparison.attrs.get("peer", ""),
+        "regions": region_table(comparison),
         "lines": None if system.assignment is None else line_rows(comparison, system.assignment),
         "remarks": _remarks(comparison),
         "figures": [_figure_context(figure) for figure in system.figures],

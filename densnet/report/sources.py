@@ -36,8 +36,8 @@ class Sources:
         trajectory: the model's replicas.
         spectrum: the model's spectrum.
         comparison: outcome of "compare".
-        peer_trajectory: another potential's replicas.
-        peer_spectrum: another potential's spectrum.
+        peer_trajectories: other potentials' replicas.
+        peer_spectra: other potentials' spectra, in the same order.
         assignment: outcome of "assign".
         harmonic: outcomes of "harmonic", the model's first.
     """
@@ -51,8 +51,8 @@ class Sources:
     trajectory: xr.Dataset
     spectrum: xr.Dataset
     comparison: xr.Dataset
-    peer_trajectory: xr.Dataset | None = None
-    peer_spectrum: xr.Dataset | None = None
+    peer_trajectories: tuple[xr.Dataset, ...] = ()
+    peer_spectra: tuple[xr.Dataset, ...] = ()
     assignment: xr.Dataset | None = None
     harmonic: tuple[xr.Dataset, ...] = ()
 

@@ -1,6 +1,8 @@
-"""The infrared spectrum beside experiment and a peer."""
+"""The infrared spectrum beside experiment and other potentials."""
 
 from __future__ import annotations
+
+from itertools import cycle
 
 import numpy as np
 import xarray as xr
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 from densnet.report.captions import CAPTIONS, TITLES
 from densnet.report.lines import lines_apart
 from densnet.report.sources import Sources
-from densnet.report.style import EXPERIMENT, MODEL, PEER, Picture, new_figure, picture
+from densnet.report.style import EXPERIMENT, MODEL, PEERS, Picture, new_figure, picture
 
 Array = NDArray[np.float64]
 
@@ -19,7 +21,7 @@ N_NUMBERED = 8
 
 
 def spectrum(sources: Sources) -> Picture:
-    """Draw the model's spectrum with its band, the peer's below, experimental sticks and a measured curve."""
+    """Draw the model's spectrum with its band, the peers' below, experimental sticks and a measured curve."""
     comparison, model = sources.comparison, sources.spectrum
     grid = comparison["wavenumber"].values
     low, high = float(grid[0]), float(grid[-1])
@@ -30,14 +32,15 @@ def spectrum(sources: Sources) -> Picture:
     main = panels[-1]
     top = draw_curve(main, model, (low, high), MODEL, "model", sign=1)
     bottom = 0.0
-    if sources.peer_spectrum is not None:
-        name = str(sources.peer_spectrum.attrs.get("potential", "peer"))
-        bottom = draw_curve(main, sources.peer_spectrum, (low, high), PEER, name, sign=-1)
+    for peer, colour in zip(sources.peer_spectra, cycle(PEERS)):
+        name = str(peer.attrs.get("potential", "peer"))
+        bottom = max(bottom, draw_curve(main, peer, (low, high), colour, name, sign=-1))
     if "intensity_jcamp" in comparison:
         top = max(top, _draw_measured(main, comparison, model))
     number_lines(main, model, (low, high), 1.0)
-    if sources.peer_spectrum is not None:
-        number_lines(main, sources.peer_spectrum, (low, high), -1.0)
+    # below more than one curve nobody could tell whose the numbers are
+    for peer in sources.peer_spectra if len(sources.peer_spectra) == 1 else ():
+        number_lines(main, peer, (low, high), -1.0)
     main.axhline(0, color="black", lw=0.7)
     main.set_ylim(-1.15 * bottom if bottom else 0.0, 1.2 * top)
     main.set_xlim(high, low)
@@ -52,7 +55,11 @@ def spectrum(sources: Sources) -> Picture:
 
 def _caption(sources: Sources) -> str:
     comparison, model = sources.comparison, sources.spectrum
-    peer = sources.peer_spectrum
+    peers = [
+        f"{peer.attrs['potential']}, {int(peer.attrs['n_replicas'])} replicas of "
+        f"{float(peer.attrs['ps_per_replica']):.2f} ps"
+        for peer in sources.peer_spectra
+    ]
     return CAPTIONS["spectrum"].format(
         system=sources.system,
         n_replicas=int(model.attrs["n_replicas"]),
@@ -60,10 +67,7 @@ def _caption(sources: Sources) -> str:
         window=model.attrs["window"],
         resolution=float(model.attrs["resolution_wavenumber"]),
         correction=model.attrs["quantum_correction"],
-        peer_note=""
-        if peer is None
-        else f"Below, mirrored: {peer.attrs['potential']}, {int(peer.attrs['n_replicas'])} replicas of "
-        f"{float(peer.attrs['ps_per_replica']):.2f} ps. ",
+        peer_note=f"Below, mirrored: {'; '.join(peers)}. " if peers else "",
         stick_note="Sticks: published fundamentals, positions only. "
         if "stick_wavenumber" in comparison.variables
         else "",

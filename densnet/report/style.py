@@ -20,6 +20,8 @@ from densnet.io.netcdf import write_atomically
 # Okabe and Ito's colours, told apart by every kind of colour vision.
 MODEL = "#0072B2"
 PEER = "#D55E00"
+PEERS = (PEER, "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
+"""Of the potentials beside the model, in their order."""
 EXPERIMENT = "#222222"
 PRIOR = "#E69F00"
 FLOOR = "#7F7F7F"

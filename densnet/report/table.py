@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from densnet.report.metrics import Metrics, explanation, formatted
+from densnet.spectra.compare import peers_of
 
 N_LINES = 5
 
@@ -61,21 +62,22 @@ def line_texts(comparison: xr.Dataset) -> list[str]:
     return [f"{x:.0f} ({e:.0f} {name})" for x, e, name in zip(positions, nearest, names, strict=True)]
 
 
-def region_rows(comparison: xr.Dataset) -> list[list[str]]:
-    """Return rows (region, experimental fundamentals, measured, model, peer), high wavenumbers first, in 1/cm."""
+def region_table(comparison: xr.Dataset) -> tuple[list[str], list[list[str]]]:
+    """Return heads (region, experimental fundamentals, then measured, model and peers, as there are) and rows in 1/cm,
+    high wavenumbers first."""
     if "region" not in comparison.variables:
-        return []
+        return [], []
+    curves = {"jcamp": "measured", "model": "model"} | {label: name for name, label in peers_of(comparison).items()}
+    peaks = {head: comparison.get(f"region_{label}_peak") for label, head in curves.items()}
+    shown = {head: values for head, values in peaks.items() if values is not None and bool(values.notnull().any())}
     rows = []
     for index in np.argsort(-comparison["region_experiment"].values):
         low = float(comparison["region_experiment_low"][index])
         high = float(comparison["region_experiment_high"][index])
         row = [str(comparison["region"].values[index]), f"{low:.0f}" if low == high else f"{low:.0f}–{high:.0f}"]
-        for who in ("jcamp", "model", "peer"):
-            name = f"region_{who}_peak"
-            value = float(comparison[name][index]) if name in comparison else float("nan")
-            row.append("–" if np.isnan(value) else f"{value:.0f}")
+        row += ["–" if np.isnan(peak[index]) else f"{float(peak[index]):.0f}" for peak in shown.values()]
         rows.append(row)
-    return rows
+    return ["region", "fundamentals", *shown], rows
 
 
 def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -96,9 +98,7 @@ def summary_text(names: Sequence[str], metrics: Sequence[Metrics], comparisons: 
     for name, comparison in zip(names, comparisons, strict=True):
         parts.append(f"{name}: strongest lines, 1/cm (nearest experimental fundamental)")
         parts.append("  " + "\n  ".join(line_texts(comparison)))
-        regions = region_rows(comparison)
+        heads, regions = region_table(comparison)
         if regions:
-            header = [f"{name}: bands, 1/cm", "fundamentals", "measured", "model", comparison.attrs["peer"] or "peer"]
-            shown = [column for column in range(5) if column < 2 or any(row[column] != "–" for row in regions)]
-            parts.append(plain_table([header[c] for c in shown], [[row[c] for c in shown] for row in regions]))
+            parts.append(plain_table([f"{name}: bands, 1/cm", *heads[1:]], regions))
     return "\n\n".join(parts)

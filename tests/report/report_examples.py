@@ -218,7 +218,7 @@ def write_run(folder: Path) -> dict[str, Any]:
         )
     compare(
         spectrum=folder / "spectrum.nc",
-        peer=folder / "spectrum_gfn2.nc",
+        peer=[folder / "spectrum_gfn2.nc"],
         fundamentals="water",
         output=folder / "comparison.nc",
     )
@@ -244,8 +244,8 @@ def write_run(folder: Path) -> dict[str, Any]:
         "trajectory": folder / "trajectory.nc",
         "spectrum": folder / "spectrum.nc",
         "comparison": folder / "comparison.nc",
-        "peer_trajectory": folder / "trajectory_gfn2.nc",
-        "peer_spectrum": folder / "spectrum_gfn2.nc",
+        "peer_trajectory": [folder / "trajectory_gfn2.nc"],
+        "peer_spectrum": [folder / "spectrum_gfn2.nc"],
         "benchmarks": folder / "benchmarks",
         "assignment": folder / "assignment.nc",
         "harmonic": [folder / "harmonic.nc", folder / "harmonic_psi4.nc"],

@@ -9,6 +9,7 @@ import re
 import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def test_a_table_tells_what_lines_are_made_of(run: dict[str, Path]) -> None:
     assert {row[-1] for row in rows} == {"0 100"}
 
 
-def sources(run: dict[str, Path], *, peer: bool) -> Sources:
+def sources(run: dict[str, Any], *, peer: bool) -> Sources:
     return Sources(
         system="water",
         metrics=read_metrics(run["metrics"]),
@@ -98,8 +99,8 @@ def sources(run: dict[str, Path], *, peer: bool) -> Sources:
         trajectory=read_dataset(run["trajectory"], stage="md"),
         spectrum=read_dataset(run["spectrum"], stage="spectrum"),
         comparison=read_dataset(run["comparison"], stage="compare"),
-        peer_trajectory=read_dataset(run["peer_trajectory"], stage="md") if peer else None,
-        peer_spectrum=read_dataset(run["peer_spectrum"], stage="spectrum") if peer else None,
+        peer_trajectories=tuple(read_dataset(path, stage="md") for path in run["peer_trajectory"] if peer),
+        peer_spectra=tuple(read_dataset(path, stage="spectrum") for path in run["peer_spectrum"] if peer),
     )
 
 
@@ -163,6 +164,20 @@ def test_without_a_peer(run: dict[str, Path]) -> None:
         assert "gfn2" not in spectrum(alone).caption
         assert "gfn2" not in energy_conservation(alone).caption
         assert "gfn2" in spectrum(sources(run, peer=True)).caption
+
+
+def test_every_potential_beside_the_model_is_drawn_and_named(run: dict[str, Path]) -> None:
+    one = sources(run, peer=True)
+    other = one.peer_spectra[0].assign_attrs(potential="mmff94")
+    moved = one.peer_trajectories[0].assign_attrs(potential="mmff94")
+    two = dataclasses.replace(
+        one, peer_spectra=(*one.peer_spectra, other), peer_trajectories=(*one.peer_trajectories, moved)
+    )
+    with style():
+        for draw in (spectrum, energy_conservation):
+            before, after = draw(one), draw(two)
+            assert "gfn2-xtb" in after.caption and "mmff94" in after.caption and "mmff94" not in before.caption
+            assert after.png != before.png
 
 
 class Page(html.parser.HTMLParser):

@@ -19,7 +19,7 @@ from densnet.report.metrics import (
     explanation,
     read_metrics,
 )
-from densnet.report.table import line_texts, plain_table, region_rows, summary_text
+from densnet.report.table import line_texts, plain_table, region_table, summary_text
 from densnet.units import E_ANGSTROM_IN_DEBYE
 
 
@@ -228,6 +228,7 @@ def lines_and_regions() -> xr.Dataset:
             "region_experiment_low": (("region",), [1028.0, 3653.0]),
             "region_experiment_high": (("region",), [1091.0, 3653.0]),
             "region_model_peak": (("region",), [1031.6, 3702.2]),
+            "region_jcamp_peak": (("region",), [np.nan, np.nan]),
             "region_peer_peak": (("region",), [np.nan, 3500.0]),
         },
         attrs={"peer": "gfn2-xtb"},
@@ -237,10 +238,19 @@ def lines_and_regions() -> xr.Dataset:
 def test_lines_and_regions_stand_beside_experiment() -> None:
     dataset = lines_and_regions()
     assert line_texts(dataset) == ["1032 (1028 C-O stretch)", "3702 (3653 O-H stretch)"]
-    assert region_rows(dataset) == [
-        ["O-H stretch", "3653", "–", "3702", "3500"],
-        ["C-O stretch", "1028–1091", "–", "1032", "–"],
-    ]
+    heads, rows = region_table(dataset)
+    assert heads == ["region", "fundamentals", "model", "gfn2-xtb"]
+    assert rows == [["O-H stretch", "3653", "3702", "3500"], ["C-O stretch", "1028–1091", "1032", "–"]]
+
+
+def test_every_potential_beside_the_model_has_its_column() -> None:
+    dataset = lines_and_regions().assign_attrs(peers="gfn2-xtb mmff94")
+    dataset["region_mmff94_peak"] = (("region",), [1010.0, 3800.0])
+    heads, rows = region_table(dataset)
+    assert heads[-2:] == ["gfn2-xtb", "mmff94"]
+    assert [row[-2:] for row in rows] == [["3500", "3800"], ["–", "1010"]]
+    text = summary_text(["ethanol"], [{"n_train": 1}], [dataset])
+    assert "gfn2-xtb  mmff94" in text and "3800" in text
 
 
 def test_summary_shows_systems_side_by_side() -> None:

@@ -32,7 +32,10 @@ MEMBER_NOTE = ", member {wildcards.member}" if ENSEMBLE else ""
 MODEL = f"{SYSTEM}/model.pt"
 FAMILIES = list(config["families"])
 CONFIG_FILE = (workflow.overwrite_configfiles or ["config.yaml"])[-1]
-PEER = config["md"]["peer"]
+# Potentials that run beside the model, by what their files are called.
+POTENTIALS = {
+    "gfn2" if name == "gfn2-xtb" else name: name for name in config["md"]["potentials"]
+}
 HARMONIC = harmonic_systems(config)
 HARMONIC_PSI4 = list(dict.fromkeys(config["harmonic"]["psi4"]))
 DIFFERENTIATED = [
@@ -198,7 +201,9 @@ def needed(rule, resource):
     """Return a resources function: how much a job does, on what size, and the memory and minutes that follow."""
 
     def value(wildcards, threads, attempt):
-        job = work(rule, PLACES.config_at(wildcards.system), name_of(wildcards))
+        settings = PLACES.config_at(wildcards.system)
+        potential = POTENTIALS.get(wildcards.get("potential"))
+        job = work(rule, settings, name_of(wildcards), potential)
         return {
             "amount": lambda: job.amount,
             "size": lambda: job.size,
@@ -338,6 +343,11 @@ def fit_settings(wildcards):
     return as_options(
         {key: settings.get(key) for key in FIT} | own | frames.get("frames", {})
     )
+
+
+def of_every_potential(paths):
+    """Return the paths for each potential that runs beside the model."""
+    return expand(paths, potential=POTENTIALS, allow_missing=True)
 
 
 def of_every_system(paths):

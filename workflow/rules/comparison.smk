@@ -1,7 +1,9 @@
 rule comparison:
     input:
         spectrum=of("spectrum", rules.spectrum.output.spectrum),
-        peer=of("peer_spectrum", rules.peer_spectrum.output.spectrum) if PEER else [],
+        peers=of(
+            "peer_spectrum", of_every_potential(rules.peer_spectrum.output.spectrum)
+        ),
         user_files=lambda wildcards: user_files(wildcards, "fundamentals", "jcamp"),
     output:
         comparison=f"{SYSTEM}/comparison.nc",
@@ -16,12 +18,12 @@ rule comparison:
         mem_mb=2000,
         runtime=30,
     params:
-        peer=lambda wildcards, input: f"--peer {input.peer}" if PEER else "",
+        peers=lambda wildcards, input: f"--peer {input.peers}" if POTENTIALS else "",
         experiment=experiment,
         settings=section("comparison"),
         method_version=method_version("densnet.spectra.compare"),
     message:
-        "{wildcards.system}: comparing the spectrum with experiment and peer"
+        "{wildcards.system}: comparing the spectrum with experiment and other potentials"
     shell:
-        "densnet compare --spectrum {input.spectrum} {params.peer} {params.experiment} {params.settings} "
+        "densnet compare --spectrum {input.spectrum} {params.peers} {params.experiment} {params.settings} "
         "--output {output.comparison} 2>&1 | tee -i {log} >&2"

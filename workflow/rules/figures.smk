@@ -11,8 +11,8 @@ rule figures:
         ),
         trajectory=rules.trajectory.output.trajectory,
         spectrum=rules.spectrum.output.spectrum,
-        peer_trajectory=rules.peer_trajectory.output.trajectory if PEER else [],
-        peer_spectrum=rules.peer_spectrum.output.spectrum if PEER else [],
+        peer_trajectories=of_every_potential(rules.peer_trajectory.output.trajectory),
+        peer_spectra=of_every_potential(rules.peer_spectrum.output.spectrum),
         comparison=rules.comparison.output.comparison,
         assignment=rules.assignment.output.assignment,
         harmonic=if_among(HARMONIC, "harmonic", rules.harmonic.output.harmonic),
@@ -34,9 +34,9 @@ rule figures:
         mem_mb=4000,
         runtime=30,
     params:
-        peer=lambda wildcards, input: (
-            f"--peer-trajectory {input.peer_trajectory} --peer-spectrum {input.peer_spectrum}"
-            if PEER
+        peers=lambda wildcards, input: (
+            f"--peer-trajectory {input.peer_trajectories} --peer-spectrum {input.peer_spectra}"
+            if POTENTIALS
             else ""
         ),
         harmonic=lambda wildcards, input: (
@@ -53,6 +53,6 @@ rule figures:
         "densnet figures --name {wildcards.system} --metrics {input.metrics} --labels {input.labels} "
         "--evaluation {input.evaluation} --density-log {input.density_learning} "
         "--energy-log {input.energy_learning} --trajectory {input.trajectory} --spectrum {input.spectrum} "
-        "{params.peer} --comparison {input.comparison} --assignment {input.assignment} {params.harmonic} "
+        "{params.peers} --comparison {input.comparison} --assignment {input.assignment} {params.harmonic} "
         "--benchmarks {params.benchmarks} "
         "--output {params.folder} 2>&1 | tee -i {log} >&2"

@@ -28,10 +28,10 @@ use rule spectrum as peer_spectrum with:
     input:
         trajectory=of("peer_trajectory", rules.peer_trajectory.output.trajectory),
     output:
-        spectrum=f"{SYSTEM}/spectrum_gfn2.nc",
+        spectrum=f"{SYSTEM}/spectrum_{{potential}}.nc",
     log:
-        f"{SYSTEM}/logs/peer_spectrum.log",
+        f"{SYSTEM}/logs/peer_spectrum/{{potential}}.log",
     benchmark:
-        f"{SYSTEM}/benchmarks/peer_spectrum.tsv"
+        f"{SYSTEM}/benchmarks/peer_spectrum/{{potential}}.tsv"
     message:
-        "{wildcards.system}: infrared spectrum of GFN2-xTB"
+        "{wildcards.system}: infrared spectrum of {wildcards.potential}"

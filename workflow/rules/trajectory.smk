@@ -18,7 +18,7 @@ rule trajectory:
         mem_mb=needed("trajectory", "mem_mb"),
         runtime=needed("trajectory", "runtime"),
     params:
-        settings=section("md", without=["peer"]),
+        settings=section("md", without=["potentials"]),
         method_version=method_version("densnet.dynamics.simulation"),
     message:
         "{wildcards.system}: molecular dynamics with the model"
@@ -27,18 +27,18 @@ rule trajectory:
         "--output {output.trajectory} 2>&1 | tee -i {log} >&2"
 
 
-# The same dynamics with GFN2-xTB, on the cores that training leaves idle. It needs no labels, but waits for
-# them: on a machine of few cores it would otherwise stand in the way of what everything else waits for.
+# The same dynamics with other potentials, on the cores that training leaves idle. They need no labels, but wait for
+# them: on a machine of few cores they would otherwise stand in the way of what everything else waits for.
 rule peer_trajectory:
     input:
         geometries=of("geometries", rules.geometries.output.geometries),
         after=ancient(of("labels", f"{SYSTEM}/labels.nc")),
     output:
-        trajectory=f"{SYSTEM}/trajectory_gfn2.nc",
+        trajectory=f"{SYSTEM}/trajectory_{{potential}}.nc",
     log:
-        f"{SYSTEM}/logs/peer_trajectory.log",
+        f"{SYSTEM}/logs/peer_trajectory/{{potential}}.log",
     benchmark:
-        f"{SYSTEM}/benchmarks/peer_trajectory.tsv"
+        f"{SYSTEM}/benchmarks/peer_trajectory/{{potential}}.tsv"
     priority: 30
     conda:
         "../../envs/densnet.yaml"
@@ -49,10 +49,11 @@ rule peer_trajectory:
         mem_mb=needed("peer_trajectory", "mem_mb"),
         runtime=needed("peer_trajectory", "runtime"),
     params:
-        settings=section("md", without=["peer"]),
+        potential=lambda wildcards: POTENTIALS[wildcards.potential],
+        settings=section("md", without=["potentials"]),
         method_version=method_version("densnet.dynamics.simulation"),
     message:
-        "{wildcards.system}: molecular dynamics with GFN2-xTB"
+        "{wildcards.system}: molecular dynamics with {params.potential}"
     shell:
-        "densnet md --peer gfn2-xtb --geometries {input.geometries} {params.settings} --threads {threads} "
+        "densnet md --potential {params.potential} --geometries {input.geometries} {params.settings} --threads {threads} "
         "--output {output.trajectory} 2>&1 | tee -i {log} >&2"
