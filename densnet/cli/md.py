@@ -39,7 +39,7 @@ def md(
     model
         Move the atoms by this model.
     potential
-        Move them by this potential instead: gfn2-xtb, mmff94 or so3lr (docs/potentials.md).
+        Move them by this potential instead, such as gfn2-xtb; docs/potentials.md has them all.
     threads
         Processes that share the replicas, one thread each; a model on a GPU needs none.
     """

@@ -25,11 +25,12 @@ class AsePotential(Potential):
     Args:
         calculator: gives energies and forces, in ASE's units, and perhaps a dipole.
         molecule: its charge is told to the calculator as ASE's models have it, ``atoms.info["charge"]``.
+        name: as files and figures call it; the calculator's own, if none is given.
     """
 
-    def __init__(self, calculator: Any, molecule: Molecule) -> None:
+    def __init__(self, calculator: Any, molecule: Molecule, name: str = "") -> None:
         self.calculator, self.numbers, self.charge = calculator, molecule.numbers, molecule.charge
-        self.name = str(getattr(calculator, "name", "") or type(calculator).__name__).lower()
+        self.name = name or str(getattr(calculator, "name", "") or type(calculator).__name__).lower()
         known = set(PROPERTIES) & set(getattr(calculator, "implemented_properties", ()))
         self.quantities = frozenset({"energy", "forces"} | known)
 
