@@ -17,6 +17,7 @@ from densnet.potential import Make, Named, Potential, check_elements, check_quan
 NAMED: dict[str, str] = {
     "gfn2-xtb": "densnet.potentials.gfn2:Gfn2",
     "mmff94": "densnet.potentials.mmff94:Mmff94",
+    "so3lr": "densnet.potentials.so3lr:So3lr",
 }
 """Potentials that need nothing but the molecule: module and class, made as ``Class(molecule)``."""
 
