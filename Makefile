@@ -36,7 +36,7 @@ python: ## .venv alone
 	@envs/setup.sh python
 
 plan: python ## jobs, core-hours and GPU-hours of what 'make demo' would run
-	@python workflow/plan.py --workflow-profile $(PROFILE) --configfile $(CONFIG)
+	@python workflow/launch.py --plan --workflow-profile $(PROFILE) --configfile $(CONFIG)
 
 lint: python ## ruff, snakefmt and Snakemake's own linter
 	@ruff check .

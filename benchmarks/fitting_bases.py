@@ -16,7 +16,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
-from densnet.density.basis_comparison import table_of
+from densnet.fitting.basis_comparison import table_of
 from densnet.io.netcdf import read_dataset
 from densnet.report.style import FLOOR, MODEL, PEER, PRIOR, new_figure, picture, style, write_picture
 

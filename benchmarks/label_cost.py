@@ -1,4 +1,4 @@
-"""CPU time of a label against the number of basis functions, for workflow/costs.csv.
+"""CPU time of a label against the number of basis functions, for workflow/operations/costs.csv.
 
 Run as ``python benchmarks/label_cost.py FOLDER``; about a minute of one core a molecule, ten for the longest. Each
 molecule's geometries are labelled once alone and once in a shard of three: the difference is two labels, the rest is

@@ -29,10 +29,12 @@ from densnet.models.energy_model import EnergyModel, EnergyModelSettings
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.nn.captured import Captured
 from densnet.oligomer import oligomer
-from densnet.training.density import DensityTrainingSettings, density_frames, density_loss, initial_model, on_device
-from densnet.training.energy import _errors, energy_targets
-from densnet.training.frames import Labels, load_labels
+from densnet.training.density import DensityTrainingSettings, density_loss, initial_model
+from densnet.training.density_targets import density_frames
+from densnet.training.energy import frozen_errors
+from densnet.training.energy_targets import energy_targets
 from densnet.training.soap import SOAP
+from densnet.training.training_set import TrainingSet
 
 BATCHES = (1, 8, 64, 512)
 REPETITIONS = 20
@@ -111,26 +113,27 @@ def dynamics(name: str, model: DenSNet, numbers: object, positions: torch.Tensor
         )
 
 
-def of_both_models(labels: Labels) -> None:
+def of_both_models(data: TrainingSet) -> None:
     """Print what a step of either training takes."""
-    whitened = WhitenedBasis(labels.basis, labels.elements)
-    settings, training = DensityModelSettings(), DensityTrainingSettings(n_train=100)
+    (labels,), settings, training = data.files, DensityModelSettings(), DensityTrainingSettings()
+    whitened, weight = WhitenedBasis(labels.basis, labels.elements), training.dipole_weight
     with tempfile.TemporaryDirectory() as folder:
-        frames = density_frames(labels, whitened, settings, training, Path(folder), 4.0)
-    density = initial_model([labels], settings, whitened, [frames.train], seed=1).to(GPU)
-    frames = on_device(frames, GPU)
-    weight = training.dipole_weight
+        (frames,) = density_frames(
+            data, whitened, settings, overlap_weight=training.overlap_weight, folder=Path(folder), memory_gib=4.0
+        )
+    density = initial_model(data, settings, whitened, [frames.train], seed=1).to(GPU)
+    frames = frames.to(GPU)
     training_step("density", density, lambda rows: density_loss(density, [(frames, frames.train, rows)], weight)[0])
     optimiser("density", density)
     energy = (
         EnergyModel(EnergyModelSettings(), density.whitened, mean_neighbours=density.mean_neighbours).float().to(GPU)
     )
-    rows = labels.frames("train", 100)
+    (rows,) = data.train
     targets = energy_targets(labels, density.requires_grad_(False), energy, rows, stored=True, device=GPU)
 
     def energy_loss(chosen: torch.Tensor) -> torch.Tensor:
-        of_energy, of_forces, _ = _errors(energy, density, [(targets, chosen)], differentiable=True)
-        return of_energy.square().mean() * 1e-6 + of_forces.square().mean()
+        errors = frozen_errors(energy, density, [(targets, chosen)], differentiable=True)
+        return errors.energy.square().mean() * 1e-6 + errors.forces.square().mean()
 
     training_step("energy", energy, energy_loss)
     optimiser("energy", energy)
@@ -141,8 +144,9 @@ def main(labels_path: str, model_path: str) -> None:
     if not torch.cuda.is_available():
         sys.exit("on_gpu: torch finds no GPU")
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}")
-    labels = load_labels(Path(labels_path))
-    of_both_models(labels)
+    data = TrainingSet.read(Path(labels_path), max_units=None, n_train=100)
+    of_both_models(data)
+    (labels,) = data.files
     positions = torch.as_tensor(labels.dataset["positions"].values)
     dynamics("ethanol", load_model(Path(model_path)).to(GPU), labels.numbers, positions, BATCHES)
     (chain,) = oligomer("thiophene", 12, count=1).molecules

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from ase.data import covalent_radii
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import shortest_path
+from scipy.sparse.csgraph import connected_components, shortest_path
 
 Array = NDArray[np.float64]
 
@@ -38,3 +38,36 @@ def bonded(numbers: NDArray[np.int64], positions: Array) -> NDArray[np.bool_]:
 def bonds_between(bonds: NDArray[np.bool_]) -> Array:
     """Return the number of bonds on the shortest way from atom to atom, (i, i); infinite between fragments."""
     return np.asarray(shortest_path(bonds.astype(float), unweighted=True))
+
+
+def fragments(bonds: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the number of the fragment that each atom belongs to, (i,), counted from 0."""
+    return np.asarray(connected_components(bonds, directed=False)[1], dtype=np.int64)
+
+
+def made_whole(numbers: NDArray[np.int64], positions: Array, cell: Array) -> Array | None:
+    """Return a periodic structure with every atom beside those it is bonded to, (i, x), Angstrom; None of a solid.
+
+    Args:
+        positions: (i, x), Angstrom.
+        cell: lattice vectors, (3, 3), Angstrom.
+    """
+    from ase import Atoms
+    from ase.neighborlist import neighbor_list
+
+    periodic = Atoms(numbers, positions, cell=cell, pbc=True)
+    first, second, shift = neighbor_list("ijS", periodic, BONDED_BELOW * covalent_radii[numbers])
+    images: dict[int, NDArray[np.int64]] = {}
+    for root in range(len(numbers)):
+        waiting = [] if root in images else [root]
+        images.setdefault(root, np.zeros(3, dtype=np.int64))
+        while waiting:
+            atom = waiting.pop()
+            for bond in np.flatnonzero(first == atom):
+                neighbour, image = int(second[bond]), images[atom] + shift[bond]
+                if neighbour not in images:
+                    images[neighbour] = image
+                    waiting.append(neighbour)
+                elif not np.array_equal(images[neighbour], image):
+                    return None
+    return np.asarray(positions + np.array([images[atom] for atom in range(len(numbers))]) @ cell)

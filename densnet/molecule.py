@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import ase.data
 import numpy as np
 from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
+from densnet.starting_geometry import check_one_molecule, check_spin, misplaced, relaxed
+from densnet.xyz_file import isotope_mass, read_xyz
 
 SAME_CONFORMER = 0.02
 """Angstrom; root mean square difference of sorted distances below which two conformers are one."""
@@ -26,10 +30,11 @@ class Molecule:
         charge: total charge in e.
         multiplicity: 2 S + 1; only 1 (closed shells) is supported.
         name: what the user called it: the SMILES or the file's name.
+        masses: u, (i,), where an isotope is not the ordinary one; None means standard atomic weights.
 
     Raises:
         DensnetError: shapes that do not match, positions that are not finite or coincide, an electron count that does
-            not fit the multiplicity, or an open shell.
+            not fit the multiplicity, or an open shell; masses that are not positive.
     """
 
     numbers: NDArray[np.int64]
@@ -37,12 +42,16 @@ class Molecule:
     charge: int = 0
     multiplicity: int = 1
     name: str = ""
+    masses: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "numbers", np.array(self.numbers, dtype=np.int64))
         object.__setattr__(self, "positions", np.array(self.positions, dtype=np.float64))
         self.numbers.setflags(write=False)
         self.positions.setflags(write=False)
+        if self.masses is not None:
+            object.__setattr__(self, "masses", np.array(self.masses, dtype=np.float64))
+            self.masses.setflags(write=False)
         self._check_geometry()
         self._check_electrons()
 
@@ -55,6 +64,10 @@ class Molecule:
             )
         if (self.numbers < 1).any():
             raise DensnetError(f"{self.name or 'molecule'}: has an atom that is no element; remove dummy atoms")
+        if self.masses is not None and not (self.masses.shape == shape[:1] and (self.masses > 0).all()):
+            raise DensnetError(
+                f"{self.name or 'molecule'}: expected a positive mass for each atom; correct the isotopes"
+            )
         if not np.isfinite(self.positions).all():
             raise DensnetError(f"{self.name or 'molecule'}: a position is not a finite number; correct the geometry")
         first, second = np.triu_indices(len(self.numbers), 1)
@@ -80,6 +93,11 @@ class Molecule:
             )
 
     @property
+    def atomic_masses(self) -> NDArray[np.float64]:
+        """Mass of each atom, u, (i,)."""
+        return np.asarray(ase.data.atomic_masses[self.numbers] if self.masses is None else self.masses)
+
+    @property
     def n_electrons(self) -> int:
         """Number of electrons, sum_i Z_i - charge."""
         return int(self.numbers.sum()) - self.charge
@@ -103,11 +121,22 @@ def sorted_distances(numbers: NDArray[np.int64], positions: NDArray[np.float64])
     return np.concatenate(columns, axis=1) if columns else distances
 
 
-def formula(numbers: Iterable[int]) -> str:
-    """Return the sum formula in Hill's order: carbon, hydrogen, then the others by their symbols."""
+def formula(numbers: Iterable[int], masses: Iterable[float] | None = None) -> str:
+    """Return the sum formula in Hill's order: carbon, hydrogen, then the others by their symbols.
+
+    Args:
+        masses: u; deuterium among them is written D, beside H.
+    """
     from ase.symbols import Symbols
 
-    return str(Symbols([int(number) for number in numbers]).get_chemical_formula(mode="hill"))
+    numbers = [int(number) for number in numbers]
+    text = str(Symbols(numbers).get_chemical_formula(mode="hill"))
+    if masses is None:
+        return text
+    heavy = sum(number == 1 and 1.5 < mass < 2.5 for number, mass in zip(numbers, masses, strict=True))
+    light = numbers.count(1) - heavy
+    counts = [f"{symbol}{count if count > 1 else ''}" for symbol, count in (("D", heavy), ("H", light)) if count]
+    return re.sub(r"H(?![a-z])\d*", "".join(counts), text) if heavy else text
 
 
 def from_smiles(smiles: str, *, charge: int | None = None, multiplicity: int = 1, seed: int = 0) -> Molecule:
@@ -118,8 +147,8 @@ def from_smiles(smiles: str, *, charge: int | None = None, multiplicity: int = 1
         seed: of the embedding.
 
     Raises:
-        DensnetError: RDKit refuses the SMILES or finds no geometry, several fragments, or a wrong charge or
-            multiplicity.
+        DensnetError: RDKit refuses the SMILES or finds no geometry that has its bonds, several fragments, a single
+            atom, an unknown isotope, a wrong charge or multiplicity, or an open shell.
     """
     return conformers(smiles, count=5, charge=charge, multiplicity=multiplicity, seed=seed)[0]
 
@@ -148,8 +177,16 @@ def conformers(
         mol = Chem.AddHs(mol)
         numbers = np.array([atom.GetAtomicNum() for atom in mol.GetAtoms()])
         settled = Molecule(
-            numbers, np.arange(3.0 * len(numbers)).reshape(-1, 3), charge=formal, multiplicity=multiplicity, name=smiles
+            numbers,
+            np.arange(3.0 * len(numbers)).reshape(-1, 3),
+            charge=formal,
+            multiplicity=multiplicity,
+            name=smiles,
+            masses=_isotopes(mol, smiles),
         )
+        if len(numbers) < 2:
+            raise DensnetError(f"smiles: {smiles!r} is a single atom; expected a molecule")
+        _check_radicals(mol, settled)
         parameters: Any = rdDistGeom.ETKDGv3()
         # RDKit multiplies this seed by the conformer's number: neighbouring seeds would share conformers.
         parameters.randomSeed = int(np.random.SeedSequence(seed).generate_state(1)[0] >> 2)
@@ -166,7 +203,34 @@ def conformers(
         energies = _relax(mol)
     order = sorted(range(len(embedded)), key=lambda index: (energies[index], index))
     positions = np.array([mol.GetConformer(embedded[index]).GetPositions() for index in order])
+    positions = _with_its_bonds(settled, positions, Chem.GetAdjacencyMatrix(mol).astype(bool))
+    check_spin(f"smiles: {smiles!r}", numbers, positions[0], formal)
     return [replace(settled, positions=positions[row]) for row in _distinct(sorted_distances(numbers, positions))]
+
+
+def _with_its_bonds(
+    molecule: Molecule, positions: NDArray[np.float64], bonds: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the conformers (t, i, x) that have the molecule's bonds, (i, i), after a relaxation with GFN2-xTB where
+    RDKit put atoms on top of each other (it does around hypervalent atoms, for which it has no rules).
+
+    Raises:
+        DensnetError: none has them.
+    """
+    kept: list[NDArray[np.float64]] = []
+    reason = ""
+    for start in positions:
+        place: NDArray[np.float64] | None = start
+        if wrong := misplaced(molecule.numbers, start, bonds):
+            place = relaxed(molecule.numbers, start, molecule.charge, hot=True)
+            reason = reason or wrong
+        if place is not None and not (wrong and misplaced(molecule.numbers, place, bonds)):
+            kept.append(place)
+    if not kept:
+        raise DensnetError(
+            f"smiles: RDKit's geometry of {molecule.name!r} is not the molecule: {reason}; give an xyz file instead"
+        )
+    return np.array(kept)
 
 
 def _distinct(descriptors: NDArray[np.float64]) -> list[int]:
@@ -190,6 +254,26 @@ def _parse_smiles(smiles: str) -> Any:
     return mol
 
 
+def _isotopes(mol: Any, smiles: str) -> NDArray[np.float64] | None:
+    """Return the masses of all atoms, (i,), if the SMILES names an isotope ([2H])."""
+    given = [(atom.GetAtomicNum(), atom.GetIsotope()) for atom in mol.GetAtoms()]
+    if not any(isotope for _, isotope in given):
+        return None
+    where = f"smiles: {smiles!r}"
+    return np.array([isotope_mass(z, a, where) if a else ase.data.atomic_masses[z] for z, a in given])
+
+
+def _check_radicals(mol: Any, molecule: Molecule) -> None:
+    """Refuse unpaired electrons that the SMILES itself shows, those of a carbene excepted: they may be paired."""
+    unpaired = [(atom.GetSymbol(), atom.GetNumRadicalElectrons()) for atom in mol.GetAtoms()]
+    if any(count % 2 for _, count in unpaired):
+        places = ", ".join(f"{count} on {symbol}" for symbol, count in unpaired if count)
+        raise DensnetError(
+            f"smiles: {molecule.name!r} has {sum(count for _, count in unpaired)} unpaired electrons ({places}) of "
+            f"{molecule.n_electrons}; only closed shells are supported"
+        )
+
+
 def _relax(mol: Any) -> list[float]:
     """Relax every conformer in place and return the energies; zeros where no force field has parameters."""
     from rdkit.Chem import rdForceFieldHelpers
@@ -201,33 +285,33 @@ def _relax(mol: Any) -> list[float]:
     return [0.0] * mol.GetNumConformers()
 
 
-def from_xyz(path: Path, *, charge: int = 0, multiplicity: int = 1) -> Molecule:
-    """Read the first structure of an xyz file (Angstrom).
+def from_xyz(path: Path, *, charge: int | None = None, multiplicity: int | None = None) -> Molecule:
+    """Read the one structure of an xyz file (Angstrom), plain or extended.
+
+    Args:
+        charge, multiplicity: by default what the file's comment line says, or 0 and 1.
 
     Raises:
-        DensnetError: no such file; an empty, truncated or meaningless one; a wrong charge or multiplicity.
+        DensnetError: no such file; an empty, truncated or meaningless one; several structures or molecules, a single
+            atom, other units; a charge or multiplicity that is wrong or that the file contradicts.
     """
-    from ase.io import read
-
     path = Path(path)
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DensnetError(f"{path}: not a readable xyz file ({error})") from error
-    lines = text.splitlines()
-    if not text.strip():
-        raise DensnetError(f"{path}: the xyz file is empty")
-    try:
-        announced = int(lines[0])
-    except ValueError as error:
-        raise DensnetError(
-            f"{path}: not an xyz file: the first line should be the number of atoms, found {lines[0][:40]!r}"
-        ) from error
-    found = sum(bool(line.strip()) for line in lines[2 : 2 + announced])
-    if announced < 1 or found < announced:
-        raise DensnetError(f"{path}: the xyz file announces {announced} atoms and has {found}; is it truncated?")
-    try:
-        atoms: Any = read(path, index=0, format="extxyz")
-    except Exception as error:  # ASE's reader raises many types: ValueError, KeyError, XYZError ...
-        raise DensnetError(f"{path}: not a readable xyz file ({str(error).splitlines()[0]})") from error
-    return Molecule(atoms.numbers, atoms.positions, charge=charge, multiplicity=multiplicity, name=path.name)
+    structure = read_xyz(path)
+    for field, given, said in (
+        ("charge", charge, structure.charge),
+        ("multiplicity", multiplicity, structure.multiplicity),
+    ):
+        if given is not None and said is not None and given != said:
+            raise DensnetError(f"{field}: {given} does not match {field}={said} in {path}; correct one of them")
+    if np.isfinite(structure.positions).all():
+        check_one_molecule(str(path), structure.numbers, structure.positions, structure.cell)
+    molecule = Molecule(
+        structure.numbers,
+        structure.positions,
+        charge=next((value for value in (charge, structure.charge) if value is not None), 0),
+        multiplicity=next((value for value in (multiplicity, structure.multiplicity) if value is not None), 1),
+        name=path.name,
+        masses=structure.masses,
+    )
+    check_spin(str(path), molecule.numbers, molecule.positions, molecule.charge)
+    return molecule

@@ -15,8 +15,8 @@ from pyscf.scf import atom_hf
 from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.basis.conventions import to_canonical
-from densnet.density.fit import fit_density
-from densnet.density.prior import fit_free_atom, superposition
+from densnet.fitting.fit import fit_density
+from densnet.fitting.prior import fit_free_atom, superposition
 from densnet.io.netcdf import variable, write_dataset
 from densnet.models.density_model import DensityModelSettings
 from densnet.models.energy_model import EnergyModelSettings

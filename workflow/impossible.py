@@ -239,7 +239,7 @@ def _impossible_given(where: str, system: Mapping[str, Any], config: Mapping[str
 def _fit_basis(config: Mapping[str, Any], numbers: list[int]) -> None:
     """Look up every basis that the fit needs, and whether the density model can describe it."""
     from densnet.basis.basis import Basis
-    from densnet.density.fit_basis import NATURAL, named_fit_basis
+    from densnet.fitting.fit_basis import NATURAL, named_fit_basis
 
     reference = config["reference"]
     orbital_basis = Basis.from_name(reference["basis"], numbers)

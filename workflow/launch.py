@@ -2,7 +2,8 @@
 
 A killed Snakemake leaves its lock and its running jobs behind. Both are cleared first, but only what an earlier
 launch in this folder and on this machine left: a run that is still alive is never disturbed. On Slurm the jobs lie in
-its queue, and what it would refuse is found before anything is submitted.
+its queue, and what it would refuse is found before anything is submitted. With ``--plan`` nothing is run, and what it
+would cost is printed; with ``--critical-path``, how much longer a run took than it had to.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import slurm
 import yaml
 from configuration import ConfigurationError, configuration
-from damage import set_damaged_aside
-from planned_jobs import planned_jobs
+from operations import critical_path, plan, slurm
+from operations.damage import set_damaged_aside
+from operations.planned_jobs import planned_jobs
 from snakemake.common.configfile import load_configfile
 from snakemake_interface_common.exceptions import WorkflowError
 
@@ -34,6 +35,8 @@ LOCKS = Path(".snakemake/locks")
 PROFILES = Path(__file__).parents[1] / "profiles"
 GRACE_SECONDS = 10.0
 PR_SET_PDEATHSIG = 1
+FLAGS = ("--end-with-parent", "--plan", "--critical-path")
+"""Options of this program that Snakemake does not know."""
 
 
 def main(arguments: list[str]) -> int:
@@ -48,6 +51,10 @@ def main(arguments: list[str]) -> int:
     config = _configuration(options.configfile[-1])
     if "sweep" in arguments and not config["sweep"]:
         raise ConfigurationError(f"{options.configfile[-1]}: sweep: missing; say which values are to be compared")
+    for wanted, instead in ((options.plan, plan), (options.critical_path, critical_path)):
+        if wanted:
+            instead.main(arguments)
+            return 0
     on_slurm = _executor(options) == "slurm" and not options.dry_run
     if on_slurm:
         slurm.check_present()
@@ -90,12 +97,13 @@ def _own_options(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--configfile", nargs="+", default=["config.yaml"])
     parser.add_argument("--dry-run", "-n", action="store_true")
-    parser.add_argument("--end-with-parent", action="store_true")
+    for flag in FLAGS:
+        parser.add_argument(flag, action="store_true")
     parser.add_argument("--executor", "-e")
     parser.add_argument("--profile", action="append", default=[])
     parser.add_argument("--workflow-profile")
     options = parser.parse_known_args(arguments)[0]
-    return options, [argument for argument in arguments if argument != "--end-with-parent"]
+    return options, [argument for argument in arguments if argument not in FLAGS]
 
 
 def _executor(options: argparse.Namespace) -> str:

@@ -12,19 +12,19 @@ import numpy as np
 from cyclopts import App, Parameter
 from numpy.typing import NDArray
 
-from densnet.density.basis_comparison import (
+from densnet.errors import DensnetError
+from densnet.fitting.basis_comparison import (
     METHOD_VERSION,
     compare_bases,
     named_candidates,
     natural_candidates,
     table_of,
 )
-from densnet.density.determinants import Determinants, determinants_of_labels
-from densnet.density.fit_basis import describe_basis, named_fit_basis
-from densnet.density.fitting_stage import FitSettings
-from densnet.density.label_files import read_atoms
-from densnet.density.optimised_basis import optimised_basis
-from densnet.errors import DensnetError
+from densnet.fitting.determinants import Determinants, determinants_of_labels
+from densnet.fitting.fit_basis import describe_basis, named_fit_basis
+from densnet.fitting.fitted_labels import FitSettings
+from densnet.fitting.kohn_sham_labels import read_atoms
+from densnet.fitting.optimised_basis import optimised_basis
 from densnet.io.netcdf import read_dataset, write_dataset, write_text
 from densnet.molecule import from_smiles, from_xyz
 from densnet.reference.level import LevelOfTheory

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import ase.data
 import numpy as np
 import xarray as xr
 from cyclopts import Parameter
@@ -44,6 +43,8 @@ def displace(*, geometry: Path, output: Path, level: Annotated[LevelOfTheory, Pa
         },
         attrs={"charge": molecule.charge, "multiplicity": molecule.multiplicity, "molecule": molecule.name},
     )
+    if molecule.masses is not None:
+        dataset["masses"] = variable(("atom",), molecule.masses, "Da", "masses of the isotopes")
     write_dataset(dataset, output, stage="sample", method_version=METHOD_VERSION, settings=level.decisive())
     psi4.remove_parts()
 
@@ -64,8 +65,14 @@ def modes(
     given = read_dataset(displacements, stage="sample", variables=("numbers", "positions"))
     forces, dipoles, level = _gathered(given, [read_dataset(path, stage="label") for path in shards])
     numbers, positions = given["numbers"].values, given["positions"].values[0]
-    found = modes_of_differences(forces, dipoles, positions, ase.data.atomic_masses[numbers])
-    molecule = Molecule(numbers, positions, charge=int(given.attrs["charge"]), name=given.attrs["molecule"])
+    molecule = Molecule(
+        numbers,
+        positions,
+        charge=int(given.attrs["charge"]),
+        name=given.attrs["molecule"],
+        masses=given["masses"].values if "masses" in given else None,
+    )
+    found = modes_of_differences(forces, dipoles, positions, molecule.atomic_masses)
     write_modes(found, molecule, positions, level.name, level.decisive(), output)
 
 

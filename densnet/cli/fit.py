@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from densnet.density.fitting_stage import METHOD_VERSION, FitSettings, fit_labels, fit_parts
+from densnet.fitting.fitted_labels import METHOD_VERSION, FitSettings, fit_labels, fit_parts
 from densnet.io.netcdf import write_dataset
 
 

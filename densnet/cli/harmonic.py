@@ -6,13 +6,12 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import ase.data
 import numpy as np
 from cyclopts import Parameter
 
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
-from densnet.io.netcdf import read_dataset, write_dataset
+from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.molecule import Molecule, from_smiles, from_xyz
 from densnet.oligomer import oligomer
 from densnet.potential import Potential
@@ -37,7 +36,7 @@ def harmonic_modes(
     repeat_unit: Annotated[str | None, Parameter(name="--oligomer")] = None,
     units: int = 1,
     geometry: Path | None = None,
-    charge: int = 0,
+    charge: int | None = None,
     level: Annotated[LevelOfTheory, Parameter(name="*")] = DEFAULT,
 ) -> None:
     """Relax a molecule and write its harmonic frequencies and infrared intensities, whatever gives the forces.
@@ -51,13 +50,12 @@ def harmonic_modes(
         repeat_unit: ... or as a chain, all anti ...
         units: length of the chain.
         geometry: ... or as another output of this verb, to start from its relaxed geometry.
-        charge: total charge, with xyz.
+        charge: total charge; by default the SMILES' formal charge, or what the xyz file says (charge=1), or 0.
         level: level of theory of Psi4.
     """
     molecule = _molecule(smiles, xyz, repeat_unit, units, geometry, charge)
-    masses = ase.data.atomic_masses[molecule.numbers]
     mover, settings = _potential(model, potential, level, molecule, output)
-    positions, found = minimum(mover, molecule.positions, masses)
+    positions, found = minimum(mover, molecule.positions, molecule.atomic_masses)
     write_modes(found, molecule, positions, mover.name, settings, output)
     if isinstance(mover, Psi4Potential):
         mover.remove_parts()
@@ -67,7 +65,9 @@ def write_modes(
     found: Harmonic, molecule: Molecule, positions: np.ndarray, method: str, settings: dict[str, Any], output: Path
 ) -> None:
     """Write normal modes at the relaxed geometry of a molecule, and print them."""
-    dataset = harmonic_dataset(found, molecule.numbers, positions, ase.data.atomic_masses[molecule.numbers])
+    dataset = harmonic_dataset(found, molecule.numbers, positions, molecule.atomic_masses)
+    if molecule.masses is not None:
+        dataset["masses"] = variable(("atom",), molecule.masses, "Da", "masses of the isotopes")
     dataset.attrs |= {"method": method, "molecule": molecule.name, "charge": molecule.charge}
     write_dataset(dataset, output, stage="harmonic", method_version=METHOD_VERSION, settings=settings)
     rows = [
@@ -83,12 +83,12 @@ def write_modes(
 
 
 def _molecule(
-    smiles: str | None, xyz: Path | None, repeat_unit: str | None, units: int, geometry: Path | None, charge: int
+    smiles: str | None, xyz: Path | None, repeat_unit: str | None, units: int, geometry: Path | None, charge: int | None
 ) -> Molecule:
     if sum(given is not None for given in (smiles, xyz, repeat_unit, geometry)) != 1:
         raise DensnetError("harmonic: expected one of --smiles, --xyz, --oligomer and --geometry")
     if smiles is not None:
-        return from_smiles(smiles)
+        return from_smiles(smiles, charge=charge)
     if xyz is not None:
         return from_xyz(xyz, charge=charge)
     if repeat_unit is not None:
@@ -105,7 +105,11 @@ def relaxed_molecule(path: Path) -> Molecule:
     found = read_dataset(path, stage="harmonic", variables=("numbers", "positions"))
     attrs = found.attrs
     return Molecule(
-        found["numbers"].values, found["positions"].values, charge=int(attrs["charge"]), name=attrs["molecule"]
+        found["numbers"].values,
+        found["positions"].values,
+        charge=int(attrs["charge"]),
+        name=attrs["molecule"],
+        masses=found["masses"].values if "masses" in found else None,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from densnet.density.fitting_stage import METHOD_VERSION, FitSettings
+from densnet.fitting.fitted_labels import METHOD_VERSION, FitSettings
 from densnet.io.netcdf import write_dataset
 from densnet.reference import import_stage
 from densnet.reference.import_stage import SplitSettings

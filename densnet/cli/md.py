@@ -10,13 +10,13 @@ import numpy as np
 from cyclopts import Parameter
 from numpy.typing import NDArray
 
-from densnet.dynamics.replica_processes import ReplicaProcesses
 from densnet.dynamics.simulation import DynamicsSettings, simulate, starting_geometries
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
 from densnet.molecule import Molecule
 from densnet.potential import Potential
 from densnet.potentials import named
+from densnet.processes.replicas import ReplicaProcesses
 
 
 def md(
@@ -56,7 +56,8 @@ def md(
     else:
         provenance["model"] = fingerprint(Path(str(model)))
         mover = _model_potential(Path(str(model)), numbers, settings.replicas, threads)
-    simulate(mover, start, settings, output=output, provenance=provenance)
+    masses = np.asarray(data["masses"].values, dtype=float) if "masses" in data else None
+    simulate(mover, start, settings, output=output, provenance=provenance, masses=masses)
 
 
 def _model_potential(model: Path, numbers: NDArray[np.int64], replicas: int, threads: int) -> Potential:

@@ -40,7 +40,7 @@ def sample(
         xyz: ... or as an xyz file ...
         repeat_unit: ... or as a chain of thiophene, or of a SMILES with two attachment points, such as ``*CC*``.
         units: length of the chain.
-        charge: total charge; by default the SMILES' formal charge, or 0 for an xyz file.
+        charge: total charge; by default the SMILES' formal charge, or what the xyz file says (charge=1), or 0.
         multiplicity: spin multiplicity; only 1 is supported.
         settings: how to sample.
         processes: trajectories that run at a time, one thread each.
@@ -71,7 +71,7 @@ def _starts(
             smiles, count=settings.n_conformers, charge=charge, multiplicity=multiplicity, seed=settings.seed
         )
     if xyz is not None and smiles is None:
-        return [from_xyz(xyz, charge=charge or 0, multiplicity=multiplicity)]
+        return [from_xyz(xyz, charge=charge, multiplicity=multiplicity)]
     found = "both" if smiles else "neither"
     raise DensnetError(f"molecule: expected either --smiles or --xyz or --oligomer, got {found}")
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from densnet.basis.basis import Basis
 from densnet.density.density import Density
-from densnet.density.process_pool import map_in_processes
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
+from densnet.processes.pool import map_in_processes
 
 METHOD_VERSION: int = 1
 

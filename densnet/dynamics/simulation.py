@@ -80,6 +80,7 @@ def simulate(
     *,
     output: Path,
     provenance: dict[str, Any],
+    masses: Array | None = None,
 ) -> None:
     """Run all replicas and write ``trajectory.nc``; chunks that are already on disk are not run again.
 
@@ -92,6 +93,7 @@ def simulate(
         settings: lengths and sizes.
         output: the trajectory; partial work is kept beside it in ``<output>.parts``.
         provenance: what decides the result besides the settings; a change of it starts afresh.
+        masses: (i,) in Da, of isotopes; standard atomic weights if not given.
 
     Raises:
         DensnetError: a replica lost an atom or its energy is not finite, and what was written stays; or the potential
@@ -99,7 +101,9 @@ def simulate(
     """
     check_quantities(potential, ("energy", "forces", "dipole"), "dynamics and its spectrum")
     numbers = potential.numbers
-    masses = ase.data.atomic_masses[numbers]
+    if masses is not None:
+        provenance = provenance | {"masses": masses.tolist()}
+    masses = ase.data.atomic_masses[numbers] if masses is None else masses
     parts = Parts(output, {"settings": asdict(settings), "from": provenance, "v": METHOD_VERSION})
     chunks = settings.chunks()
     done = 0

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
 import numpy as np
 import torch
 from torch import nn
 
-from densnet.density.prior import superposition
 from densnet.errors import DensnetError
+from densnet.fitting.prior import superposition
 from densnet.models.density_model import DensityModel
 from densnet.models.energy_model import EnergyModel
 from densnet.models.graph import Graph, replicate
@@ -113,16 +112,15 @@ class DenSNet(nn.Module):
             graph = replicate(element, positions, cutoff)
             r, directions = graph.edges()
             makers = [self.density.edges] if self._same_edges else [self.density.edges, self.energy.edges]
-            edges = [maker(graph.element, graph.sender, r, directions) for maker in makers]
-        changing = [value for one in edges for value in (*one.variables, one.sender, one.ends)]
-        x, energy, *slopes = self._networks(graph, edges, changing)(*changing)
-        gradients = iter(slopes)
+            made = [maker(graph.element, graph.sender, r, directions) for maker in makers]
+        geometries = [value for edges in made for value in edges.geometry]
+        x, energy, *slopes = self._networks(graph, made, geometries)(*geometries)
         with torch.no_grad():
             by_vector = torch.zeros_like(directions)
-            for maker, one in zip(makers, edges, strict=True):
-                by_vector = by_vector + maker.pulled_back(one, r, directions, list(islice(gradients, 3)))
+            for maker, edges, gradients in zip(makers, made, _shared_out(slopes, len(made)), strict=True):
+                by_vector = by_vector + maker.pulled_back(edges, r, directions, gradients)
             if self.energy.repulsion is not None:
-                wall, slope = self.energy.repulsion(graph, r, edges[-1].ends, self.energy.edges.trusted)
+                wall, slope = self.energy.repulsion(graph, r, made[-1].ends, self.energy.edges.trusted)
                 energy, by_vector = energy + wall, by_vector + slope.unsqueeze(2) * directions
             forces = -graph.pulled_back(by_vector).view_as(positions)
             dipole = self.dipole(x, graph) + self.density.charge * centre[:, 0].to(self.device, self.dtype)
@@ -130,12 +128,13 @@ class DenSNet(nn.Module):
         return Prediction(total, forces, dipole)
 
     def _networks(
-        self, graph: Graph, edges: list[Edges], changing: list[torch.Tensor]
+        self, graph: Graph, made: list[Edges], geometries: list[torch.Tensor]
     ) -> Callable[..., tuple[torch.Tensor, ...]]:
         """Return the function that :meth:`_with_slopes` is on graphs of this kind, recorded if that was asked for."""
 
         def networks(*values: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            return self._with_slopes(graph, [edge.with_values(values[5 * n :]) for n, edge in enumerate(edges)])
+            shares = _shared_out(values, len(made))
+            return self._with_slopes(graph, [edges.at(share) for edges, share in zip(made, shares, strict=True)])
 
         if not self.records:
             return networks
@@ -143,19 +142,19 @@ class DenSNet(nn.Module):
         key = (self.dtype, graph.n_molecules, graph.sender.shape[1], tuple(graph.element.tolist()))
         if key not in self._recorded:
             # few, for each holds the weights; a molecule's neighbours do not change their number often
-            self._recorded = {key: write_down(networks, tuple(changing)), **dict(list(self._recorded.items())[:7])}
+            self._recorded = {key: write_down(networks, tuple(geometries)), **dict(list(self._recorded.items())[:7])}
         return self._recorded[key]
 
-    def _with_slopes(self, graph: Graph, edges: list[Edges]) -> tuple[torch.Tensor, ...]:
+    def _with_slopes(self, graph: Graph, made: list[Edges]) -> tuple[torch.Tensor, ...]:
         """Return x, E - Σ E_Z, and the slopes of the latter's sum with the variables of all edges."""
         if self.energy is None:
             raise DensnetError("this file holds a density model alone; energies need the output of 'train energy'")
         with torch.enable_grad():
-            edges = [one.as_variables() for one in edges]
-            at = replace(graph, sender=edges[0].sender)
-            x, u = self.density(at, edges[0])
-            energy = self.energy(at, u, edges[-1])
-            slopes = torch.autograd.grad(energy.sum(), [value for one in edges for value in one.variables])
+            made = [edges.as_variables() for edges in made]
+            at = replace(graph, sender=made[0].sender)
+            x, u = self.density(at, made[0])
+            energy = self.energy(at, u, made[-1])
+            slopes = torch.autograd.grad(energy.sum(), [value for edges in made for value in edges.variables])
         return x.detach(), energy.detach(), *slopes
 
     def record(self) -> DenSNet:
@@ -199,6 +198,12 @@ class DenSNet(nn.Module):
         return flat.numpy()
 
 
-def _serve(ours: EdgeFunctions, theirs: EdgeFunctions) -> bool:
-    alike = ours.cutoff == theirs.cutoff and ours.l_max >= theirs.l_max
-    return alike and torch.equal(ours.closest.cpu(), theirs.closest.cpu())
+def _shared_out(values: Sequence[torch.Tensor], n: int) -> list[Sequence[torch.Tensor]]:
+    """Return the values in n shares of one length, one share after the other."""
+    length = len(values) // n
+    return [values[start : start + length] for start in range(0, len(values), length)]
+
+
+def _serve(given: EdgeFunctions, wanted: EdgeFunctions) -> bool:
+    alike = given.cutoff == wanted.cutoff and given.l_max >= wanted.l_max
+    return alike and torch.equal(given.closest.cpu(), wanted.closest.cpu())

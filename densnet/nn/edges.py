@@ -43,12 +43,12 @@ class Edges:
 
     def as_variables(self) -> Edges:
         """Return the edges with harmonics and radial functions as independent variables of what follows."""
-        names = ("harmonics", "bessel", "envelope")
-        return replace(self, **{name: getattr(self, name).detach().requires_grad_(True) for name in names})
+        harmonics, bessel, envelope = (value.detach().requires_grad_(True) for value in self.variables)
+        return replace(self, harmonics=harmonics, bessel=bessel, envelope=envelope)
 
-    def with_values(self, values: Sequence[torch.Tensor]) -> Edges:
-        """Return edges of the same atoms with other variables, senders and ends, the first five of ``values``."""
-        harmonics, bessel, envelope, sender, ends = values[:5]
+    def at(self, geometry: Sequence[torch.Tensor]) -> Edges:
+        """Return the edges of the same atoms in another geometry, given by its :attr:`geometry`."""
+        harmonics, bessel, envelope, sender, ends = geometry
         return Edges(sender, ends, self.is_element, harmonics, bessel, envelope)
 
     def pieces(self) -> list[Edges]:
@@ -70,6 +70,11 @@ class Edges:
     def variables(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return harmonics, Bessel functions and envelope: all that depends on the positions."""
         return self.harmonics, self.bessel, self.envelope
+
+    @property
+    def geometry(self) -> tuple[torch.Tensor, ...]:
+        """Return all that differs between geometries of the same atoms."""
+        return *self.variables, self.sender, self.ends
 
 
 class EdgeFunctions(nn.Module):

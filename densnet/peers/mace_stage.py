@@ -21,7 +21,8 @@ from densnet.io.netcdf import variable, write_dataset
 from densnet.io.parts import Parts
 from densnet.models.checkpoint import load_ensemble
 from densnet.peers.labelled_frames import SPLITS, LabelledFrames, labelled_frames, write_frames
-from densnet.peers.mace_program import Event, MaceWorker, find_mace, mace_worker
+from densnet.peers.mace_program import MaceWorker, find_mace, mace_worker
+from densnet.processes.program import Event
 from densnet.units import EV_IN_MEV
 
 METHOD_VERSION: int = 1

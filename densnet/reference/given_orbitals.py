@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from densnet.basis.basis import Basis
-from densnet.density.label_files import SAME_POSITION
-from densnet.density.process_pool import one_thread
 from densnet.errors import DensnetError
+from densnet.fitting.kohn_sham_labels import SAME_POSITION
 from densnet.io.netcdf import read_dataset
+from densnet.processes.pool import one_thread
 from densnet.reference import import_checks as checks
 from densnet.reference.import_stage import Selection, atoms_of, orbital_labels
 from densnet.reference.imported_data import ImportedData

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from densnet.basis import integrals
 from densnet.basis.conventions import CONVENTIONS
-from densnet.density.fitting_stage import ORTHONORMALITY_TOLERANCE
 from densnet.errors import DensnetError
+from densnet.fitting.fitted_labels import ORTHONORMALITY_TOLERANCE
 from densnet.reference.imported_data import ImportedData
 from densnet.units import BOHR_IN_ANGSTROM, E_ANGSTROM_IN_DEBYE
 

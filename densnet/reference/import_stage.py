@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.basis.conventions import to_canonical
-from densnet.density.fitting_stage import FitSettings, fit_labels
-from densnet.density.label_content import FittedFrame, label_content
-from densnet.density.process_pool import map_in_processes, one_thread, report_progress
 from densnet.errors import DensnetError
+from densnet.fitting.fitted_labels import FitSettings, fit_labels
+from densnet.fitting.label_content import FittedFrame, label_content
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.molecule import sorted_distances
+from densnet.processes.pool import map_in_processes, one_thread, report_progress
 from densnet.reference import import_checks as checks
 from densnet.reference.imported_coefficients import ImportedMolecule, take_frame
 from densnet.reference.imported_data import ImportedData

@@ -11,8 +11,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from densnet.basis.basis import Basis
-from densnet.density.label_files import merge_shards, read_atoms
 from densnet.errors import DensnetError
+from densnet.fitting.kohn_sham_labels import merge_shards, read_atoms
 from densnet.io.netcdf import read_dataset, settings_of, variable, write_dataset
 from densnet.molecule import sorted_distances
 from densnet.reference.selection import distance_to_nearest

@@ -1,17 +1,15 @@
 """Find Psi4's interpreter and run the worker under it.
 
-Psi4 lives in an interpreter of its own (Debian's, or a conda environment's), so nothing here imports it: jobs go out
-and results come back as files, see ``densnet/reference/psi4_worker``.
+Psi4 lives in an interpreter of its own (Debian's, or a conda environment's), so nothing here imports it; see
+``densnet/reference/psi4_worker``.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
@@ -20,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from densnet.errors import DensnetError
-from densnet.io.netcdf import write_text
+from densnet.processes.program import Event, WorkerEndedError, events, started, without_our_packages
 
 WORKER = Path(__file__).parent / "psi4_worker"
 VARIABLE = "DENSNET_PSI4"
@@ -75,16 +73,10 @@ def find_psi4(environment: Mapping[str, str]) -> Psi4Program:
     if interpreter is None:
         raise DensnetError(f"psi4: the interpreter {' '.join(line)!r} of {found} does not exist; {REMEDY}")
     asked = subprocess.run(
-        [found, "--psiapi-path"], capture_output=True, text=True, env=_clean(environment), check=False
+        [found, "--psiapi-path"], capture_output=True, text=True, env=without_our_packages(environment), check=False
     )
     paths = [text.split("=", 1)[1] for text in asked.stdout.splitlines() if text.startswith("export PYTHONPATH=")]
     return Psi4Program(Path(interpreter), paths[-1].replace(":$PYTHONPATH", "") if paths else "")
-
-
-def _clean(environment: Mapping[str, str]) -> dict[str, str]:
-    """Psi4's environment is not ours: drop what points Python at our packages."""
-    foreign = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSAFEPATH"}
-    return {name: value for name, value in environment.items() if name not in foreign}
 
 
 def scratch_folder(parts: Path, environment: Mapping[str, str]) -> Path:
@@ -95,7 +87,7 @@ def scratch_folder(parts: Path, environment: Mapping[str, str]) -> Path:
 
 
 def run_worker(
-    job: Mapping[str, Any], parts: Path, on_event: Callable[[dict[str, Any]], None], environment: Mapping[str, str]
+    job: Mapping[str, Any], parts: Path, on_event: Callable[[Event], None], environment: Mapping[str, str]
 ) -> None:
     """Run one job of the worker to its end; it dies with this process, whatever ends this process.
 
@@ -103,52 +95,28 @@ def run_worker(
         job: what ``psi4_worker`` reads, without ``parent`` and ``parts``.
         parts: folder for the results, one file each.
         on_event: called with each event of the worker.
-        environment: of the worker; threads are set to one.
+        environment: of the worker, which computes on one thread.
 
     Raises:
         DensnetError: no Psi4, or the job cannot be done.
         WorkerCrashError: the worker died.
     """
     program = find_psi4(environment)
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     scratch = scratch_folder(parts, environment)
     shutil.rmtree(scratch, ignore_errors=True)
     try:
         scratch.mkdir(parents=True, mode=0o700)
     except OSError as error:
         raise DensnetError(f"{scratch}: cannot be made ({error}); set PSI_SCRATCH to a folder to write in") from error
-    settled = {**_clean(environment), **threads, "PSI_SCRATCH": str(scratch), "PYTHONPATH": program.python_path}
+    whole = {**job, "parts": str(parts.resolve())}
+    settled = {**environment, "PSI_SCRATCH": str(scratch)}
+    item: int | None = None
     try:
-        write_text(scratch / "job.json", json.dumps({**job, "parts": str(parts.resolve()), "parent": os.getpid()}))
-        worker = subprocess.Popen(
-            [program.interpreter, WORKER, scratch / "job.json"],
-            cwd=scratch,
-            env=settled,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(scratch / "worker.log").open("w"),
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            _follow(worker, scratch, on_event)
-        finally:
-            worker.kill()
-            worker.communicate()
+        with started(program.interpreter, WORKER, whole, scratch, settled, python_path=program.python_path) as process:
+            for event in events(process, scratch):
+                item = event["item"] if event["event"] == "start" else (None if event["event"] == "done" else item)
+                on_event(event)
+    except WorkerEndedError as error:
+        raise WorkerCrashError(item, f"Psi4 crashed ({error})") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _follow(worker: subprocess.Popen[str], scratch: Path, on_event: Callable[[dict[str, Any]], None]) -> None:
-    item: int | None = None
-    for line in worker.stdout or ():
-        event = json.loads(line)
-        if event["event"] == "error":
-            raise DensnetError(event["message"])
-        item = event["item"] if event["event"] == "start" else (None if event["event"] == "done" else item)
-        on_event(event)
-    status = worker.wait()
-    if status:
-        lines = (scratch / "worker.log").read_text(errors="replace").strip().splitlines()
-        reason = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-        raise WorkerCrashError(item, f"Psi4 crashed ({reason}{': ' + lines[-1][:200] if lines and status > 0 else ''})")

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -21,9 +22,10 @@ from densnet.io.netcdf import variable
 from densnet.io.parts import Parts, digest_of
 from densnet.molecule import Molecule, sorted_distances
 from densnet.potential import Make
+from densnet.processes.pool import as_they_end
 from densnet.reference.selection import distance_to_nearest, farthest_points
 from densnet.reference.strain import StrainPlan, strained_frames
-from densnet.reference.trajectories import TrajectoryPlan, run_plans, run_trajectory
+from densnet.reference.trajectories import TrajectoryPlan, run_trajectory
 
 METHOD_VERSION: int = 3
 LEARNING, TESTING, CHOICE, STRAIN = 0, 1, 2, 3
@@ -200,18 +202,14 @@ def sample_geometries(
     missing = [plan for plan in plans if parts.read(_part(plan)) is None]
     started, total, done = time.monotonic(), sum(plan.frames for plan in plans), 0
     done = total - sum(plan.frames for plan in missing)
-
     counts = Counter(_kind(plan) for plan in plans)
-
-    def on_done(plan: Plan, result: dict[str, NDArray[Any]]) -> None:
-        nonlocal done
-        parts.write(_part(plan), result)
-        done += plan.frames
-        seconds = time.monotonic() - started
-        text = f"{_kind(plan)} {plan.index + 1} of {counts[_kind(plan)]} done, {done}/{total} frames, {seconds:.0f} s"
-        print(f"densnet sample: {text}", file=sys.stderr, flush=True)
-
-    run_plans(missing, partial(_run, make=make), processes, on_done)
+    with closing(as_they_end(partial(_run, make=make), missing, processes=processes)) as ended:
+        for plan, arrays in ended:
+            parts.write(_part(plan), arrays)
+            done += plan.frames
+            ordinal, seconds = f"{plan.index + 1} of {counts[_kind(plan)]}", time.monotonic() - started
+            text = f"{_kind(plan)} {ordinal} done, {done}/{total} frames, {seconds:.0f} s"
+            print(f"densnet sample: {text}", file=sys.stderr, flush=True)
     results: list[dict[str, Any]] = []
     for plan in plans:
         result = parts.read(_part(plan))
@@ -263,8 +261,12 @@ def _assemble(
     distance = np.full(len(rows), np.nan)
     others = split != "train"
     distance[others] = distance_to_nearest(descriptors[others], descriptors[~others])
+    isotopes = {}
+    if molecule.masses is not None:
+        isotopes["masses"] = variable(("atom",), molecule.masses, "Da", "masses of the isotopes, for dynamics")
     return xr.Dataset(
-        {
+        isotopes
+        | {
             "positions": variable(
                 ("frame", "atom", "x"), positions[rows], "angstrom", "positions, centre of mass at 0"
             ),

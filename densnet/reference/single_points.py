@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from densnet.density.determinants import Determinants
-from densnet.density.label_files import FreeAtoms, read_atoms, read_labels
 from densnet.errors import DensnetError
+from densnet.fitting.determinants import Determinants
+from densnet.fitting.kohn_sham_labels import FreeAtoms, read_atoms, read_kohn_sham_labels
 from densnet.io.netcdf import variable, write_dataset
 from densnet.molecule import Molecule
 from densnet.reference.atoms import free_atoms
@@ -50,7 +50,7 @@ def single_points(
     isolated, _ = free_atoms([int(number) for number in molecule.numbers], level, output=atoms)
     write_dataset(isolated, atoms, stage="atoms", method_version=METHOD_VERSION, settings=settings)
 
-    labels = read_labels([shard], geometries)
+    labels = read_kohn_sham_labels([shard], geometries)
     determinants = Determinants(
         numbers=labels.numbers,
         positions=labels.dataset["positions"].values / BOHR_IN_ANGSTROM,

@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
-import signal
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
-from typing import Any, TypeVar
 
 import numpy as np
 from ase.data import atomic_masses
@@ -22,8 +13,7 @@ from densnet.errors import DensnetError
 from densnet.mechanics.integrators import State, langevin, thermal_velocities
 from densnet.molecule import Molecule
 from densnet.potential import Make
-
-Plan = TypeVar("Plan")
+from densnet.starting_geometry import what_is_wrong
 
 ATTEMPTS = 5
 BOND_WINDOW = (0.55, 1.6)
@@ -105,9 +95,11 @@ def run_trajectory(plan: TrajectoryPlan, make: Make) -> dict[str, NDArray[np.flo
             return _attempt(plan, make, np.random.default_rng(np.random.SeedSequence([*plan.seed, attempt])))
         except _FellApartError as error:
             reason = str(error)
+    start = plan.molecule
+    wrong = what_is_wrong(start.numbers, start.positions, start.charge)
     raise DensnetError(
-        f"sampling: {plan.molecule.name!r} at {plan.temperature:g} K: {reason} in each of {ATTEMPTS} attempts; "
-        "lower the temperature or start from another geometry"
+        f"sampling: {start.name!r} at {plan.temperature:g} K: {reason} in each of {ATTEMPTS} attempts; "
+        + (f"{wrong}; correct it" if wrong else "lower the temperature or start from another geometry")
     )
 
 
@@ -137,57 +129,3 @@ def _attempt(plan: TrajectoryPlan, make: Make, random: np.random.Generator) -> d
     except DensnetError as error:
         raise _FellApartError(str(error).partition(";")[0]) from error
     return {"positions": positions, "energy": energy, "time": time}
-
-
-def die_with_parent() -> None:
-    """Let the kernel end this process with its parent (Linux), so that a killed command leaves nothing running."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Give child processes one thread each: libraries read these variables when they are loaded."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def run_plans(
-    plans: Sequence[Plan],
-    run: Callable[[Plan], dict[str, NDArray[Any]]],
-    processes: int,
-    on_done: Callable[[Plan, dict[str, NDArray[Any]]], None],
-) -> None:
-    """Run trajectories, or whatever else is planned, in a pool of processes, one thread each; results do not depend on
-    their number.
-
-    Raises:
-        DensnetError: of any plan; those that run are ended.
-    """
-    if not plans:
-        return
-    with (
-        one_thread(),
-        ProcessPoolExecutor(
-            min(processes, len(plans)), mp_context=get_context("spawn"), initializer=die_with_parent
-        ) as pool,
-    ):
-        futures = {pool.submit(run, plan): plan for plan in plans}
-        try:
-            for future in as_completed(futures):
-                on_done(futures[future], future.result())
-        except BaseException:
-            for process in list((pool._processes or {}).values()):
-                process.kill()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise

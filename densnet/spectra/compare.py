@@ -150,10 +150,17 @@ def compare_spectra(
         experiment: a measured spectrum.
 
     Raises:
-        DensnetError: nothing to compare with, two peers of one name, or no common range.
+        DensnetError: nothing to compare with, two peers of one name, fundamentals of another molecule, or no common
+            range.
     """
     if not peers and table is None and experiment is None:
         raise DensnetError("compare: expected at least one of --peer, --fundamentals and --jcamp, found none; add one")
+    ours = str(spectrum.attrs.get("formula", ""))
+    if table is not None and table.formula and ours and table.formula != ours:
+        raise DensnetError(
+            f"fundamentals {table.name}: expected those of {ours}, found those of {table.formula}; give the "
+            "molecule's own"
+        )
     curves = {"model": _curve(spectrum)}
     references: list[str] = []
     if experiment is not None:

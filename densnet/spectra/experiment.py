@@ -1,13 +1,15 @@
 """Published gas-phase fundamentals: where a spectrum's bands should be.
 
 Tables are CSV files (lines that start with # are remarks) with the columns wavenumber (1/cm), symmetry,
-description (the region: a name shared by neighbouring fundamentals) and source. A table has no intensities.
+description (the region: a name shared by neighbouring fundamentals) and source. A table has no intensities. A remark
+"# formula: C2H6O" says whose they are.
 """
 
 from __future__ import annotations
 
 import csv
 import difflib
+import re
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -16,6 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
+from densnet.text_files import read_text
+
+LOWEST, HIGHEST = 10.0, 20000.0
+"""1/cm; between them lie all fundamentals: a smaller number is a wavelength in micrometres or of another unit."""
+SEPARATORS = (";", "\t", ",")
+"""Of columns; the first that the row of names has."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,7 @@ class Fundamentals:
         symmetry: (stick,) irreducible representation, "" if not given.
         description: (stick,) region, e.g. "C-H stretch".
         source: (stick,) where the number was published.
+        formula: of the molecule, "" if not given.
     """
 
     name: str
@@ -35,6 +44,7 @@ class Fundamentals:
     symmetry: tuple[str, ...]
     description: tuple[str, ...]
     source: tuple[str, ...]
+    formula: str = ""
 
     def regions(self) -> dict[str, NDArray[np.float64]]:
         """Return the wavenumbers of each region, regions from low to high."""
@@ -63,42 +73,76 @@ def fundamentals(name: str) -> Fundamentals:
         raise DensnetError(
             f"fundamentals: expected one of {', '.join(available())} or the path of a .csv file, found {name!r}{hint}"
         )
-    try:
-        text = Path(name).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DensnetError(f"fundamentals: {name} cannot be read ({error}); give a CSV file of wavenumbers") from error
-    return parse_fundamentals(text, Path(name).stem)
+    return parse_fundamentals(read_text(Path(name), "a CSV file of fundamentals"), name)
 
 
 def parse_fundamentals(text: str, name: str) -> Fundamentals:
     """Return the table written in ``text``; only the column wavenumber is compulsory.
 
+    Columns are separated by commas, semicolons or tabs; beside the latter two a number may have a decimal comma.
+
+    Args:
+        name: of the table, or the path of its file.
+
     Raises:
-        DensnetError: no such column, no rows, or a wavenumber that is no positive number.
+        DensnetError: no such column, no rows, more fields in a row than columns, or a wavenumber that is none.
     """
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    reader = csv.DictReader(lines)
-    if "wavenumber" not in (reader.fieldnames or []):
-        raise DensnetError(
-            f"fundamentals {name}: expected a column 'wavenumber' (1/cm), found {list(reader.fieldnames or [])}"
-        )
+    lines = [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    remarks = [line.strip() for _, line in lines if line.lstrip().startswith("#")]
+    lines = [(n, line) for n, line in lines if not line.lstrip().startswith("#")]
+    separator = next((s for s in SEPARATORS if lines and s in lines[0][1]), ",")
+    columns = [field.strip() for field in next(csv.reader([lines[0][1]], delimiter=separator), [])] if lines else []
+    kinds = [_column(field, name) for field in columns]
+    if "wavenumber" not in kinds:
+        raise DensnetError(f"fundamentals {name}: expected a column 'wavenumber' (1/cm), found {columns}")
     rows: list[tuple[float, str, str, str]] = []
-    for row in reader:
-        try:
-            wavenumber = float(row["wavenumber"])
-        except (TypeError, ValueError):
-            wavenumber = float("nan")
-        if not 0 < wavenumber < 20000:
-            raise DensnetError(f"fundamentals {name}: expected a wavenumber in 1/cm, found {row['wavenumber']!r}")
-        description = (row.get("description") or "").strip() or f"{wavenumber:g}"
-        rows.append((wavenumber, row.get("symmetry") or "", description, row.get("source") or ""))
+    for number, line in lines[1:]:
+        fields = next(csv.reader([line], delimiter=separator, skipinitialspace=True))
+        if len(fields) > len(columns):
+            raise DensnetError(
+                f"fundamentals {name}: line {number}: expected {len(columns)} fields, found {len(fields)}: "
+                f"{line[:60]!r}; put a text with commas in quotes, and write decimals with a point"
+            )
+        row = dict(zip(kinds, (field.strip() for field in fields), strict=False))
+        wavenumber = _wavenumber(row.get("wavenumber", ""), separator, f"fundamentals {name}: line {number}")
+        description = row.get("description") or f"{wavenumber:g}"
+        rows.append((wavenumber, row.get("symmetry", ""), description, row.get("source", "")))
     if not rows:
         raise DensnetError(f"fundamentals {name}: expected at least one row, found none")
     rows.sort(key=lambda row: row[0])
+    formulas = [
+        match[1] for match in (re.match(r"#\s*formula\s*:\s*(\w+)", remark, re.I) for remark in remarks) if match
+    ]
     return Fundamentals(
-        name,
+        Path(name).stem if name.lower().endswith(".csv") else name,
         np.array([row[0] for row in rows]),
         tuple(row[1] for row in rows),
         tuple(row[2] for row in rows),
         tuple(row[3] for row in rows),
+        formulas[0] if formulas else "",
     )
+
+
+def _column(field: str, name: str) -> str:
+    """Return the column's name without its unit, which has to be 1/cm."""
+    match = re.fullmatch(
+        r"(\w+?)s?[\s_]*(?:[(\[/]?\s*(1/cm|cm-1|cm\^-1|cm\u207b\u00b9|cm\*\*-1)\s*[)\]]?)?", field.lower()
+    )
+    if match is None and field.lower().startswith("wavenumber"):
+        raise DensnetError(
+            f"fundamentals {name}: expected the column 'wavenumber' in 1/cm, found {field!r}; convert it"
+        )
+    return match[1] if match else field.lower()
+
+
+def _wavenumber(text: str, separator: str, where: str) -> float:
+    try:
+        value = float(text.replace(",", ".") if separator != "," else text)
+    except ValueError:
+        value = float("nan")
+    if LOWEST <= value <= HIGHEST:
+        return value
+    remedy = "give positions in 1/cm"
+    if 0 < value < LOWEST:
+        remedy = f"in micrometres it would be {1e4 / value:.0f} 1/cm: convert it"
+    raise DensnetError(f"{where}: expected a wavenumber of {LOWEST:g} to {HIGHEST:g} 1/cm, found {text!r}; {remedy}")

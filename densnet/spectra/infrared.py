@@ -22,6 +22,7 @@ from scipy import constants, signal
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
+from densnet.molecule import formula
 from densnet.spectra.settings import SpectrumSettings
 from densnet.spectra.windows import half_width_bins, window_values
 from densnet.units import BOLTZMANN_IN_EV_PER_K, PLANCK_TIMES_C_IN_EV_CM, SPEED_OF_LIGHT_IN_CM_PER_FS
@@ -256,6 +257,9 @@ def spectrum_of_trajectory(trajectory: xr.Dataset, settings: SpectrumSettings) -
         },
         coords={"wavenumber": variable(("wavenumber",), spectrum.wavenumber, "cm-1", "wavenumber")},
     )
+    if "numbers" in trajectory:
+        masses = trajectory["masses"].values if "masses" in trajectory else None
+        dataset = dataset.assign_attrs(formula=formula(trajectory["numbers"].values, masses))
     return dataset.assign_attrs(
         potential=trajectory.attrs["potential"],
         window=settings.window,

@@ -20,15 +20,15 @@ from densnet.basis.basis import Basis
 from densnet.basis.integrals import charges
 from densnet.density.error import GRID_LEVEL, MOLECULAR_SURFACE, DensityGrid
 from densnet.density.frame_errors import PAIRS, SHELLS, FrameErrors, Geometry, KohnSham, frame_errors
-from densnet.density.prior import superposition
 from densnet.density.surface import SCALES
 from densnet.errors import DensnetError
+from densnet.fitting.prior import superposition
 from densnet.io.netcdf import variable, write_dataset
 from densnet.models.checkpoint import load_ensemble, read_descriptions
 from densnet.models.densnet_model import Prediction
 from densnet.models.ensemble import Ensemble, mean_of
 from densnet.oligomer import VARIABLES
-from densnet.training.frames import Labels, load_labels
+from densnet.training.labels import Labels, load_labels
 from densnet.training.spread import density_spread, density_spread_variables, prediction_spread
 from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE, EV_IN_MEV, HARTREE_IN_EV, HARTREE_IN_MILLIHARTREE
 

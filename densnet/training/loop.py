@@ -5,13 +5,11 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import closing, nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +18,17 @@ from torch import nn
 
 from densnet.errors import DensnetError, Stopped
 from densnet.io.netcdf import write_atomically
-from densnet.models.checkpoint import FORMAT_VERSION, load_content
+from densnet.models.checkpoint import FORMAT_VERSION, load_content, save_model
+from densnet.models.densnet_model import DenSNet
 from densnet.nn.captured import Captured
+from densnet.processes.group import signals_collected
 from densnet.training import ranks
 from densnet.training.event_log import EventLog
 from densnet.training.soap import SOAP
 
 CHECKPOINT_FORMAT = "densnet training checkpoint"
+NOT_DECISIVE = ("checkpoint_seconds", "metric_memory_gib")
+"""Settings that say when and where things are kept, and change no result."""
 OPTIMIZERS = ("soap", "adam")
 LossOf = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """From row indices of frames, and those of the whole batch that they are of, to what they contribute to its loss."""
@@ -94,7 +96,7 @@ def digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-class Training:
+class TrainingRun:
     """One training: model, optimiser and moving average, with a checkpoint beside the output.
 
     Several processes (:mod:`densnet.training.ranks`) hold the same and make the same steps, each with the gradient of
@@ -103,8 +105,8 @@ class Training:
     Args:
         model: trained in place; that is what training is.
         settings: lengths and rates.
-        identity: everything that decides the result; a checkpoint of another identity is not used.
-        checkpoint: where to keep it.
+        identity: everything beside the settings that decides the result; a checkpoint of another one is not used.
+        output: the file that the trained model goes to; the checkpoint lies beside it until then.
         log: CSV of validation errors, rewritten at each validation; TensorBoard's events lie beside it.
         alike: every batch is computed alike, whatever its rows, and from tensors on the model's device; on a GPU it is
             then captured once (:class:`densnet.nn.captured.Captured`).
@@ -116,12 +118,14 @@ class Training:
         settings: LoopSettings,
         *,
         identity: Mapping[str, Any],
-        checkpoint: Path,
+        output: Path,
         log: Path,
         alike: bool = False,
     ) -> None:
-        self.model, self.settings, self.checkpoint, self.log = model, settings, checkpoint, log
-        self.identity = digest(identity)
+        self.model, self.settings, self.log = model, settings, log
+        self.checkpoint = output.with_name(output.name + ".checkpoint")
+        decisive = {name: value for name, value in asdict(settings).items() if name not in NOT_DECISIVE}
+        self.identity = digest({**identity, "settings": decisive})
         self.optimizer = _optimizer(settings, model)
         self.average = {name: value.detach().clone() for name, value in model.named_parameters()}
         self.best: dict[str, torch.Tensor] = {}
@@ -186,8 +190,15 @@ class Training:
             print(f"densnet: no better validation for {self.validations_since_best}; stopping", file=sys.stderr)
         return over
 
+    def finish(self, trained: DenSNet, provenance: dict[str, Any], *outputs: Path) -> None:
+        """Write a model file, or several alike, and remove the checkpoint, once that is done."""
+        if ranks.is_first():
+            for output in outputs:
+                save_model(trained, output, provenance=provenance)
+        self.discard_checkpoint()
+
     def discard_checkpoint(self) -> None:
-        """Remove the checkpoint, once the result is safely written."""
+        """Remove the checkpoint, once the result is safe."""
         if ranks.is_first():
             self.checkpoint.unlink(missing_ok=True)
 
@@ -218,7 +229,7 @@ class Training:
         if self.alike and parameters[0].is_cuda and ranks.count() == 1:
             return self._replayed(batch, loss_of)
         self.optimizer.zero_grad(set_to_none=True)
-        rows, loss = ranks.own(batch), parameters[0].new_zeros(())
+        rows, loss = ranks.share_of(batch), parameters[0].new_zeros(())
         if len(rows):
             loss = loss_of(rows, batch)
             # of the weights alone: positions and densities may want gradients too, for forces
@@ -344,22 +355,6 @@ class Training:
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
         print(f"densnet: going on from step {self.step}", file=sys.stderr)
-
-
-@contextmanager
-def signals_collected() -> Iterator[list[int]]:
-    """Collect TERM and USR1 in a list, to be acted on between two steps; Python handles signals in its main thread."""
-    came: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield came
-        return
-    watched = (signal.SIGTERM, signal.SIGUSR1)
-    earlier = [signal.signal(signum, lambda number, _: came.append(number)) for signum in watched]
-    try:
-        yield came
-    finally:
-        for signum, handler in zip(watched, earlier, strict=True):
-            signal.signal(signum, handler)
 
 
 def _optimizer(settings: LoopSettings, model: nn.Module) -> torch.optim.Optimizer:

@@ -9,14 +9,10 @@ import os
 import signal
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
-from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 import torch
@@ -24,14 +20,11 @@ from torch import distributed as dist
 
 from densnet.errors import DensnetError, Stopped
 from densnet.io.job_record import leave_record
+from densnet.processes import group
 from densnet.training import ranks
-from densnet.training.loop import signals_collected
 
-STOPPING = (signal.SIGTERM, signal.SIGUSR1)
 TOGETHER = timedelta(hours=2)
 """Longest that processes wait for each other, as for the slowest to make its Jacobians; one that ends is noticed."""
-GRACE_SECONDS = 30.0
-"""For the others to end, once one has failed; on a GPU they may wait for it in a kernel that hears no signal."""
 
 
 def train_in_processes(processes: int, train: Callable[..., Any], *arguments: Any, threads: int, **named: Any) -> None:
@@ -90,9 +83,9 @@ def _start(processes: int, work: Callable[[], Any]) -> None:
         try:
             for member in members:
                 member.start()
-            codes = _until_all_or_one_failed(members)
+            codes = group.until_all_or_one_failed(members)
         finally:
-            _end(members)
+            group.end(members)
         if any(codes):
             _explain(store, codes)
 
@@ -101,38 +94,18 @@ def _member(rank: int, processes: int, meeting: str, threads: int, work: Callabl
     """Be one of the processes: train, and leave word if that fails."""
     store = dist.FileStore(meeting, processes)
     try:
-        # of the terminal, for all processes: the one that was started there passes it on
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        for signum in STOPPING:
-            signal.signal(signum, _stop)
-        threading.Thread(target=_follow_parent, daemon=True).start()
+        group.be_a_member()
         torch.set_num_threads(threads)
         with _group(rank, store=store, rank=rank, world_size=processes):
             work()
         leave_record()
     except (DensnetError, Stopped) as error:
-        for signum in STOPPING:
-            signal.signal(signum, signal.SIG_IGN)
+        group.ignore_signals()
         lost = isinstance(error, ranks.OthersLostError)
         word = {"signum": error.signum, "text": error.done} if isinstance(error, Stopped) else {"text": str(error)}
         # only the first says why, the others say the same or what came of it
         store.compare_set("lost" if lost else "failed", "", json.dumps(word))
         sys.exit(1)
-
-
-def _stop(signum: int, frame: FrameType | None) -> NoReturn:
-    """Raise once; the signal may be sent to this process and passed on to it."""
-    for one in STOPPING:
-        signal.signal(one, signal.SIG_IGN)
-    raise Stopped(signum)
-
-
-def _follow_parent() -> None:
-    """Stop as at a scheduler's warning when the parent is gone."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextlib.contextmanager
@@ -151,37 +124,13 @@ def _group(local_rank: int, **where: Any) -> Iterator[None]:
     dist.destroy_process_group()
 
 
-def _until_all_or_one_failed(members: Sequence[BaseProcess]) -> list[int | None]:
-    """Return the exit status of each process, None of those that still run; signals are passed on to all."""
-    with signals_collected() as came:
-        while None in (codes := [member.exitcode for member in members]) and not any(codes):
-            wait([member.sentinel for member, code in zip(members, codes, strict=True) if code is None], timeout=1.0)
-            while came:
-                signum = came.pop(0)
-                for member in members:
-                    if member.exitcode is None and member.pid is not None:
-                        os.kill(member.pid, signum)
-    return codes
-
-
-def _end(members: Sequence[BaseProcess]) -> None:
-    """See that no process is left: they may end in order, and are killed where they do not."""
-    left = [member for member in members if member.pid is not None and member.is_alive()]
-    for member in left:
-        member.terminate()
-    for member in left:
-        member.join(GRACE_SECONDS)
-        member.kill()
-        member.join()
-
-
 def _explain(store: dist.Store, codes: Sequence[int | None]) -> NoReturn:
     """Raise what ended the processes, from what they left word of and how they ended."""
     if store.check(["failed"]):
         word = json.loads(store.get("failed"))
         raise Stopped(word["signum"], word["text"]) if "signum" in word else DensnetError(word["text"])
     for number, code in enumerate(codes, 1):
-        if code is not None and -code in STOPPING:
+        if code is not None and -code in group.STOPPING:
             # it came before the process was ready for it
             raise Stopped(-code)
         if code is not None and code < 0:

@@ -30,7 +30,12 @@ def is_first() -> bool:
     return not dist.is_initialized() or dist.get_rank() == 0
 
 
-def own(rows: torch.Tensor) -> torch.Tensor:
+def device() -> torch.device:
+    """Return where this process computes: on its GPU, or on the CPU of a machine that has none."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def share_of(rows: torch.Tensor) -> torch.Tensor:
     """Return this process's part of the rows (b,): b over the number of processes, up or down, so none of too few."""
     return rows.tensor_split(count())[dist.get_rank()] if count() > 1 else rows
 

@@ -11,8 +11,8 @@ from pyscf import gto
 from densnet import Density
 from densnet.basis import integrals, point_values
 from densnet.basis.basis import Basis
-from densnet.density.fit import fit_density
 from densnet.errors import DensnetError
+from densnet.fitting.fit import fit_density
 from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV
 
 

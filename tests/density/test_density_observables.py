@@ -15,9 +15,9 @@ from densnet import Density
 from densnet.basis import integrals
 from densnet.basis.basis import Basis, Shell
 from densnet.density import partition
-from densnet.density.fit import fit_density
-from densnet.density.prior import fit_free_atom, superposition
 from densnet.errors import DensnetError
+from densnet.fitting.fit import fit_density
+from densnet.fitting.prior import fit_free_atom, superposition
 from densnet.units import BOHR_IN_ANGSTROM, E_ANGSTROM_IN_DEBYE, HARTREE_IN_EV
 
 RNG = np.random.default_rng(8)

@@ -15,7 +15,7 @@ from densnet.density.error import (
     dipole_error,
     overlap_norm,
 )
-from densnet.density.fit import fit_density
+from densnet.fitting.fit import fit_density
 
 
 def test_nmae_of_two_shifted_charges_is_in_closed_form() -> None:

@@ -9,8 +9,8 @@ from e3nn import o3
 from densnet.basis import integrals
 from densnet.basis.basis import Basis, Shell
 from densnet.density.error import DensityGrid, coulomb_self_energy
-from densnet.density.fit import CoulombMetric, density_self_energy, fit_density
 from densnet.errors import DensnetError
+from densnet.fitting.fit import CoulombMetric, density_self_energy, fit_density
 from densnet.units import E_BOHR_IN_DEBYE
 
 POLAR = np.array([1, 2, 0])

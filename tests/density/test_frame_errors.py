@@ -11,10 +11,10 @@ from density_examples import Molecule, spherical_atom
 from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.density.error import coulomb_self_energy, overlap_norm
-from densnet.density.fit import fit_density
 from densnet.density.frame_errors import PAIRS, SHELLS, FrameErrors, Geometry, KohnSham, frame_errors
-from densnet.density.prior import fit_free_atom, superposition
 from densnet.density.surface import SCALES
+from densnet.fitting.fit import fit_density
+from densnet.fitting.prior import fit_free_atom, superposition
 
 
 @pytest.fixture(scope="module")

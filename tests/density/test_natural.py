@@ -11,14 +11,14 @@ from density_examples import Molecule, spherical_atom
 from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.basis.whitening import whitening_factor
-from densnet.density.determinants import Determinants
 from densnet.density.error import DensityGrid
-from densnet.density.fit import Fit, fit_density
-from densnet.density.fit_basis import describe_basis, named_fit_basis, natural_fit_bases
-from densnet.density.natural import FittedMolecule, natural_basis
-from densnet.density.optimised_basis import optimised_basis
-from densnet.density.prior import fit_free_atom, superposition
 from densnet.errors import DensnetError
+from densnet.fitting.determinants import Determinants
+from densnet.fitting.fit import Fit, fit_density
+from densnet.fitting.fit_basis import describe_basis, named_fit_basis, natural_fit_bases
+from densnet.fitting.natural import FittedMolecule, natural_basis
+from densnet.fitting.optimised_basis import optimised_basis
+from densnet.fitting.prior import fit_free_atom, superposition
 
 RIDGE = 1e-5
 

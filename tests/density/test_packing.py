@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import xarray as xr
 from density_examples import Molecule
-from test_fitting_stage import LEVEL, SHELLS, Files, frames  # noqa: F401, a fixture
+from test_fitted_labels import LEVEL, SHELLS, Files, frames  # noqa: F401, a fixture
 
 from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.basis.conventions import from_canonical
 from densnet.cli.main import app
 from densnet.density.error import DensityGrid
-from densnet.density.fitting_stage import DIPOLE_TOLERANCE_DEBYE, FitSettings, fit_labels
-from densnet.density.label_files import read_labels
 from densnet.errors import DensnetError
+from densnet.fitting.fitted_labels import DIPOLE_TOLERANCE_DEBYE, FitSettings, fit_labels
+from densnet.fitting.kohn_sham_labels import read_kohn_sham_labels
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.reference.packing import pack_labels, write_folder
 from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE
@@ -100,8 +100,8 @@ def run(tmp_path: Path) -> Run:
 def test_orbitals_of_a_folder_are_orthonormal_and_span_the_same_space(run: Run) -> None:
     folder = run.pack()
     assert read_dataset(folder / "orbitals.nc", stage="label")["orbitals"].dtype == np.float32
-    ours = read_labels([folder / "orbitals.nc"], folder / "geometries.nc")
-    theirs = read_labels(run.shards, run.geometries)
+    ours = read_kohn_sham_labels([folder / "orbitals.nc"], folder / "geometries.nc")
+    theirs = read_kohn_sham_labels(run.shards, run.geometries)
     for t, positions in enumerate(run.positions):
         C, C_given = ours.orbitals[t], theirs.orbitals[t]
         S = integrals.overlap(run.basis, NUMBERS, positions / BOHR_IN_ANGSTROM)
@@ -115,8 +115,8 @@ def test_orbitals_of_a_folder_are_orthonormal_and_span_the_same_space(run: Run) 
 
 def test_double_precision_changes_nothing(run: Run) -> None:
     folder = run.pack(double=True)
-    ours = read_labels([folder / "orbitals.nc"], folder / "geometries.nc")
-    np.testing.assert_array_equal(ours.orbitals, read_labels(run.shards, run.geometries).orbitals)
+    ours = read_kohn_sham_labels([folder / "orbitals.nc"], folder / "geometries.nc")
+    np.testing.assert_array_equal(ours.orbitals, read_kohn_sham_labels(run.shards, run.geometries).orbitals)
 
 
 def test_single_precision_is_far_below_the_floor(tmp_path: Path, frames: list[Molecule]) -> None:  # noqa: F811
@@ -149,7 +149,7 @@ def test_frames_without_a_label_are_left_out_and_the_others_numbered_anew(run: R
     distance = sampled["distance_to_train"].values
     assert np.isnan(distance[:2]).all()
     assert (distance[2:] > 0.002).all()
-    labels = read_labels([folder / "orbitals.nc"], folder / "geometries.nc")
+    labels = read_kohn_sham_labels([folder / "orbitals.nc"], folder / "geometries.nc")
     np.testing.assert_array_equal(labels.dataset["energy"].values, -2000.0 - np.pi * np.array([0, 2, 3, 5]))
     # packed again, the numbers still count what was sampled first
     again = pack_labels([folder / "orbitals.nc"], folder / "geometries.nc", folder / "atoms.nc")
@@ -163,11 +163,11 @@ def test_a_split_without_labels_is_refused(run: Run) -> None:
 
 
 def test_as_many_frames_as_wanted_are_taken(run: Run) -> None:
-    labels = read_labels(run.shards, run.geometries, {"train": 2, "test": 1})
+    labels = read_kohn_sham_labels(run.shards, run.geometries, {"train": 2, "test": 1})
     assert labels.dataset["frame"].values.tolist() == [0, 1, 3, 4]
     assert len(labels.orbitals) == 4
     with pytest.raises(DensnetError, match="expected 4 train frames, found 3"):
-        read_labels(run.shards, run.geometries, {"train": 4})
+        read_kohn_sham_labels(run.shards, run.geometries, {"train": 4})
 
 
 def test_the_verb_says_what_is_kept(run: Run, capsys: pytest.CaptureFixture) -> None:

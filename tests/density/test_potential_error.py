@@ -10,9 +10,9 @@ from scipy.special import erf
 from densnet.basis import integrals
 from densnet.basis.basis import Basis, Shell
 from densnet.density.electrostatics import nuclear_potential
-from densnet.density.fit import fit_density
 from densnet.density.potential_error import PotentialError, fitted_potential, kohn_sham_potential
 from densnet.density.surface import Surface
+from densnet.fitting.fit import fit_density
 
 POINTS = np.array([[0.3, 0.1, -0.2], [1.0, 2.0, 2.0], [0.0, -9.0, 0.0]])
 

@@ -8,8 +8,8 @@ from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.density.density import Density
 from densnet.density.error import DensityGrid
-from densnet.density.prior import fit_free_atom, superposition
 from densnet.errors import DensnetError
+from densnet.fitting.prior import fit_free_atom, superposition
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from densnet.basis import integrals
-from densnet.density.label_files import read_atoms, read_labels
+from densnet.fitting.kohn_sham_labels import read_atoms, read_kohn_sham_labels
 from densnet.units import BOHR_IN_ANGSTROM
 
 DATA = Path(__file__).parents[2] / "data"
@@ -17,7 +17,7 @@ DATA = Path(__file__).parents[2] / "data"
 @pytest.mark.parametrize("folder", sorted(path.parent.name for path in DATA.glob("*/orbitals.nc")))
 def test_labels_of(folder: str) -> None:
     files = DATA / folder
-    labels = read_labels([files / "orbitals.nc"], files / "geometries.nc")
+    labels = read_kohn_sham_labels([files / "orbitals.nc"], files / "geometries.nc")
     free = read_atoms(files / "atoms.nc", labels.numbers, labels.orbital_basis, labels.level)
     assert set(free.density_matrices) == set(labels.numbers.tolist())
     assert (labels.dataset["status"] == "ok").all()

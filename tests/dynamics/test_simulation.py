@@ -14,7 +14,6 @@ from ase import Atoms
 from tblite.ase import TBLite
 
 from densnet.dynamics import simulation
-from densnet.dynamics.replica_processes import ReplicaProcesses
 from densnet.dynamics.simulation import DynamicsSettings, nve_drift, simulate
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
@@ -22,6 +21,7 @@ from densnet.mechanics.integrators import State, langevin, thermal_velocities, v
 from densnet.molecule import Molecule
 from densnet.potential import Array, Potential, Quantities
 from densnet.potentials import named
+from densnet.processes.replicas import ReplicaProcesses
 from densnet.units import BOLTZMANN_IN_EV_PER_K, EV_PER_ANGSTROM_PER_DALTON_IN_ANGSTROM_PER_FS2
 
 HYDROGEN_FLUORIDE = np.array([9, 1])

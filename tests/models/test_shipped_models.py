@@ -12,8 +12,8 @@ import torch
 from ase import Atoms
 
 from densnet import DenSNetCalculator
-from densnet.density.label_files import read_labels
 from densnet.dynamics.pair_scan import FACTORS, HOLE, Moving, scan_points
+from densnet.fitting.kohn_sham_labels import read_kohn_sham_labels
 from densnet.io.netcdf import read_dataset
 from densnet.mechanics.relaxation import relaxed
 from densnet.models.checkpoint import load_model
@@ -28,7 +28,7 @@ MEASURES = ["force_mae_mev_per_angstrom", "energy_mae_mev_per_atom", "dipole_mae
 
 def errors_of_test_frames(model: Path, data: Path) -> np.ndarray:
     """Return :data:`MEASURES` of up to :data:`FRAMES` test frames, (t, 3), after a look at the charge."""
-    labels = read_labels([data / "orbitals.nc"], data / "geometries.nc")
+    labels = read_kohn_sham_labels([data / "orbitals.nc"], data / "geometries.nc")
     test = np.flatnonzero(labels.dataset["split"].values == "test")
     calculator = DenSNetCalculator(model)
     errors = []

@@ -23,8 +23,8 @@ from densnet.basis.basis import Basis
 from densnet.basis.conventions import from_canonical, to_canonical
 from densnet.cli.atoms import atoms as densnet_atoms
 from densnet.cli.import_ import import_labels
-from densnet.density.fitting_stage import FitSettings
 from densnet.errors import DensnetError
+from densnet.fitting.fitted_labels import FitSettings
 from densnet.io.netcdf import read_dataset
 from densnet.models.density_model import DensityModelSettings
 from densnet.reference.import_checks import canonical_orbitals, primitive_length
@@ -32,7 +32,7 @@ from densnet.reference.import_stage import SplitSettings, atoms_of, deal
 from densnet.reference.imported_data import read_data
 from densnet.reference.level import LevelOfTheory
 from densnet.training.density import DensityTrainingSettings, train_density
-from densnet.training.frames import load_labels
+from densnet.training.labels import load_labels
 from densnet.units import BOHR_IN_ANGSTROM, E_ANGSTROM_IN_DEBYE, HARTREE_IN_EV
 
 DOCS = Path(__file__).parents[2] / "docs" / "import.md"

@@ -17,8 +17,8 @@ from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.basis.conventions import to_canonical
 from densnet.density.error import DensityGrid
-from densnet.density.fitting_stage import FitSettings, fit_labels
 from densnet.errors import DensnetError
+from densnet.fitting.fitted_labels import FitSettings, fit_labels
 from densnet.io.netcdf import variable, write_dataset
 from densnet.reference.atoms import free_atoms
 from densnet.reference.dispersion import check_d4, d4

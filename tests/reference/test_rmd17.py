@@ -16,8 +16,8 @@ from pyscf import dft, gto
 from rmd17_examples import KCAL_PER_MOL, N_JUDGED, N_LEARNED, NUMBERS, benchmark_content, write_benchmark
 
 from densnet.cli import benchmark
-from densnet.density.fitting_stage import FitSettings, fit_labels
 from densnet.errors import DensnetError
+from densnet.fitting.fitted_labels import FitSettings, fit_labels
 from densnet.io.netcdf import read_dataset, write_dataset
 from densnet.models.checkpoint import load_model
 from densnet.reference.given_orbitals import check_held, rows_of

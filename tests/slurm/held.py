@@ -46,9 +46,9 @@ def hold_training(model: str) -> None:
     """Wait in the middle of a training."""
     from densnet.training import loop
 
-    step, collected = loop.Training._one_step, loop.signals_collected
+    step, collected = loop.TrainingRun._one_step, loop.signals_collected
 
-    def held(self: loop.Training, *arguments: object) -> float:
+    def held(self: loop.TrainingRun, *arguments: object) -> float:
         if self.step >= STEP:
             wait_at(model)
         return step(self, *arguments)  # type: ignore[arg-type]
@@ -59,7 +59,7 @@ def hold_training(model: str) -> None:
         with collected() as came:
             yield came
 
-    loop.Training._one_step = held  # type: ignore[method-assign]
+    loop.TrainingRun._one_step = held  # type: ignore[method-assign]
     loop.signals_collected = shared
 
 

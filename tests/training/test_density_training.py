@@ -25,7 +25,8 @@ from densnet.models.density_model import DensityModelSettings
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.training import loop
 from densnet.training.density import DensityTrainingSettings, train_density
-from densnet.training.frames import density_targets, load_labels
+from densnet.training.density_targets import density_targets
+from densnet.training.labels import load_labels
 from densnet.units import BOHR_IN_ANGSTROM
 
 SMALL = DensityModelSettings(channels=8, edge_channels=4, l_max=4, cutoff=3.0)
@@ -93,15 +94,15 @@ def test_resumed_training_equals_an_undisturbed_one(
         return load_model(folder / "density.pt").density.state_dict()
 
     undisturbed = run(tmp_path / "a")
-    step, calls = loop.Training._one_step, []
+    step, calls = loop.TrainingRun._one_step, []
 
-    def killed(self: loop.Training, *args: object) -> float:
+    def killed(self: loop.TrainingRun, *args: object) -> float:
         calls.append(self.step)
         if len(calls) == 47:
             raise KeyboardInterrupt
         return step(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop.Training, "_one_step", killed)
+    monkeypatch.setattr(loop.TrainingRun, "_one_step", killed)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "b")
     resumed = run(tmp_path / "b")
@@ -149,15 +150,15 @@ def test_a_training_that_is_asked_to_stop_keeps_every_step(
         return load_model(folder / "density.pt").density.state_dict(), [[row[0], *row[2:]] for row in rows]
 
     undisturbed, rows = run(tmp_path / "a")
-    step, calls = loop.Training._one_step, []
+    step, calls = loop.TrainingRun._one_step, []
 
-    def warned(self: loop.Training, *args: object) -> float:
+    def warned(self: loop.TrainingRun, *args: object) -> float:
         calls.append(self.step)
         if len(calls) == 48:
             signal.raise_signal(signum)
         return step(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop.Training, "_one_step", warned)
+    monkeypatch.setattr(loop.TrainingRun, "_one_step", warned)
     before = signal.getsignal(signum)
     with pytest.raises(Stopped, match=rf"stopped by {signum.name}; step 48/60 is kept in .*density.pt.checkpoint; the"):
         run(tmp_path / "b")

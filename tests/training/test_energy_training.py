@@ -19,10 +19,11 @@ from densnet.models.densnet_model import DenSNet
 from densnet.models.energy_model import EnergyModel, EnergyModelSettings
 from densnet.training import loop
 from densnet.training.density import DensityTrainingSettings, train_density
-from densnet.training.energy import EnergyTrainingSettings, energy_targets, train_energy
+from densnet.training.energy import EnergyTrainingSettings, train_energy
+from densnet.training.energy_targets import energy_targets
 from densnet.training.evaluation import evaluate_model
 from densnet.training.fine_tuning import joint_errors
-from densnet.training.frames import load_labels
+from densnet.training.labels import load_labels
 
 SMALL = EnergyModelSettings(channels=8, edge_channels=4, l_max=2, cutoff=3.0)
 
@@ -94,15 +95,15 @@ def test_resumed_training_equals_an_undisturbed_one(
     water_labels: Path, density: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undisturbed = train(water_labels, density, tmp_path / "a", validate_every=10, steps=30)
-    step, calls = loop.Training._one_step, []
+    step, calls = loop.TrainingRun._one_step, []
 
-    def killed(self: loop.Training, *args: object) -> float:
+    def killed(self: loop.TrainingRun, *args: object) -> float:
         calls.append(self.step)
         if len(calls) == 26:
             raise KeyboardInterrupt
         return step(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop.Training, "_one_step", killed)
+    monkeypatch.setattr(loop.TrainingRun, "_one_step", killed)
     with pytest.raises(KeyboardInterrupt):
         train(water_labels, density, tmp_path / "b", validate_every=10, steps=30)
     resumed = train(water_labels, density, tmp_path / "b", validate_every=10, steps=30)
@@ -122,16 +123,16 @@ def test_forces_through_both_networks_are_the_gradient_of_the_energy(water_label
     model, network = model.double(), network.double()
     exact = replace(targets, **{n: getattr(targets, n).double() for n in ("positions", "energy", "forces")})
     rows, h = torch.arange(2), 1e-4
-    _, forces, atoms = joint_errors(network, model, [(exact, rows)], differentiable=False)
-    assert atoms.tolist() == [3.0, 3.0]
+    errors = joint_errors(network, model, [(exact, rows)], differentiable=False)
+    assert errors.atoms.tolist() == [3.0, 3.0]
 
     def energies(step: float) -> torch.Tensor:
         moved = exact.positions.clone()
         moved[:, 1, 2] += step
-        return joint_errors(network, model, [(replace(exact, positions=moved), rows)], differentiable=False)[0]
+        return joint_errors(network, model, [(replace(exact, positions=moved), rows)], differentiable=False).energy
 
     by_differences = -(energies(h) - energies(-h)) / (2 * h)
-    found = forces.view(2, 3, 3)[:, 1, 2] + exact.forces[rows][:, 1, 2]
+    found = errors.forces.view(2, 3, 3)[:, 1, 2] + exact.forces[rows][:, 1, 2]
     # central differences: an error of h² times third derivatives of some 10 eV/Angstrom³
     torch.testing.assert_close(found, by_differences.detach(), rtol=0, atol=1e-6)
 
@@ -150,15 +151,15 @@ def test_fine_tuning_improves_both_and_resumes_exactly(
     positions = load_labels(water_labels).dataset["positions"].values[:2]
     counted = tuned.coefficients(numbers, positions) @ charges(tuned.density.whitened.basis, numbers)
     assert np.abs(counted - 10).max() < 1e-8
-    step, calls = loop.Training._one_step, []
+    step, calls = loop.TrainingRun._one_step, []
 
-    def killed(self: loop.Training, *args: object) -> float:
+    def killed(self: loop.TrainingRun, *args: object) -> float:
         calls.append(self.step)
         if len(calls) == 33:
             raise KeyboardInterrupt
         return step(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop.Training, "_one_step", killed)
+    monkeypatch.setattr(loop.TrainingRun, "_one_step", killed)
     with pytest.raises(KeyboardInterrupt):
         train(water_labels, density, tmp_path / "b", **settings)
     resumed = train(water_labels, density, tmp_path / "b", **settings)

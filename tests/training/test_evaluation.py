@@ -16,7 +16,7 @@ from densnet.io.netcdf import read_dataset, settings_of, write_dataset
 from densnet.models.checkpoint import join_models, load_model, save_model
 from densnet.training import evaluation
 from densnet.training.evaluation import MEASURES, evaluate_model
-from densnet.training.frames import load_labels
+from densnet.training.labels import load_labels
 from densnet.units import BOHR_IN_ANGSTROM, E_ANGSTROM_IN_DEBYE
 
 TRUE = [pair for pair in PAIRS if pair.endswith("true")]

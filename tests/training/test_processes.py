@@ -23,7 +23,7 @@ from densnet.models.energy_model import EnergyModelSettings
 from densnet.training import loop, processes, ranks
 from densnet.training.density import DensityTrainingSettings, train_density
 from densnet.training.energy import EnergyTrainingSettings, train_energy
-from densnet.training.loop import LoopSettings, Training
+from densnet.training.loop import LoopSettings, TrainingRun
 from densnet.training.processes import train_in_processes
 
 DENSITY = DensityModelSettings(channels=8, edge_channels=4, l_max=4, cutoff=3.0)
@@ -69,8 +69,7 @@ def fit_a_plane(folder: Path, name: str, *, batch_size: int = 3, fail: str = "")
         return {"error": float((model(x)[:, 0] - x @ SLOPE).square().mean().detach())}
 
     settings = LoopSettings(steps=12, batch_size=batch_size, optimizer="adam", validate_every=4, checkpoint_seconds=1e6)
-    checkpoint, log = folder / f"{name}.checkpoint", folder / f"{name}.csv"
-    run = Training(model, settings, identity={}, checkpoint=checkpoint, log=log)
+    run = TrainingRun(model, settings, identity={}, output=folder / name, log=folder / f"{name}.csv")
     run.run(10, loss_of, validate, "error")
     torch.save(model.weight, folder / f"{name}_{rank}.pt")
 
@@ -78,18 +77,18 @@ def fit_a_plane(folder: Path, name: str, *, batch_size: int = 3, fail: str = "")
 @contextmanager
 def gradients_kept(path: Path) -> Iterator[None]:
     """Keep what each step leaves as the gradient of the weights, in the first process."""
-    step, kept = loop.Training._one_step, []
+    step, kept = loop.TrainingRun._one_step, []
 
-    def watched(self: Training, *arguments: Any) -> float:
+    def watched(self: TrainingRun, *arguments: Any) -> float:
         value = step(self, *arguments)
         kept.append(torch.cat([p.grad.flatten() for p in self.model.parameters() if p.grad is not None]))
         return value
 
-    loop.Training._one_step = watched  # type: ignore[method-assign]
+    loop.TrainingRun._one_step = watched  # type: ignore[method-assign]
     try:
         yield
     finally:
-        loop.Training._one_step = step  # type: ignore[method-assign]
+        loop.TrainingRun._one_step = step  # type: ignore[method-assign]
     if ranks.is_first():
         torch.save(kept, path)
 

@@ -19,10 +19,11 @@ from densnet.training import density as density_training
 from densnet.training import energy as energy_training
 from densnet.training import loop
 from densnet.training.density import DensityTrainingSettings, train_density
-from densnet.training.energy import EnergyTrainingSettings, energy_targets, reference_energies, train_energy
+from densnet.training.energy import EnergyTrainingSettings, reference_energies, train_energy
+from densnet.training.energy_targets import energy_targets
 from densnet.training.evaluation import evaluate_model
-from densnet.training.frames import load_labels
-from densnet.training.label_files import by_file, load_label_files
+from densnet.training.labels import load_labels
+from densnet.training.training_set import TrainingSet
 
 SMALL = DensityModelSettings(channels=8, edge_channels=4, l_max=4, cutoff=3.0)
 SHORT = DensityTrainingSettings(steps=20, batch_size=5, validate_every=10, checkpoint_seconds=0.0)
@@ -63,7 +64,8 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def test_rows_of_all_frames_find_their_file() -> None:
-    found = {number: rows.tolist() for number, rows in by_file(torch.tensor([7, 0, 5, 6]), [5, 1, 2])}
+    data = TrainingSet(files=[None] * 3, train=[np.arange(n) for n in (5, 1, 2)], validation=[], fingerprints=[])  # type: ignore[list-item]
+    found = {number: rows.tolist() for number, rows in data.by_file(torch.tensor([7, 0, 5, 6]))}
     assert found == {0: [0], 1: [0], 2: [1, 0]}
 
 
@@ -89,7 +91,7 @@ def test_a_batch_s_loss_is_that_of_its_molecules_one_by_one(
 def test_the_energy_model_sees_each_molecule_as_it_does_alone(
     alkane_labels: list[Path], trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, seen = energy_training._errors, []
+    whole, seen = energy_training.frozen_errors, []
 
     def watched(network: Any, density: Any, parts: Any, *, differentiable: bool) -> Any:
         found = whole(network, density, parts, differentiable=differentiable)
@@ -97,7 +99,7 @@ def test_the_energy_model_sees_each_molecule_as_it_does_alone(
         seen.append((len(parts), found, [torch.cat(values) for values in zip(*alone, strict=True)]))
         return found
 
-    monkeypatch.setattr(energy_training, "_errors", watched)
+    monkeypatch.setattr(energy_training, "frozen_errors", watched)
     energy(alkane_labels[:2], tmp_path, beside=trained, steps=2)
     assert max(parts for parts, *_ in seen) == 2
     for _, together, one_by_one in seen:
@@ -121,7 +123,7 @@ def test_stored_jacobians_and_products_in_each_step_give_the_same_forces_and_gra
             targets = energy_targets(labels, model.density, network, rows, stored=stored, device=torch.device("cpu"))
             assert (targets.jacobian is not None) == stored
             parts.append((targets, torch.arange(len(rows))))
-        _, force, _ = energy_training._errors(network, model.density, parts, differentiable=True)
+        force = energy_training.frozen_errors(network, model.density, parts, differentiable=True).forces
         gradients = torch.autograd.grad(force.square().mean(), list(network.parameters()), allow_unused=True)
         found.append([force.detach(), *(one for one in gradients if one is not None)])
     assert len(found[0]) > 10
@@ -157,15 +159,15 @@ def test_resumed_training_equals_an_undisturbed_one(
         else:
             energy(alkane_labels[:2], tmp_path, beside=trained)
 
-    step, calls = loop.Training._one_step, []
+    step, calls = loop.TrainingRun._one_step, []
 
-    def killed(self: loop.Training, *args: object) -> float:
+    def killed(self: loop.TrainingRun, *args: object) -> float:
         calls.append(self.step)
         if len(calls) == 11:
             raise KeyboardInterrupt
         return step(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop.Training, "_one_step", killed)
+    monkeypatch.setattr(loop.TrainingRun, "_one_step", killed)
     with pytest.raises(KeyboardInterrupt):
         run()
     run()
@@ -205,23 +207,23 @@ def test_the_model_says_what_it_learned_and_is_evaluated_on_a_length_it_never_sa
 
 
 def test_max_units_leaves_long_chains_out(alkane_labels: list[Path]) -> None:
-    kept = load_label_files(alkane_labels, max_units=2, n_train=None)
+    kept = TrainingSet.read(alkane_labels, max_units=2, n_train=None).files
     assert [len(one.numbers) for one in kept] == [5, 8]
     with pytest.raises(DensnetError, match="max_units: expected at least 1, the shortest chain, found 0"):
-        load_label_files(alkane_labels, max_units=0, n_train=None)
+        TrainingSet.read(alkane_labels, max_units=0, n_train=None)
 
 
 def test_files_that_do_not_belong_together_are_refused(
     alkane_labels: list[Path], water_labels: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(DensnetError, match=r"labels\.nc: expected the fit basis and elements of .*1\.nc"):
-        load_label_files([alkane_labels[0], water_labels], max_units=None, n_train=None)
+        TrainingSet.read([alkane_labels[0], water_labels], max_units=None, n_train=None)
     with pytest.raises(DensnetError, match="n_train: expected none with 2 label files, got 3"):
-        load_label_files(alkane_labels[:2], max_units=None, n_train=3)
+        TrainingSet.read(alkane_labels[:2], max_units=None, n_train=3)
     with pytest.raises(DensnetError, match=r"max_units: .*labels\.nc holds no chain"):
-        load_label_files(water_labels, max_units=1, n_train=None)
+        TrainingSet.read(water_labels, max_units=1, n_train=None)
     with pytest.raises(DensnetError, match="at least one file"):
-        load_label_files([], max_units=None, n_train=None)
+        TrainingSet.read([], max_units=None, n_train=None)
     data = read_dataset(alkane_labels[1], stage="fit")
     for change, said in (
         (data.assign_attrs(functional="PBE"), "expected the functional of"),
@@ -230,4 +232,4 @@ def test_files_that_do_not_belong_together_are_refused(
         change["atomic_energy"].attrs = data["atomic_energy"].attrs
         write_dataset(change, tmp_path / "other.nc", stage="fit", method_version=1, settings=settings_of(data))
         with pytest.raises(DensnetError, match=said):
-            load_label_files([alkane_labels[0], tmp_path / "other.nc"], max_units=None, n_train=None)
+            TrainingSet.read([alkane_labels[0], tmp_path / "other.nc"], max_units=None, n_train=None)

@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import costs
 import numpy as np
 import pytest
 import yaml
 from configuration import CHECKED, ConfigurationError, configuration, schema
 from given_benchmarks import _numbers_in
+from operations import costs
 from test_dag import jobs, snakemake
 
 from densnet.reference.rmd17 import MOLECULES
@@ -189,10 +189,10 @@ def test_a_folder_that_is_not_there_is_one_line_for_all_systems(
         configuration(wanted)
     assert "\n" not in str(caught.value)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(wanted))
-    command = [sys.executable, ROOT / "workflow" / "plan.py", "--snakefile", ROOT / "workflow" / "Snakefile"]
+    command = [sys.executable, ROOT / "workflow" / "launch.py", "--plan", "-s", ROOT / "workflow" / "Snakefile"]
     done = subprocess.run([*command, "--cores", "2"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
-    assert re.fullmatch(rf"densnet: error: systems\.mine\.rmd17: {said}.*", done.stderr.strip())
+    assert re.fullmatch(rf"densnet: error: config\.yaml: systems\.mine\.rmd17: {said}.*", done.stderr.strip())
 
 
 def test_the_study_is_good(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -187,8 +187,8 @@ def test_the_shipped_config_shows_every_key() -> None:
 
 def test_defaults_are_those_of_the_settings() -> None:
     """The schema's defaults and keys are those of the settings that the verbs take."""
-    from densnet.density.fitting_stage import FitSettings
     from densnet.dynamics.simulation import DynamicsSettings
+    from densnet.fitting.fitted_labels import FitSettings
     from densnet.models.density_model import DensityModelSettings
     from densnet.models.energy_model import EnergyModelSettings
     from densnet.reference.level import LevelOfTheory

@@ -6,13 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import costs
-import plan
 import pytest
 import yaml
 from configuration import configuration
-from costs import START_SECONDS, Law, Measurement, Work
-from planned_jobs import PlannedJob
+from operations import costs, plan
+from operations.costs import START_SECONDS, Law, Measurement, Work
+from operations.planned_jobs import PlannedJob
 
 from densnet.molecule import from_smiles
 from densnet.reference.sampling import SamplingSettings, plan_trajectories
@@ -110,7 +109,7 @@ def test_the_table_of_a_plan_counts_gpus_by_the_hour() -> None:
 def test_make_plan_prints_every_rule_and_submits_nothing(tmp_path: Path) -> None:
     config = yaml.safe_load((ROOT / "tests" / "workflow" / "toy.yaml").read_text())
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    command = [sys.executable, ROOT / "workflow" / "plan.py", "--snakefile", ROOT / "workflow" / "Snakefile"]
+    command = [sys.executable, ROOT / "workflow" / "launch.py", "--plan", "-s", ROOT / "workflow" / "Snakefile"]
     command += ["--profile", ROOT / "profiles" / "slurm", "--workflow-profile", ROOT / "profiles" / "slurm-ci"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

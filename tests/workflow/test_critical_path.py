@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import critical_path
 import pytest
 from configuration import ConfigurationError
-from critical_path import LoggedRun, Timed
-from planned_jobs import PlannedJob
+from operations import critical_path
+from operations.critical_path import LoggedRun, Timed
+from operations.planned_jobs import PlannedJob
 
 # two short ones before a long one, a wide one beside them, and one that closes
 JOBS = [

@@ -6,12 +6,12 @@ import json
 import os
 from pathlib import Path
 
-import damage
 import numpy as np
 import pytest
 import torch
 import xarray as xr
 from matplotlib.figure import Figure
+from operations import damage
 
 from densnet.io.netcdf import variable, write_dataset, write_text
 from densnet.report.style import picture, write_picture

@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import costs
 import numpy as np
 import pytest
 import xarray as xr
 import yaml
 from configuration import CHECKED, ConfigurationError, configuration
 from given_labels import labels_in
+from operations import costs
 from sweeps import Places, variants
 
 from densnet.io.netcdf import variable, write_dataset

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import slurm
+from operations import slurm
 
 ROOT = Path(__file__).parents[2]
 

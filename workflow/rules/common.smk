@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from costs import memory_mb, minutes, work
+from operations.costs import memory_mb, minutes, work
 from families import frames_of, harmonic_systems
 from given_benchmarks import benchmark_files, given_atoms, given_orbitals
 from given_labels import given_harmonic

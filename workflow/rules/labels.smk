@@ -21,7 +21,7 @@ rule labels:
         runtime=needed("labels", "runtime"),
     params:
         settings=fit_settings,
-        method_version=method_version("densnet.density.fitting_stage"),
+        method_version=method_version("densnet.fitting.fitted_labels"),
     message:
         "{wildcards.system}: fitting the densities"
     shell:

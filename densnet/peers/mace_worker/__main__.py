@@ -13,44 +13,13 @@ place when it is whole. Standard output carries one JSON object a line:
 
 from __future__ import annotations
 
-import ctypes
-import json
-import os
-import queue
-import signal
 import sys
-import threading
-from typing import Any
 
-
-def commands_of(parent: int) -> queue.Queue[str]:
-    """Return the lines of standard input as they come; this process ends with its parent, or with the input."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os._exit(3)
-    lines: queue.Queue[str] = queue.Queue()
-
-    def watch() -> None:
-        for line in sys.stdin:
-            lines.put(line.strip())
-        os._exit(0)
-
-    threading.Thread(target=watch, daemon=True).start()
-    return lines
+from densnet_worker import begin
 
 
 def main() -> int:
-    with open(sys.argv[1]) as handle:
-        job = json.load(handle)
-    commands = commands_of(job["parent"])
-    # Libraries write to standard output as they like: events get their own copy of it, they a log.
-    events = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(os.open("worker.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), 1)
-
-    def say(event: dict[str, Any]) -> None:
-        events.write(json.dumps(event) + "\n")
-
+    job, say, commands = begin()
     try:
         from training import DivergedError, Timer, train
     except ImportError as error:

@@ -13,50 +13,16 @@ Everything is in atomic units. Written for Psi4 1.3.2 and all later releases.
 
 from __future__ import annotations
 
-import ctypes
-import json
-import os
-import signal
 import sys
-import threading
-from typing import Any
 
+from densnet_worker import begin
 from frames import label
 from free_atoms import atoms
 from theory import JobError
 
 
-def die_with_parent(parent: int) -> None:
-    """End when the parent process ends, however it does: by the kernel's signal on Linux, by end of input elsewhere."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
-    # A scheduler signals every process of a job: when this one ends is for the parent to say, which would otherwise
-    # take it for a crash.
-    for signum in (signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(signum, signal.SIG_IGN)
-    if os.getppid() != parent:
-        os._exit(3)
-
-    def watch() -> None:
-        os.read(0, 1)
-        os._exit(3)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def main() -> int:
-    with open(sys.argv[1]) as handle:
-        job = json.load(handle)
-    die_with_parent(job["parent"])
-    # Psi4 writes to standard output as it likes: events get their own copy of it, Psi4 a log.
-    events = os.fdopen(os.dup(1), "w", buffering=1)
-    log = os.open("worker.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-
-    def say(event: dict[str, Any]) -> None:
-        events.write(json.dumps(event) + "\n")
-
+    job, say, _ = begin()
     try:
         import psi4
     except ImportError as error:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from theory import JobError, Shell, clean, molecule, orbital_basis, prepare, save, set_scf_options, shells_of
+from theory import ContractedShell, JobError, clean, molecule, orbital_basis, prepare, save, set_scf_options, shells_of
 
 
 def radial_blocks(matrix: np.ndarray, places: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
@@ -112,7 +112,7 @@ def fock_matrix(psi4: Any, wavefunction: Any, orbitals: np.ndarray) -> tuple[np.
 
 def free_atom(
     psi4: Any, level: dict[str, Any], number: int, configuration: list[int]
-) -> tuple[np.ndarray, list[Shell], float]:
+) -> tuple[np.ndarray, list[ContractedShell], float]:
     """Return the spherical, spin-averaged density matrix (of all electrons), shells and energy of a free atom."""
     # Only grid and integrals are taken from this object: the charge makes it a closed shell, which Psi4 insists on.
     mol = molecule(psi4, [number], np.zeros((1, 3)), -(number % 2), 1)

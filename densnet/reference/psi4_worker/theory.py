@@ -16,7 +16,7 @@ SCREENING = 1e-9
 quarter of the time less, 1e-4 meV and 0.01 meV/Angstrom, which is less than a converged SCF leaves."""
 
 
-class Shell(NamedTuple):
+class ContractedShell(NamedTuple):
     """A contracted shell: exponents in 1/bohr^2, coefficients of normalised primitives."""
 
     atom: int
@@ -117,14 +117,14 @@ def check_basis(psi4: Any, mol: Any, name: str, elements: list[str]) -> Any:
     return basis
 
 
-def shells_of(basis: Any) -> list[Shell]:
+def shells_of(basis: Any) -> list[ContractedShell]:
     """Return each shell, in Psi4's order."""
     listed = []
     for index in range(basis.nshell()):
         shell = basis.shell(index)
         primitives = range(shell.nprimitive)
         listed.append(
-            Shell(
+            ContractedShell(
                 int(basis.shell_to_center(index)),
                 int(shell.am),
                 [float(shell.exp(p)) for p in primitives],
@@ -134,7 +134,7 @@ def shells_of(basis: Any) -> list[Shell]:
     return listed
 
 
-def orbital_basis(name: str, numbers: Sequence[int], shells: list[Shell]) -> dict[str, Any]:
+def orbital_basis(name: str, numbers: Sequence[int], shells: list[ContractedShell]) -> dict[str, Any]:
     """Return the basis set as data: for each element its shells, l ascending, in Psi4's order within l."""
     elements: dict[str, list[dict[str, Any]]] = {}
     for atom, number in enumerate(numbers):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import pickle
-import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
@@ -13,8 +11,7 @@ import numpy as np
 
 from densnet.errors import DensnetError
 from densnet.potential import Array, Derived, Potential, Quantities, joined
-
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+from densnet.processes.worker import start_on_one_thread
 
 
 class ReplicaProcesses(Derived):
@@ -75,10 +72,8 @@ class ReplicaProcesses(Derived):
 
 def _serve(pipe: Connection, make: bytes) -> None:
     """Answer requests until the parent goes away."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in THREAD_VARIABLES:
-        os.environ[name] = "1"
-    # unpickled only now, because it imports the libraries that read these variables
+    start_on_one_thread()
+    # unpickled only now, because it imports the libraries that are told by the environment
     try:
         potential: Potential = pickle.loads(make)()
         while True:

@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.density.error import GRID_LEVEL, DensityGrid
-from densnet.density.fit import density_self_energy, fit_density
-from densnet.density.fit_basis import NATURAL, describe_basis, named_fit_basis, natural_fit_bases
-from densnet.density.label_content import FittedFrame, label_content
-from densnet.density.label_files import FreeAtoms, Labels, read_atoms, read_labels
-from densnet.density.prior import fit_free_atom, superposition
-from densnet.density.process_pool import map_in_processes, one_thread, report_progress
 from densnet.errors import DensnetError
+from densnet.fitting.fit import density_self_energy, fit_density
+from densnet.fitting.fit_basis import NATURAL, describe_basis, named_fit_basis, natural_fit_bases
+from densnet.fitting.kohn_sham_labels import FreeAtoms, KohnShamLabels, read_atoms, read_kohn_sham_labels
+from densnet.fitting.label_content import FittedFrame, label_content
+from densnet.fitting.prior import fit_free_atom, superposition
 from densnet.io.fingerprint import fingerprint
 from densnet.io.parts import Parts
 from densnet.oligomer import VARIABLES
+from densnet.processes.pool import map_in_processes, one_thread, report_progress
 from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE, EV_IN_MEV, HARTREE_IN_MILLIHARTREE
 
 METHOD_VERSION: int = 2
@@ -80,7 +80,7 @@ class FitSettings:
 
 
 @dataclass(frozen=True)
-class Molecule:
+class FitProblem:
     """What all frames share: numbers (i,), both bases, the prior's coefficients (k,), number of electrons."""
 
     numbers: NDArray[np.int64]
@@ -100,20 +100,20 @@ class Frame:
     dipole: Array
 
 
-def fit_frame(frame: Frame, *, molecule: Molecule, settings: FitSettings) -> FittedFrame:
+def fit_frame(frame: Frame, *, problem: FitProblem, settings: FitSettings) -> FittedFrame:
     """Fit one frame, check it against its label and measure its errors; a frame that cannot be fitted says why."""
-    nothing = np.full(len(molecule.prior), np.nan)
+    nothing = np.full(len(problem.prior), np.nan)
     try:
-        return _fit_frame(frame, molecule, settings)
+        return _fit_frame(frame, problem, settings)
     except DensnetError as error:
         return FittedFrame(failure=f"fit: {error}", coefficients=nothing)
 
 
-def _fit_frame(frame: Frame, molecule: Molecule, settings: FitSettings) -> FittedFrame:
+def _fit_frame(frame: Frame, problem: FitProblem, settings: FitSettings) -> FittedFrame:
     basis, orbital_basis, numbers, positions = (
-        molecule.fit_basis,
-        molecule.orbital_basis,
-        molecule.numbers,
+        problem.fit_basis,
+        problem.orbital_basis,
+        problem.numbers,
         frame.positions,
     )
     C = frame.orbitals
@@ -132,27 +132,27 @@ def _fit_frame(frame: Frame, molecule: Molecule, settings: FitSettings) -> Fitte
         numbers,
         positions,
         D,
-        prior=molecule.prior,
+        prior=problem.prior,
         ridge=settings.ridge,
         density_self_energy=own,
         eigenvalue_cutoff=settings.eigenvalue_cutoff,
     )
     c = fitted.coefficients
-    charge_error = abs(float(integrals.charges(basis, numbers) @ c) - molecule.n_electrons)
+    charge_error = abs(float(integrals.charges(basis, numbers) @ c) - problem.n_electrons)
     dipole = numbers @ positions - c @ integrals.dipoles(basis, numbers, positions)
     dipole_error = float(np.abs(dipole - frame.dipole).max()) * E_BOHR_IN_DEBYE
     if charge_error > CHARGE_TOLERANCE or dipole_error > DIPOLE_TOLERANCE_DEBYE:
         raise DensnetError(f"charge is off by {charge_error:.1e} e, dipole by {dipole_error:.1e} D from the label's")
     grid = DensityGrid.around(numbers, positions, settings.grid_level)
-    rho, rho_prior = grid.fitted(basis, np.stack([c, molecule.prior]))
+    rho, rho_prior = grid.fitted(basis, np.stack([c, problem.prior]))
     unconstrained_error = np.linalg.norm(fitted.unconstrained_dipole - fitted.dipole)
     return FittedFrame(
         failure="",
         coefficients=c,
-        floor_nmae=grid.nmae(rho, grid.kohn_sham(orbital_basis, C), molecule.n_electrons),
+        floor_nmae=grid.nmae(rho, grid.kohn_sham(orbital_basis, C), problem.n_electrons),
         floor_dipole_error=float(unconstrained_error) * E_BOHR_IN_DEBYE,
         floor_self_energy=fitted.self_energy * HARTREE_IN_MILLIHARTREE,
-        prior_nmae=grid.nmae(rho_prior, rho, molecule.n_electrons),
+        prior_nmae=grid.nmae(rho_prior, rho, problem.n_electrons),
         condition_number=fitted.condition_number,
     )
 
@@ -182,7 +182,7 @@ def fit_labels(
             that came with the geometries contradict the labels'; the fit basis is unknown or lacks an element; more
             than ``max_failed_share`` of the frames failed.
     """
-    labels = read_labels(shards, geometries, sizes)
+    labels = read_kohn_sham_labels(shards, geometries, sizes)
     _say_what_was_given(labels)
     numbers = labels.numbers
     free = read_atoms(atoms, numbers, labels.orbital_basis, labels.level)
@@ -191,7 +191,9 @@ def fit_labels(
         number: fit_free_atom(basis, labels.orbital_basis, number, matrix)
         for number, matrix in free.density_matrices.items()
     }
-    molecule = Molecule(numbers, basis, labels.orbital_basis, superposition(basis, numbers, priors), labels.n_electrons)
+    problem = FitProblem(
+        numbers, basis, labels.orbital_basis, superposition(basis, numbers, priors), labels.n_electrons
+    )
     status = labels.dataset["status"].values.astype(str)
     failures = {
         int(t): str(line) for t, line in zip(labels.dataset["frame"].values, status, strict=True) if line != "ok"
@@ -205,14 +207,14 @@ def fit_labels(
         )
         for t in np.flatnonzero(status == "ok")
     ]
-    results = _fitted_frames(frames, molecule, settings, processes, parts)
+    results = _fitted_frames(frames, problem, settings, processes, parts)
     failures |= {f.index: r.failure for f, r in zip(frames, results, strict=True) if r.failure}
     _judge_failures(dict(sorted(failures.items())), len(status), settings.max_failed_share)
     good = {f.index: r for f, r in zip(frames, results, strict=True) if not r.failure}
-    return _dataset(labels, molecule, good, dict(sorted(failures.items())), free.energies)
+    return _dataset(labels, problem, good, dict(sorted(failures.items())), free.energies)
 
 
-def _say_what_was_given(labels: Labels) -> None:
+def _say_what_was_given(labels: KohnShamLabels) -> None:
     """Say whose energies and forces the labels have, if they came with the geometries, and how far off ours were."""
     said = labels.level
     if "given_force_difference_ev_per_angstrom" in said:
@@ -240,14 +242,14 @@ def fit_parts(
 
 
 def _fitted_frames(
-    frames: Sequence[Frame], molecule: Molecule, settings: FitSettings, processes: int, parts: Parts | None
+    frames: Sequence[Frame], problem: FitProblem, settings: FitSettings, processes: int, parts: Parts | None
 ) -> list[FittedFrame]:
     """Fit the frames that are not among the parts, and return all in order."""
     found = {} if parts is None else {f.index: done for f in frames if (done := _read_frame(parts, f.index))}
     if found:
         print(f"densnet fit: {len(found)} of {len(frames)} frames were done before; going on", file=sys.stderr)
     missing = [frame for frame in frames if frame.index not in found]
-    work = functools.partial(fit_frame, molecule=molecule, settings=settings)
+    work = functools.partial(fit_frame, problem=problem, settings=settings)
     for frame, result in zip(missing, map_in_processes(work, missing, processes=processes), strict=True):
         found[frame.index] = result
         if parts is not None:
@@ -264,7 +266,9 @@ def _read_frame(parts: Parts, index: int) -> FittedFrame | None:
     return FittedFrame(str(part["failure"]), part["coefficients"], **measured)
 
 
-def _fit_basis(labels: Labels, free: FreeAtoms, settings: FitSettings, processes: int, parts: Parts | None) -> Basis:
+def _fit_basis(
+    labels: KohnShamLabels, free: FreeAtoms, settings: FitSettings, processes: int, parts: Parts | None
+) -> Basis:
     """Return the basis that the settings name; a natural one is made from training frames, evenly spread."""
     if settings.fit_basis != NATURAL:
         return named_fit_basis(settings.fit_basis, labels.numbers, labels.orbital_basis)
@@ -276,7 +280,7 @@ def _fit_basis(labels: Labels, free: FreeAtoms, settings: FitSettings, processes
     return basis
 
 
-def _natural_basis(labels: Labels, free: FreeAtoms, settings: FitSettings, processes: int) -> Basis:
+def _natural_basis(labels: KohnShamLabels, free: FreeAtoms, settings: FitSettings, processes: int) -> Basis:
     data = labels.dataset
     usable = np.flatnonzero((data["status"].values == "ok") & (data["split"].values == "train"))
     if not len(usable):
@@ -308,8 +312,8 @@ def _judge_failures(failures: dict[int, str], total: int, max_failed_share: floa
 
 
 def _dataset(
-    labels: Labels,
-    molecule: Molecule,
+    labels: KohnShamLabels,
+    problem: FitProblem,
     good: Mapping[int, FittedFrame],
     failures: Mapping[int, str],
     atomic_energies: Mapping[int, float],
@@ -320,11 +324,11 @@ def _dataset(
         {name: source[name] for name in (*COPIED, *VARIABLES) if name in source},
         list(good.values()),
         frame=source["frame"],
-        numbers=molecule.numbers,
-        fit_basis=molecule.fit_basis,
-        prior=molecule.prior,
+        numbers=problem.numbers,
+        fit_basis=problem.fit_basis,
+        prior=problem.prior,
         atomic_energies=atomic_energies,
-        orbital_basis=molecule.orbital_basis,
+        orbital_basis=problem.orbital_basis,
         orbitals=labels.orbitals[rows],
         failures=failures,
         level=labels.level,

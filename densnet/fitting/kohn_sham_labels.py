@@ -43,7 +43,7 @@ NEARLY_ORTHONORMAL = 1e-4
 
 
 @dataclass(frozen=True)
-class Labels:
+class KohnShamLabels:
     """All frames of a molecule, as Psi4 labelled them.
 
     Attributes:
@@ -95,7 +95,9 @@ def merge_shards(shards: Sequence[Path], geometries: Path) -> tuple[xr.Dataset, 
     return sampled, whole.assign(numbers=sampled["numbers"])
 
 
-def read_labels(shards: Sequence[Path], geometries: Path, sizes: Mapping[str, int] | None = None) -> Labels:
+def read_kohn_sham_labels(
+    shards: Sequence[Path], geometries: Path, sizes: Mapping[str, int] | None = None
+) -> KohnShamLabels:
     """Read all shards of one geometries file.
 
     Orbitals that were kept in single precision are made orthonormal again in double. Energies and forces that came
@@ -144,7 +146,7 @@ def read_labels(shards: Sequence[Path], geometries: Path, sizes: Mapping[str, in
     if whole["orbitals"].dtype == np.float32:
         orbitals = _orthonormal(orbitals, basis, numbers, whole["positions"].values / BOHR_IN_ANGSTROM)
     level = {name: attributes[name] for name in ("charge", "multiplicity", "psi4_version", *LEVEL)} | given
-    return Labels(whole, numbers, orbitals, basis, n_electrons, level)
+    return KohnShamLabels(whole, numbers, orbitals, basis, n_electrons, level)
 
 
 def read_atoms(

@@ -3,8 +3,8 @@
 ``size`` is that of the molecule, ``amount`` how often the job does the same: frames, or steps times replicas. Both are
 resources of the job, so that its benchmark file holds them beside the time that it took (``benchmark-extended``).
 f is a line in the logarithms from one measured size to the next, and goes on as it ends: labels of small molecules grow
-with a lower power of the size than those of large ones. Measurements that ship, workflow/costs.csv, give f; benchmark
-files of earlier runs in the folder give a factor to it, for their machine is the one that counts.
+with a lower power of the size than those of large ones. Measurements that ship, costs.csv beside this file, give f;
+benchmark files of earlier runs in the folder give a factor to it, for their machine is the one that counts.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def _trained_on(config: Mapping[str, Any], system: Mapping[str, Any]) -> list[Ma
 
 
 def shipped() -> list[Measurement]:
-    """Return the measurements of workflow/costs.csv."""
+    """Return the measurements that ship."""
     with SHIPPED.open(newline="") as opened:
         rows = csv.DictReader(line for line in opened if not line.startswith("#"))
         return [

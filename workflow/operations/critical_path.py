@@ -1,7 +1,7 @@
 """How much longer a run took than its jobs had to: wall time against what no scheduler can do better.
 
-``python workflow/critical_path.py --workflow-profile profiles/local --configfile config.yaml``, in the folder of a run
-that was made in one go, with the arguments that it was made with. A run cannot be shorter than
+``python workflow/launch.py --critical-path --workflow-profile profiles/local --configfile config.yaml``, in the folder
+of a run that was made in one go, with the arguments that it was made with. A run cannot be shorter than
 
 * the critical path: the longest chain of jobs of which each waits for the one before it;
 * its work: core-seconds (threads times seconds, summed over the jobs) over the number of cores;
@@ -17,13 +17,13 @@ from __future__ import annotations
 import csv
 import heapq
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from configuration import ConfigurationError
-from planned_jobs import PlannedJob, planned_jobs
+
+from operations.planned_jobs import PlannedJob, planned_jobs
 
 LOGS = Path(".snakemake/log")
 ELAPSED = re.compile(r"^Elapsed time: (?:(\d+) days?, )?(\d+):(\d+):([\d.]+)$", re.MULTILINE)
@@ -155,10 +155,3 @@ def main(arguments: list[str]) -> None:
     for name, seconds in bounds.items():
         print(f"  {name:<24} {seconds:8.1f} s    wall time is {run.seconds / seconds:.3f} times that")
     print("on the critical path: " + ", ".join(f"{job.name} ({job.seconds:.1f} s)" for job in path if job.seconds))
-
-
-if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except ConfigurationError as error:
-        sys.exit("\n".join(f"densnet: error: {line}" for line in str(error).splitlines()))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from configuration import ConfigurationError
-from costs import Law, Measurement, Work, earlier, laws
-from planned_jobs import PlannedJob, planned_jobs
 from sweeps import system_of
+
+from operations.costs import Law, Measurement, Work, earlier, laws
+from operations.planned_jobs import PlannedJob, planned_jobs
 
 UNKNOWN = Law((), math.nan)
 """Of a rule that was never measured: what it costs to start."""
@@ -77,13 +76,6 @@ def main(arguments: list[str]) -> None:
     print(as_text(table))
     print(
         "\nerror: the usual factor between cost and prediction, each measurement predicted from the others.\n"
-        f"Measured: {len(own)} earlier jobs in this folder; what they say nothing of, elsewhere (workflow/costs.csv). "
-        "GPU-hours as on a CPU until a job has run on a GPU."
+        f"Measured: {len(own)} earlier jobs in this folder; what they say nothing of, elsewhere "
+        "(workflow/operations/costs.csv). GPU-hours as on a CPU until a job has run on a GPU."
     )
-
-
-if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except ConfigurationError as error:
-        sys.exit("\n".join(f"densnet: error: {line}" for line in str(error).splitlines()))

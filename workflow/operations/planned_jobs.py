@@ -1,13 +1,14 @@
 """What Snakemake would run for some arguments, job by job, without running anything.
 
-As a program, ``planned_jobs.py FILE ARGUMENTS ...`` writes it as JSON: Snakemake changes the process that it is called
-in, so that it is called in one of its own.
+As a program, ``python -m operations.planned_jobs FILE ARGUMENTS ...`` writes it as JSON: Snakemake changes the process
+that it is called in, so that it is called in one of its own.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import tempfile
@@ -43,7 +44,12 @@ def planned_jobs(arguments: Sequence[str]) -> list[PlannedJob]:
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "jobs.json"
-        done = subprocess.run([sys.executable, __file__, path, *arguments], capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "operations.planned_jobs", path, *arguments],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+        )
         if done.returncode or not path.exists():
             # a dry run tells of its errors on standard output
             lines = (done.stderr + done.stdout).splitlines()

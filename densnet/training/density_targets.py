@@ -1,4 +1,4 @@
-"""Labelled frames as the tensors that training needs."""
+"""What the density model learns from, as tensors: whitened coefficients, and the metric that weighs their errors."""
 
 from __future__ import annotations
 
@@ -6,102 +6,20 @@ import math
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-import xarray as xr
 
-from densnet.basis.basis import Basis
 from densnet.basis.integrals import coulomb, overlap
 from densnet.errors import DensnetError
-from densnet.io.netcdf import read_dataset, settings_of
+from densnet.models.density_model import DensityModelSettings
 from densnet.models.graph import neighbours
 from densnet.models.whitened_basis import WhitenedBasis
+from densnet.training.labels import Labels
+from densnet.training.training_set import TrainingSet
 from densnet.units import BOHR_IN_ANGSTROM
-
-SPLITS = ("train", "validation", "test")
-_VARIABLES = (
-    "positions",
-    "numbers",
-    "split",
-    "distance_to_train",
-    "energy",
-    "forces",
-    "dipole",
-    "coefficients",
-    "prior",
-    "atomic_energy",
-)
-
-
-@dataclass(frozen=True)
-class Labels:
-    """The content of a ``labels.nc``, checked.
-
-    Attributes:
-        dataset: the file.
-        basis: fitting basis of its coefficients.
-        numbers: atomic numbers (a,).
-        settings: how the file was made.
-    """
-
-    dataset: xr.Dataset
-    basis: Basis
-    numbers: np.ndarray
-    settings: dict[str, Any]
-
-    @property
-    def elements(self) -> tuple[int, ...]:
-        """Return the atomic numbers that occur, ascending."""
-        return tuple(sorted({int(z) for z in self.numbers}))
-
-    @property
-    def charge(self) -> int:
-        """Return the charge of the molecule in e."""
-        return int(self.dataset.attrs["charge"])
-
-    def frames(self, split: str, limit: int | None = None) -> np.ndarray:
-        """Return the rows of one split, the first ``limit`` of them.
-
-        Raises:
-            DensnetError: the split is empty, or holds fewer than ``limit`` frames.
-        """
-        rows = np.flatnonzero(self.dataset["split"].values == split)
-        if len(rows) == 0:
-            raise DensnetError(f"labels: expected frames of the split {split!r}, found none; sample and label some")
-        if limit is not None and limit > len(rows):
-            raise DensnetError(
-                f"n_train: expected at most the {len(rows)} {split} frames that have labels, found {limit}"
-            )
-        return rows[:limit]
-
-
-def load_labels(path: Path) -> Labels:
-    """Read and check a ``labels.nc``.
-
-    Raises:
-        DensnetError: not the output of 'densnet fit', a convention that is not ours, NaN in a label.
-    """
-    dataset = read_dataset(path, stage="fit", variables=_VARIABLES)
-    if dataset.attrs.get("coefficient_convention") != "densnet":
-        found = dataset.attrs.get("coefficient_convention")
-        raise DensnetError(f"{path}: expected coefficients in the densnet convention, found {found!r}; fit again")
-    for name in ("positions", "energy", "forces", "dipole", "coefficients"):
-        bad = ~np.isfinite(dataset[name].values).reshape(dataset.sizes["frame"], -1).all(1)
-        if bad.any():
-            frames = dataset["frame"].values[bad].tolist()
-            raise DensnetError(f"{path}: {name} is not finite in frame(s) {frames}; label these frames again")
-    numbers = np.asarray(dataset["numbers"].values, dtype=int)
-    basis = Basis.from_json(dataset.attrs["fit_basis"])
-    if basis.n_functions(numbers) != dataset.sizes["k"]:
-        raise DensnetError(
-            f"{path}: expected {basis.n_functions(numbers)} coefficients of the fit basis, found {dataset.sizes['k']}; "
-            "fit again"
-        )
-    return Labels(dataset, basis, numbers, settings_of(dataset))
 
 
 @dataclass(frozen=True)
@@ -136,9 +54,75 @@ class DensityTargets:
         return torch.einsum("tk,tkl,tl->t", difference, metric, difference)
 
 
+@dataclass(frozen=True)
+class DensityFrames:
+    """One molecule's frames as tensors.
+
+    Attributes:
+        element: index into the model's elements, (i,).
+        index: where its coefficients stand in its flattened blocks, (k,).
+        train: what is learned from.
+        validation: what the best weights are chosen by.
+        coulomb: the validation frames' Coulomb matrices alone, as :func:`metrics` gives them.
+    """
+
+    element: torch.Tensor
+    index: torch.Tensor
+    train: DensityTargets
+    validation: DensityTargets
+    coulomb: torch.Tensor
+
+    def to(self, device: torch.device) -> DensityFrames:
+        """Move to a device what training reads, the metrics where there is room."""
+        moved = {name: getattr(self, name).to(device) for name in ("element", "index", "train", "validation")}
+        return replace(self, **moved)
+
+
 def has_room(device: torch.device, tensor: torch.Tensor) -> bool:
     """Whether a tensor takes at most a third of what is free on a GPU; that which stays is for the networks."""
     return device.type == "cuda" and 3 * tensor.nbytes <= torch.cuda.mem_get_info(device)[0]
+
+
+def density_frames(
+    data: TrainingSet,
+    whitened: WhitenedBasis,
+    model: DensityModelSettings,
+    *,
+    overlap_weight: float,
+    folder: Path,
+    memory_gib: float,
+) -> list[DensityFrames]:
+    """Return the training and validation frames of each molecule; arguments as for :func:`density_targets`.
+
+    Raises:
+        DensnetError: the metrics fit neither in the memory allowed, shared by all molecules, nor on the disk.
+    """
+    share = memory_gib / len(data.files)
+    frames = []
+    for labels, *splits in zip(data.files, data.train, data.validation, strict=True):
+        train, validation = (
+            density_targets(
+                labels,
+                whitened,
+                rows,
+                model.target,
+                cutoff=model.cutoff,
+                overlap_weight=overlap_weight,
+                folder=folder,
+                memory_gib=share,
+            )
+            for rows in splits
+        )
+        frames.append(
+            DensityFrames(
+                element=torch.tensor([whitened.elements.index(int(z)) for z in labels.numbers]),
+                index=whitened.flat_index(labels.numbers),
+                train=train,
+                validation=validation,
+                coulomb=metrics(labels, whitened, splits[1], 0.0, folder=folder, memory_gib=share),
+            )
+        )
+    return frames
 
 
 def density_targets(
@@ -259,12 +243,12 @@ def coefficient_scales(
         layout = whitened.basis.layout(numbers)
         z = np.array([whitened.elements.index(int(number)) for number in numbers])[layout.atom]
         for key in sorted({(int(a), int(b), int(c)) for a, b, c in zip(z, layout.l, layout.n, strict=True)}):
-            own = torch.as_tensor((z == key[0]) & (layout.l == key[1]) & (layout.n == key[2]))
-            gathered.setdefault(key, []).append(x[:, own])
+            columns = torch.as_tensor((z == key[0]) & (layout.l == key[1]) & (layout.n == key[2]))
+            gathered.setdefault(key, []).append(x[:, columns])
     scale = torch.ones(len(whitened.elements), whitened.l_max + 1, whitened.n_max)
     shift = torch.zeros(len(whitened.elements), whitened.n_max)
-    for key, columns in gathered.items():
-        values = columns[0] if len(columns) == 1 else torch.cat([own.flatten() for own in columns])
+    for key, of_molecules in gathered.items():
+        values = of_molecules[0] if len(of_molecules) == 1 else torch.cat([x.flatten() for x in of_molecules])
         if key[1] == 0 and target == "delta":
             shift[key[0], key[2]] = values.mean()
             values = values - values.mean()

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from configuration import ConfigurationError
-from planned_jobs import PlannedJob
+
+from operations.planned_jobs import PlannedJob
 
 NAME = "densnet"
 """What the names of our jobs begin with: slurm-jobname-prefix of profiles/slurm."""

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from densnet.basis.basis import Basis
 from densnet.basis.even_tempered import even_tempered_named
-from densnet.density.fit import fit_density
-from densnet.density.natural import FittedMolecule, natural_basis
-from densnet.density.prior import fit_free_atom, superposition
-from densnet.density.process_pool import map_in_processes, one_thread, report_progress
 from densnet.errors import DensnetError
+from densnet.fitting.fit import fit_density
+from densnet.fitting.natural import FittedMolecule, natural_basis
+from densnet.fitting.prior import fit_free_atom, superposition
+from densnet.processes.pool import map_in_processes, one_thread, report_progress
 
 Array = NDArray[np.float64]
 
@@ -69,8 +69,8 @@ def natural_fit_bases(
         orbital_basis: of the orbitals and of the free atoms.
         density_matrices: of the free atoms, by atomic number, (m, m).
         frames: positions (i, 3) in bohr and occupied orbitals (m, o) of each.
-        retained_shares: see :func:`densnet.density.natural.natural_basis`.
-        ridge: of the fits, see :func:`densnet.density.fit.fit_density`; without one, near-redundant primitives
+        retained_shares: see :func:`densnet.fitting.natural.natural_basis`.
+        ridge: of the fits, see :func:`densnet.fitting.fit.fit_density`; without one, near-redundant primitives
             share the density between atoms in wild ways, and more functions are needed.
         processes: workers; the result does not depend on it.
 

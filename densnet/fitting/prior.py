@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from densnet.basis import integrals
 from densnet.basis.basis import Basis
-from densnet.density.fit import CoulombMetric, constrained_solution
 from densnet.errors import DensnetError
+from densnet.fitting.fit import CoulombMetric, constrained_solution
 
 Array = NDArray[np.float64]
 

@@ -1,19 +1,17 @@
-"""An ordered map over worker processes, each on one thread, that ends with its parent."""
+"""Maps over worker processes, each on one thread, that end with their parent."""
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from densnet.errors import DensnetError
+from densnet.processes.worker import start_on_one_thread
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -36,18 +34,46 @@ def map_in_processes(function: Callable[[Item], Result], items: Sequence[Item], 
             with one_thread():
                 result = function(item)
             yield result
-        return
-    if not items:
-        return
-    # Forking a process that has OpenMP threads may hang it: start fresh interpreters.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(processes, len(items)), mp_context=context, initializer=_start_worker)
+    elif items:
+        with _pool(min(processes, len(items))) as pool:
+            yield from pool.map(function, items)
+
+
+def as_they_end(
+    function: Callable[[Item], Result], items: Sequence[Item], *, processes: int
+) -> Generator[tuple[Item, Result]]:
+    """Yield each item with ``function(item)`` as soon as it is there, always computed in workers; closed, it ends them.
+
+    Args:
+        function: a module's own function (or a partial of one), for it travels to the workers.
+        processes: how many workers; each computes on a single thread.
+
+    Raises:
+        DensnetError: of any item, or a worker was killed; the others are ended.
+    """
+    if items:
+        with _pool(min(processes, len(items))) as pool:
+            futures = {pool.submit(function, item): item for item in items}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+
+
+@contextlib.contextmanager
+def _pool(processes: int) -> Iterator[ProcessPoolExecutor]:
+    """Start fresh interpreters, for forking a process that has OpenMP threads may hang it; end them at any error."""
+    pool = ProcessPoolExecutor(
+        processes, mp_context=multiprocessing.get_context("spawn"), initializer=start_on_one_thread
+    )
     try:
-        yield from pool.map(function, items)
-    except BrokenProcessPool as error:
-        raise DensnetError(
-            "a worker process was killed (out of memory?); run again with fewer processes or more memory"
-        ) from error
+        yield pool
+    except BaseException as error:
+        for process in list((pool._processes or {}).values()):
+            process.kill()
+        if isinstance(error, BrokenProcessPool):
+            raise DensnetError(
+                "a worker process was killed (out of memory?); run again with fewer processes or more memory"
+            ) from error
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -74,22 +100,3 @@ def report_progress(stage: str, done: int, total: int) -> None:
         )
     elif done == total or (done * 10) // total != ((done - 1) * 10) // total:
         print(f"densnet {stage}: {done}/{total} frames", file=sys.stderr, flush=True)
-
-
-def _start_worker() -> None:
-    """Compute on one thread, leave Ctrl-C to the parent, and end when the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow_parent, daemon=True).start()
-    import pyscf.lib
-    import scipy.linalg  # noqa: F401  (its BLAS must be loaded before it can be limited)
-    from threadpoolctl import threadpool_limits
-
-    pyscf.lib.num_threads(1)
-    threadpool_limits(limits=1)
-
-
-def _follow_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

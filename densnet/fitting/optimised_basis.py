@@ -18,9 +18,9 @@ from scipy.optimize import OptimizeResult, minimize
 
 from densnet.basis import integrals
 from densnet.basis.basis import Basis, Shell
-from densnet.density.determinants import Determinants
-from densnet.density.fit import CoulombMetric
 from densnet.errors import DensnetError
+from densnet.fitting.determinants import Determinants
+from densnet.fitting.fit import CoulombMetric
 from densnet.units import HARTREE_IN_MILLIHARTREE
 
 Array = NDArray[np.float64]

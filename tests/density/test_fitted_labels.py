@@ -18,11 +18,11 @@ from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.basis.conventions import from_canonical
 from densnet.cli.main import app
-from densnet.density import fitting_stage
-from densnet.density.basis_comparison import MEASURES
 from densnet.density.density import Density
-from densnet.density.fitting_stage import FitSettings, fit_labels, fit_parts
 from densnet.errors import DensnetError
+from densnet.fitting import fitted_labels
+from densnet.fitting.basis_comparison import MEASURES
+from densnet.fitting.fitted_labels import FitSettings, fit_labels, fit_parts
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.units import BOHR_IN_ANGSTROM
 
@@ -189,19 +189,19 @@ def test_a_fit_that_was_cut_short_goes_on(
     settings = FitSettings(fit_basis="natural", natural_share=0.99)
     inputs = (files.shards, files.geometries, files.atoms, settings)
     whole = fit_labels(*inputs, processes=1)
-    fit_frame, calls = fitting_stage.fit_frame, []
+    fit_frame, calls = fitted_labels.fit_frame, []
 
-    def killed(*given: object, **named: object) -> fitting_stage.FittedFrame:
+    def killed(*given: object, **named: object) -> fitted_labels.FittedFrame:
         calls.append(given)
         if len(calls) == 3:
             raise KeyboardInterrupt
         return fit_frame(*given, **named)
 
-    monkeypatch.setattr(fitting_stage, "fit_frame", killed)
+    monkeypatch.setattr(fitted_labels, "fit_frame", killed)
     output = tmp_path / "labels.nc"
     with pytest.raises(KeyboardInterrupt):
         fit_labels(*inputs, processes=1, parts=fit_parts(*inputs, {}, output))
-    monkeypatch.setattr(fitting_stage, "natural_fit_bases", None)  # the basis was made before, too
+    monkeypatch.setattr(fitted_labels, "natural_fit_bases", None)  # the basis was made before, too
     resumed = fit_labels(*inputs, processes=1, parts=fit_parts(*inputs, {}, output))
     assert "2 of 3 frames were done before" in capfd.readouterr().err
     assert len(calls) == 4
@@ -365,7 +365,7 @@ def test_command_line(files: Files, tmp_path: Path) -> None:
 
 PARENT = """
 import sys, time
-from densnet.density.process_pool import map_in_processes
+from densnet.processes.pool import map_in_processes
 import pool_example
 if __name__ == "__main__":
     list(map_in_processes(pool_example.sleep, [sys.argv[1]] * 2, processes=2))

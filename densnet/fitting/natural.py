@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from densnet.basis.basis import Basis, Shell
 from densnet.basis.whitening import unwhitening_factor, whitening_factor
-from densnet.density.prior import superposition
 from densnet.errors import DensnetError
+from densnet.fitting.prior import superposition
 
 Array = NDArray[np.float64]
 Key = tuple[int, int]
@@ -61,7 +61,7 @@ def natural_basis(
     Args:
         primitives: the large basis.
         free_atoms: by atomic number, coefficients of the free atom in the s functions of ``primitives``
-            (:func:`densnet.density.prior.fit_free_atom`).
+            (:func:`densnet.fitting.prior.fit_free_atom`).
         molecules: fitted in ``primitives``.
         retained_share: of Σ x², the on-site electrostatic energy of all Δρ, that the kept functions hold; 0 to 1.
         name: of the result.

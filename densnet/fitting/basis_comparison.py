@@ -12,16 +12,16 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from densnet.basis.basis import Basis
-from densnet.density.determinants import Determinants
 from densnet.density.error import GRID_LEVEL, DensityGrid
-from densnet.density.fit import density_self_energy, fit_density
-from densnet.density.fit_basis import NATURAL, named_fit_basis, natural_fit_bases
 from densnet.density.potential_error import PotentialError, fitted_potential, kohn_sham_potential
-from densnet.density.prior import fit_free_atom, superposition
-from densnet.density.process_pool import map_in_processes, report_progress
 from densnet.density.surface import Surface
 from densnet.errors import DensnetError
+from densnet.fitting.determinants import Determinants
+from densnet.fitting.fit import density_self_energy, fit_density
+from densnet.fitting.fit_basis import NATURAL, named_fit_basis, natural_fit_bases
+from densnet.fitting.prior import fit_free_atom, superposition
 from densnet.io.netcdf import variable
+from densnet.processes.pool import map_in_processes, report_progress
 from densnet.units import E_BOHR_IN_DEBYE, HARTREE_IN_EV, HARTREE_IN_MILLIHARTREE
 
 Array = NDArray[np.float64]
@@ -51,7 +51,7 @@ class Candidate:
 def named_candidates(
     names: Sequence[str], determinants: Determinants, free_atoms: Mapping[int, Array]
 ) -> list[Candidate]:
-    """Return bases by name, see :func:`densnet.density.fit_basis.named_fit_basis`.
+    """Return bases by name, see :func:`densnet.fitting.fit_basis.named_fit_basis`.
 
     Args:
         determinants: whose densities will be fitted.

@@ -1,0 +1,94 @@
+"""What ``densnet fit`` wrote, as training and evaluation read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from densnet.basis.basis import Basis
+from densnet.errors import DensnetError
+from densnet.io.netcdf import read_dataset, settings_of
+
+VARIABLES = (
+    "positions",
+    "numbers",
+    "split",
+    "distance_to_train",
+    "energy",
+    "forces",
+    "dipole",
+    "coefficients",
+    "prior",
+    "atomic_energy",
+)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The content of a ``labels.nc``, checked.
+
+    Attributes:
+        dataset: the file.
+        basis: fitting basis of its coefficients.
+        numbers: atomic numbers (a,).
+        settings: how the file was made.
+    """
+
+    dataset: xr.Dataset
+    basis: Basis
+    numbers: np.ndarray
+    settings: dict[str, Any]
+
+    @property
+    def elements(self) -> tuple[int, ...]:
+        """Return the atomic numbers that occur, ascending."""
+        return tuple(sorted({int(z) for z in self.numbers}))
+
+    @property
+    def charge(self) -> int:
+        """Return the charge of the molecule in e."""
+        return int(self.dataset.attrs["charge"])
+
+    def frames(self, split: str, limit: int | None = None) -> np.ndarray:
+        """Return the rows of one split, the first ``limit`` of them.
+
+        Raises:
+            DensnetError: the split is empty, or holds fewer than ``limit`` frames.
+        """
+        rows = np.flatnonzero(self.dataset["split"].values == split)
+        if len(rows) == 0:
+            raise DensnetError(f"labels: expected frames of the split {split!r}, found none; sample and label some")
+        if limit is not None and limit > len(rows):
+            raise DensnetError(
+                f"n_train: expected at most the {len(rows)} {split} frames that have labels, found {limit}"
+            )
+        return rows[:limit]
+
+
+def load_labels(path: Path) -> Labels:
+    """Read and check a ``labels.nc``.
+
+    Raises:
+        DensnetError: not the output of 'densnet fit', a convention that is not ours, NaN in a label.
+    """
+    dataset = read_dataset(path, stage="fit", variables=VARIABLES)
+    if dataset.attrs.get("coefficient_convention") != "densnet":
+        found = dataset.attrs.get("coefficient_convention")
+        raise DensnetError(f"{path}: expected coefficients in the densnet convention, found {found!r}; fit again")
+    for name in ("positions", "energy", "forces", "dipole", "coefficients"):
+        bad = ~np.isfinite(dataset[name].values).reshape(dataset.sizes["frame"], -1).all(1)
+        if bad.any():
+            frames = dataset["frame"].values[bad].tolist()
+            raise DensnetError(f"{path}: {name} is not finite in frame(s) {frames}; label these frames again")
+    numbers = np.asarray(dataset["numbers"].values, dtype=int)
+    basis = Basis.from_json(dataset.attrs["fit_basis"])
+    if basis.n_functions(numbers) != dataset.sizes["k"]:
+        raise DensnetError(
+            f"{path}: expected {basis.n_functions(numbers)} coefficients of the fit basis, found {dataset.sizes['k']}; "
+            "fit again"
+        )
+    return Labels(dataset, basis, numbers, settings_of(dataset))

@@ -1,0 +1,46 @@
+"""What pyproject.toml declares is what is imported: nothing that only happens to be there, nothing for nothing."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterable
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+OTHER_INTERPRETERS = {"psi4_worker", "mace_worker", "worker_side"}
+THROUGH_OTHERS = {"netcdf4", "rich"}
+"""Xarray writes with the one, Cyclopts draws with the other."""
+
+
+def imported(folder: str) -> set[str]:
+    """Distributions that the modules below a folder import."""
+    paths = [path for path in (ROOT / folder).rglob("*") if not OTHER_INTERPRETERS & set(path.parts)]
+    files, modules = [path for path in paths if path.suffix == ".py"], {path.stem for path in paths}
+    names: set[str] = set()
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names.add(node.module.split(".")[0])
+    homes = packages_distributions()
+    foreign = names - sys.stdlib_module_names - modules - {"densnet"}
+    return {homes[name][0].lower().replace("_", "-") for name in foreign}
+
+
+def declared(requirements: Iterable[str]) -> set[str]:
+    return {re.split(r"[<>=]", requirement)[0].lower() for requirement in requirements}
+
+
+def test_the_package_imports_what_it_declares() -> None:
+    assert imported("densnet") == declared(PROJECT["dependencies"]) - THROUGH_OTHERS
+
+
+def test_the_workflow_imports_what_it_declares() -> None:
+    of_package, of_workflow = declared(PROJECT["dependencies"]), declared(PROJECT["optional-dependencies"]["workflow"])
+    assert imported("workflow") - of_package - {"snakemake-interface-common"} == of_workflow
