@@ -31,8 +31,8 @@ def named_class(name: str) -> type[Named]:
     if name not in NAMED:
         raise DensnetError(f"expected one of {', '.join(NAMED)}, found {name!r}")
     module, _, attribute = NAMED[name].partition(":")
-    found: type[Named] = getattr(import_module(module), attribute)
-    return found
+    potential: type[Named] = getattr(import_module(module), attribute)
+    return potential
 
 
 def check(name: str, numbers: Iterable[int], wanted: Iterable[str] = (), purpose: str = "") -> type[Named]:

@@ -40,9 +40,9 @@ class AsePotential(Potential):
         Raises:
             DensnetError: the calculator fails.
         """
-        return joined([self._one(geometry) for geometry in positions])
+        return joined([self._evaluated(geometry) for geometry in positions])
 
-    def _one(self, geometry: Array) -> Quantities:
+    def _evaluated(self, geometry: Array) -> Quantities:
         atoms = Atoms(self.numbers, geometry, info={"charge": self.charge}, calculator=self.calculator)
         try:
             names = [name for name in PROPERTIES if name in self.quantities]
