@@ -26,10 +26,11 @@ from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
 from densnet.mechanics.timing import milliseconds
 from densnet.models.checkpoint import load_model
-from densnet.models.density_model import DensityModel, DensityModelSettings
+from densnet.models.density_model import DensityModel
 from densnet.models.densnet_model import DenSNet
-from densnet.models.energy_model import EnergyModel, EnergyModelSettings
+from densnet.models.energy_model import EnergyModel
 from densnet.models.ensemble import Ensemble
+from densnet.models.settings import DensityModelSettings, EnergyModelSettings
 from densnet.molecule import Molecule
 from densnet.potential import Array
 from densnet.potentials import NAMED, named

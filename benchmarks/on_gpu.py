@@ -23,16 +23,17 @@ import torch
 from chain_scaling import untrained
 
 from densnet.models.checkpoint import load_model
-from densnet.models.density_model import DensityModelSettings
 from densnet.models.densnet_model import DenSNet
-from densnet.models.energy_model import EnergyModel, EnergyModelSettings
+from densnet.models.energy_model import EnergyModel
+from densnet.models.settings import DensityModelSettings, EnergyModelSettings
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.nn.captured import Captured
 from densnet.oligomer import oligomer
-from densnet.training.density import DensityTrainingSettings, density_loss, initial_model
+from densnet.training.density import density_loss, initial_model
 from densnet.training.density_targets import density_frames
 from densnet.training.energy import frozen_errors
 from densnet.training.energy_targets import energy_targets
+from densnet.training.settings import DensityTrainingSettings
 from densnet.training.soap import SOAP
 from densnet.training.training_set import TrainingSet
 

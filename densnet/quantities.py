@@ -6,10 +6,12 @@ added with a measure of its error and a metric is in ``evaluation.nc``, in ``met
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from densnet.errors import DensnetError
 from densnet.units import E_ANGSTROM_IN_DEBYE, E_BOHR_IN_DEBYE, EV_IN_MEV, HARTREE_IN_EV, HARTREE_IN_MILLIHARTREE
 
 PAIRS = ("model-fit", "model-true", "fit-true", "prior-fit")
@@ -108,6 +110,7 @@ class Metric:
         by_temperature: whether it is also taken of the test frames of each temperature.
         largest: whether it is the largest value, not the mean.
         brief: whether it is in the short table that closes a run.
+        digits: how a value is written, "d" for whole numbers; three digits if empty.
         condition: what stands in the braces, ``{"element": "C"}``; empty in :data:`METRICS`.
     """
 
@@ -120,12 +123,46 @@ class Metric:
     by_temperature: bool = False
     largest: bool = False
     brief: bool = False
+    digits: str = ""
     condition: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
         """The label with its unit, as it heads a column or names an axis."""
         return f"{self.label} [{self.unit}]" if self.unit else self.label
+
+    @property
+    def at_temperature(self) -> Metric:
+        """The same of the test frames of one ``{temperature}``."""
+        return replace(
+            self,
+            key=self.key.replace("mae_", "mae_at_{temperature}k_"),
+            label=f"{self.label}, {{temperature}} K",
+            meaning=f"{self.meaning} Test frames of one temperature.",
+            brief=False,
+        )
+
+    def match(self, key: str) -> re.Match[str] | None:
+        """Match a key of a file with this one's, conditions as groups."""
+        return re.fullmatch(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(self.key)), key)
+
+    def under(self, **condition: str) -> Metric:
+        """Return the same with the conditions filled in."""
+        texts = {name: getattr(self, name).format(**condition) for name in ("key", "label", "meaning")}
+        return replace(self, **texts, condition=condition)
+
+    def formatted(self, value: float | None) -> str:
+        """Return a value with the digits that it deserves."""
+        if value is None:
+            return "not available"
+        if self.digits:
+            return f"{int(value) if self.digits == 'd' else value:{self.digits}}"
+        return three_digits(value)
+
+
+def three_digits(value: float) -> str:
+    """Return a number with three digits, or more before the decimal point."""
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
 
 
 ENERGY = Quantity(
@@ -153,6 +190,21 @@ DIPOLE = Quantity(
 )
 PREDICTED = {quantity.name: quantity for quantity in (ENERGY, FORCES, DIPOLE)}
 """What both models and references say of a geometry."""
+
+
+def compared(role: str, values: Mapping[str, Any], source: str) -> dict[str, Variable]:
+    """Return what is said of frames, by quantity, as variables named by role, "energy_predicted", and by their source.
+
+    Args:
+        role: "predicted" or "reference".
+        values: arrays over frames by the names of :data:`PREDICTED`.
+        source: who says it, for the long names.
+    """
+    return {
+        f"{name}_{role}": PREDICTED[name].variable(said, long_name=f"{name} of the {source}")
+        for name, said in values.items()
+    }
+
 
 _MILLIVOLT = HARTREE_IN_EV * EV_IN_MEV
 _NEGATIVE = "part of the volume (density above 0.001 e/bohr^3) where the fit is below the free atoms"
@@ -243,13 +295,14 @@ METRICS = (
            "RMS error of the model's potential over the RMS of the potential itself (RRMS).",
            of="potential_relative_error", pair="model-fit"),
     Metric("charge_max_error_e", "Charge error", "e",
-           "Largest deviation of the predicted charge.", of="charge_error", largest=True, brief=True),
+           "Largest deviation of the predicted charge.", of="charge_error", largest=True, brief=True,
+           digits=".1e"),
     Metric("energy_mae_mev_per_atom", "Energy error", "meV/atom",
            "Mean absolute error of the total energy.", of="energy", by_temperature=True, brief=True),
     Metric("force_mae_mev_per_angstrom", "Force error", "meV/Å",
            "Mean absolute error of a force component.", of="forces", by_temperature=True, brief=True),
     Metric("n_members", "Members of the ensemble", "",
-           "Models that differ by their seeds; every error is that of their mean.", brief=True),
+           "Models that differ by their seeds; every error is that of their mean.", brief=True, digits="d"),
     Metric("density_spread_percent", "Spread of the density", "%",
            "100 ∫σ / N, σ the standard deviation of the density over the members.", of="density_spread", brief=True),
     Metric("density_pairwise_nmae_percent", "Members' densities apart", "%",
@@ -277,12 +330,25 @@ METRICS = (
                f"{kind.capitalize()} correlation of the infrared intensities with those of {{reference}}.", brief=True)
         for kind in ("pearson", "spearman")
     ),
-    Metric("n_train", "Training frames", "", "Frames that the models were fitted to.", brief=True),
-    Metric("n_test", "Test frames", "", "Held-out frames that every error above is measured on.", brief=True),
+    Metric("n_train", "Training frames", "", "Frames that the models were fitted to.", brief=True, digits="d"),
+    Metric("n_test", "Test frames", "",
+           "Held-out frames that every error above is measured on.", brief=True, digits="d"),
     Metric("test_distance_to_train_angstrom", "Test frames' distance to training", "Å",
            "Median distance of a test frame to the nearest training frame: root mean square difference of "
            "sorted interatomic distances. Near zero the errors above would flatter.", brief=True),
-    Metric("seed", "Seed", "", "Of the training run."),
+    Metric("seed", "Seed", "", "Of the training run.", digits="d"),
 )
 # fmt: on
 """In the order of the page. Keys are a contract: those there keep their names."""
+
+
+def metric_of(key: str) -> Metric:
+    """Return the record of a key of ``metrics.json``, its condition filled in.
+
+    Raises:
+        DensnetError: no such metric.
+    """
+    for metric in (*METRICS, *(metric.at_temperature for metric in METRICS if metric.by_temperature)):
+        if match := metric.match(key):
+            return metric.under(**match.groupdict())
+    raise DensnetError(f"metrics: expected a key of 'densnet metrics', found {key!r}; delete the file and run it again")

@@ -53,7 +53,7 @@ def check_one_molecule(name: str, numbers: Numbers, positions: Array, cell: Arra
     if len(numbers) < 2:
         raise DensnetError(f"{name}: {chemical_symbols[numbers[0]]} is a single atom; expected a molecule")
     if cell is not None:
-        _check_cell(name, numbers, positions, cell)
+        check_cell(name, numbers, positions, cell)
     parts = fragments(bonded(numbers, positions))
     near = distances(positions) / sums_of_radii(numbers)
     np.fill_diagonal(near, np.inf)
@@ -76,8 +76,17 @@ def check_one_molecule(name: str, numbers: Numbers, positions: Array, cell: Arra
         )
 
 
-def _check_cell(name: str, numbers: Numbers, positions: Array, cell: Array) -> None:
-    """Refuse a periodic structure whose bonds cross the cell: a molecule that is wrapped, or a solid."""
+def check_cell(name: str, numbers: Numbers, positions: Array, cell: Array) -> None:
+    """Refuse a periodic structure whose bonds cross the cell: a molecule that is wrapped, or a solid.
+
+    Args:
+        name: of the molecule or its file, for the message.
+        positions: (i, x), Angstrom.
+        cell: lattice vectors, (3, 3), Angstrom.
+
+    Raises:
+        DensnetError: it is one of them, or the vectors span no cell.
+    """
     if abs(np.linalg.det(cell)) < 1.0:
         raise DensnetError(f"{name}: Lattice= spans no cell; correct it or leave it out")
     whole = made_whole(numbers, positions, cell)

@@ -18,11 +18,11 @@ from densnet.basis.conventions import to_canonical
 from densnet.fitting.fit import fit_density
 from densnet.fitting.prior import fit_free_atom, superposition
 from densnet.io.netcdf import variable, write_dataset
-from densnet.models.density_model import DensityModelSettings
-from densnet.models.energy_model import EnergyModelSettings
+from densnet.models.settings import DensityModelSettings, EnergyModelSettings
 from densnet.oligomer import oligomer
-from densnet.training.density import DensityTrainingSettings, train_density
-from densnet.training.energy import EnergyTrainingSettings, train_energy
+from densnet.training.density import train_density
+from densnet.training.energy import train_energy
+from densnet.training.settings import DensityTrainingSettings, EnergyTrainingSettings
 from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV, HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM
 
 NUMBERS = np.array([8, 1, 1])

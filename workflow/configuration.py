@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import json
 import os
@@ -12,55 +13,52 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+import sections
 from families import expanded, impossible_families, say_what_is_trained
 from impossible import impossible
-from jsonschema import Draft202012Validator
-from schema_lines import as_meant, line
+from places import ConfigurationError, placed, read
+from schema_lines import as_meant, refusals
 from stages import SIZES
 from sweep_checks import impossible_variants, normalised
 
 ROOT = Path(__file__).parent.parent
-SCHEMA = Path(__file__).parent / "schemas" / "config.schema.yaml"
 CHECKED = "DENSNET_CONFIG_CHECKED"
 
-
-class ConfigurationError(Exception):
-    """Something in config.yaml cannot be; one line for each error."""
+schema = functools.cache(sections.schema)
 
 
-def schema() -> dict[str, Any]:
-    """Return the JSON schema of config.yaml."""
-    return dict(yaml.safe_load(SCHEMA.read_text()))
-
-
-def configuration(config: Mapping[str, Any]) -> dict[str, Any]:
+def configuration(config: Mapping[str, Any], path: str | None = None) -> dict[str, Any]:
     """Return ``config`` with every default filled in, after all checks.
 
     The costlier ones are made once a run: the environment tells the processes that it starts what has been checked.
 
+    Args:
+        path: the file that it was read from; errors then name its line.
+
     Raises:
         ConfigurationError: with one line for each thing that is wrong.
     """
+    node = read(path) if path else None
+    try:
+        return _checked(config)
+    except ConfigurationError as error:
+        lines = str(error).splitlines()
+        raise ConfigurationError("\n".join(placed(lines, path, node, config) if path else lines)) from None
+
+
+def _checked(config: Mapping[str, Any]) -> dict[str, Any]:
     rules = schema()
     config, notes = renamed(config)
     given = as_meant(config, rules)
-    errors = [line(error) for error in Draft202012Validator(rules).iter_errors(given)]
-    if errors:
-        raise ConfigurationError("\n".join(sorted(errors)))
+    _refuse(sorted(refusals(given, rules)))
     complete = with_defaults(given, rules)
-    errors = list(impossible_families(complete))
-    if errors:
-        raise ConfigurationError("\n".join(errors))
+    _refuse(list(impossible_families(complete)))
     named, complete = complete, _with_frames(expanded(complete), given)
     complete, errors = normalised(complete, rules)
-    if errors:
-        raise ConfigurationError("\n".join(errors))
+    _refuse(errors)
     digest = hashlib.sha256(json.dumps(complete, sort_keys=True).encode()).hexdigest()
     if os.environ.get(CHECKED) != digest:
-        errors = list(impossible(complete)) or list(impossible_variants(complete))
-        if errors:
-            raise ConfigurationError("\n".join(errors))
+        _refuse(list(impossible(complete)) or list(impossible_variants(complete)))
         say_what_is_trained(named)
         for note in notes:
             print(f"densnet: {note}", file=sys.stderr)
@@ -76,6 +74,11 @@ def renamed(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     names = ["gfn2-xtb"] if md.pop("peer") else []
     note = f"md.peer is md.potentials now and a list; read as potentials: [{', '.join(names)}]"
     return dict(config) | {"md": md | {"potentials": names}}, [note]
+
+
+def _refuse(errors: list[str]) -> None:
+    if errors:
+        raise ConfigurationError("\n".join(errors))
 
 
 def _with_frames(complete: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,6 +150,19 @@ def method_version(module: str) -> int:
         if "METHOD_VERSION" in names and node.value is not None:
             return int(ast.literal_eval(node.value))
     raise ConfigurationError(f"{source}: METHOD_VERSION is not defined; the workflow needs it to know what is stale")
+
+
+def figures_of(*kinds: str) -> list[str]:
+    """Return the names of the figures that are drawn of ``"system"``, ``"ensemble"`` ..., without importing them."""
+    names = []
+    for path in sorted((ROOT / "densnet" / "report").glob("*_figures.py")):
+        functions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
+        for function in functions:
+            for call in function.decorator_list:
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "drawing":
+                    given = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
+                    names += [function.name] if given.get("of", "system") in kinds else []
+    return names
 
 
 def verbs_on_path() -> None:

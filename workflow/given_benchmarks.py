@@ -129,7 +129,8 @@ def impossible_sizes(where: str, system: Mapping[str, Any], sampling: Mapping[st
     What is wrong with the files themselves is left to :func:`impossible_benchmark`.
     """
     from densnet.reference.given_orbitals import check_held
-    from densnet.reference.rmd17 import BenchmarkSettings, benchmark_geometries
+    from densnet.reference.rmd17 import benchmark_geometries
+    from densnet.reference.settings import BenchmarkSettings
 
     try:
         benchmark_numbers(system[KEY])

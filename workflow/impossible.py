@@ -11,11 +11,13 @@ from typing import Any
 from families import harmonic_systems
 from given_benchmarks import benchmark_numbers, impossible_benchmark, impossible_folder, impossible_sizes
 from given_labels import check_harmonic, impossible_labels, labels_in
+from sections import SECTIONS
 from stages import SIZES, one_of
 
 from densnet.errors import DensnetError
 from densnet.potential import check_elements
 from densnet.potentials import NAMED, check, named_class
+from densnet.spectra.settings import SpectrumSettings
 
 SPEED_OF_LIGHT_CM_PER_FS = 2.99792458e-5
 NEEDED = ("energy", "forces", "dipole")
@@ -29,7 +31,8 @@ def impossible(config: Mapping[str, Any], *, molecules: bool = True) -> Iterator
         molecules: look at the systems too, which takes a second.
     """
     yield from _impossible_sizes(config)
-    yield from _impossible_spectrum(config)
+    refusals = [line for name, kind in SECTIONS.items() for line in refused(name, partial(kind, **config[name]), ".")]
+    yield from refusals or _impossible_spectrum(config)
     yield from _impossible_harmonic(config)
     yield from _impossible_potentials(config)
     if molecules:
@@ -101,21 +104,9 @@ def _impossible_frames(config: Mapping[str, Any], name: str, system: Mapping[str
 
 
 def _impossible_spectrum(config: Mapping[str, Any]) -> Iterator[str]:
-    from densnet.dynamics.simulation import DynamicsSettings
     from densnet.spectra.infrared import segment_length
-    from densnet.spectra.settings import ComparisonSettings, SpectrumSettings
 
-    try:
-        settings = SpectrumSettings(**config["spectrum"])
-    except DensnetError as error:
-        yield f"spectrum.{error}"
-        return
-    try:
-        ComparisonSettings(**config["comparison"])
-    except DensnetError as error:
-        yield f"comparison.{error}"
-    md = config["md"]
-    yield from refused("md", lambda: DynamicsSettings(**{key: md[key] for key in md if key != "potentials"}))
+    settings, md = SpectrumSettings(**config["spectrum"]), config["md"]
     interval = md["stride"] * md["timestep_fs"]
     nyquist = 0.5 / (SPEED_OF_LIGHT_CM_PER_FS * interval)
     if nyquist < settings.wavenumber_max:
@@ -239,7 +230,8 @@ def _impossible_given(where: str, system: Mapping[str, Any], config: Mapping[str
 def _fit_basis(config: Mapping[str, Any], numbers: list[int]) -> None:
     """Look up every basis that the fit needs, and whether the density model can describe it."""
     from densnet.basis.basis import Basis
-    from densnet.fitting.fit_basis import NATURAL, named_fit_basis
+    from densnet.fitting.fit_basis import named_fit_basis
+    from densnet.fitting.settings import NATURAL
 
     reference = config["reference"]
     orbital_basis = Basis.from_name(reference["basis"], numbers)
@@ -284,8 +276,8 @@ def _all_electron(basis: str, numbers: set[int]) -> None:
             )
 
 
-def refused(where: str, attempt: Callable[[], object]) -> Iterator[str]:
+def refused(where: str, attempt: Callable[[], object], link: str = ": ") -> Iterator[str]:
     try:
         attempt()
     except DensnetError as error:
-        yield f"{where}: {error}"
+        yield f"{where}{link}{error}"

@@ -26,6 +26,7 @@ from configuration import ConfigurationError, configuration
 from operations import critical_path, plan, slurm
 from operations.damage import set_damaged_aside
 from operations.planned_jobs import planned_jobs
+from places import read
 from snakemake.common.configfile import load_configfile
 from snakemake_interface_common.exceptions import WorkflowError
 
@@ -131,12 +132,11 @@ def _end_with_parent() -> None:
 
 def _configuration(path: str) -> dict[str, Any]:
     """Check the configuration here, where a refusal is a plain line; Snakemake would frame it."""
+    read(path)
     try:
-        return configuration(load_configfile(path))
-    except (WorkflowError, OSError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error}") from error
-    except ConfigurationError as error:
-        raise ConfigurationError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
+        return configuration(load_configfile(path), path)
+    except WorkflowError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
 
 
 def _set_up(config: Mapping[str, Any], dry_run: bool) -> int:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
 
-TYPES = {
-    "object": "a section of keys",
-    "array": "a list",
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-}
+from densnet.settings import near, refusal, shown
+
+
+def _is_finite(checker: Any, value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+Validator = extend(Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", _is_finite))
 
 
 def as_meant(value: Any, rules: Mapping[str, Any]) -> Any:
@@ -24,7 +26,10 @@ def as_meant(value: Any, rules: Mapping[str, Any]) -> Any:
         named = rules.get("properties", {})
         others = rules.get("additionalProperties")
         default = others if isinstance(others, Mapping) else {}
-        return {str(key): as_meant(entry, named.get(key, default)) for key, entry in value.items()}
+        return {
+            key if isinstance(key, bool) else str(key): as_meant(entry, named.get(key, default))
+            for key, entry in value.items()
+        }
     if isinstance(value, list):
         return [as_meant(entry, rules.get("items", {})) for entry in value]
     if not isinstance(value, str):
@@ -37,30 +42,27 @@ def as_meant(value: Any, rules: Mapping[str, Any]) -> Any:
     return {str(name).lower(): name for name in rules.get("enum", [])}.get(value.lower(), value)
 
 
-def line(error: ValidationError, within: str = "") -> str:
-    """Return one line for an error of the schema; ``within`` is the key whose value was looked at alone."""
+def refusals(value: Any, rules: Mapping[str, Any], within: str = "") -> Iterator[str]:
+    """Yield a line for each error of the schema; ``within`` is the key whose value is looked at alone."""
+    for error in Validator(rules).iter_errors(value):
+        yield from _lines(error, within)
+
+
+def _lines(error: ValidationError, within: str) -> Iterator[str]:
     where = ".".join([*([within] if within else []), *(str(part) for part in error.absolute_path)])
-    found = shown(error.instance)
     rules = error.schema
-    match error.validator:
-        case "additionalProperties":
-            return "\n".join(unknown(where, key, rules) for key in error.instance if key not in rules["properties"])
-        case "required":
-            missing = [key for key in error.validator_value if key not in error.instance]
-            return "\n".join(f"{join(where, key)}: missing; it has no default" for key in missing)
-        case "minProperties":
-            return f"{where}: expected at least one entry, found none"
-        case "pattern" if "propertyNames" in error.absolute_schema_path:
-            return f"{join(where, error.instance)}: expected {rules['description']}, found {found}"
-        case "pattern":
-            return f"{where}: expected {rules['description']}, found {found}"
-        case "enum":
-            allowed = ", ".join(map(str, rules["enum"]))
-            return f"{where}: found {found}{near(error.instance, rules['enum'])}; expected one of {allowed}"
-        case "minItems":
-            return f"{where}: expected at least one entry, found none"
-    hint = "; put it in quotes" if rules.get("type") == "string" and error.instance not in (None, "") else ""
-    return f"{where or 'config.yaml'}: expected {expected(rules)}, found {found}{hint}"
+    if "propertyNames" in error.absolute_schema_path:
+        hint = "" if isinstance(error.instance, str) else "; put it in quotes"
+        yield f"{join(where, error.instance)}: expected {rules['allowed']}, found {shown(error.instance)}{hint}"
+    elif error.validator == "additionalProperties":
+        yield from (unknown(where, key, rules) for key in error.instance if key not in rules["properties"])
+    elif error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        yield from (f"{join(where, key)}: missing; it has no default" for key in missing)
+    elif error.validator == "pattern":
+        yield f"{where}: expected {rules['allowed']}, found {shown(error.instance)}"
+    else:
+        yield refusal(where or "config.yaml", rules, error.instance)
 
 
 def unknown(where: str, key: str, rules: Mapping[str, Any]) -> str:
@@ -72,37 +74,3 @@ def unknown(where: str, key: str, rules: Mapping[str, Any]) -> str:
 def join(where: str, key: Any) -> str:
     """Return the dotted name of a key in a section."""
     return f"{where}.{key}" if where else str(key)
-
-
-def near(word: Any, allowed: list[Any]) -> str:
-    """Return a question after the name that was probably meant, or nothing."""
-    by_lower = {str(entry).lower(): str(entry) for entry in allowed}
-    match = difflib.get_close_matches(str(word).lower(), by_lower, n=1)
-    return f"; did you mean {by_lower[match[0]]}?" if match else ""
-
-
-def expected(rules: Mapping[str, Any]) -> str:
-    """Return what a key's value has to be."""
-    words = TYPES[rules["type"]]
-    bounds = [
-        text.format(rules[key])
-        for key, text in {
-            "minimum": "at least {}",
-            "exclusiveMinimum": "more than {}",
-            "maximum": "at most {}",
-            "exclusiveMaximum": "less than {}",
-        }.items()
-        if key in rules
-    ]
-    return " of ".join([words, " and ".join(bounds)]) if bounds else words
-
-
-def shown(value: Any) -> str:
-    """Return a value as a line shows it."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, Mapping):
-        return "a section of keys"
-    return repr(value)

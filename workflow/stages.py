@@ -6,25 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-LEVEL = (
-    "functional",
-    "basis",
-    "dispersion",
-    "energy_convergence",
-    "density_convergence",
-    "max_iterations",
-)
-FIT = (
-    "fit_basis",
-    "natural_primitives",
-    "natural_share",
-    "natural_frames",
-    "ridge",
-    "eigenvalue_cutoff",
-    "max_failed_share",
-    "grid_level",
-    "self_energy",
-)
+from densnet.fitting.settings import FitSettings
+from densnet.reference.level import LevelOfTheory
+from densnet.settings import rules
+
+LEVEL, FIT = (tuple(rules(kind)["properties"]) for kind in (LevelOfTheory, FitSettings))
 SIZES = ("n_train", "n_validation", "n_test")
 GIVEN = {
     "geometries": "geometries.nc",

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from impossible import impossible
-from jsonschema import Draft202012Validator
-from schema_lines import as_meant, line, shown, unknown
+from schema_lines import as_meant, refusals, unknown
 from stages import SIZES, depends, labels_given
 from sweeps import MODELS, Axis, Values, axes, changed, combinations
+
+from densnet.settings import shown
 
 FIXED = {
     "run": "it names the results",
@@ -129,8 +130,7 @@ def _refused_values(axis: Axis, steps: list[tuple[Any, ...]], rules: Mapping[str
             yield f"sweep.{axis.name}: found {_spoken(step)} twice; name each value once"
         for key, value in zip(axis.keys, step, strict=True):
             node = _node(key, rules)
-            for error in Draft202012Validator(node or {}).iter_errors(value):
-                yield line(error, f"sweep.{key}")
+            yield from refusals(value, node or {}, f"sweep.{key}")
 
 
 def _spoken(step: tuple[Any, ...]) -> str:

@@ -208,10 +208,10 @@ def _atom(shells: Sequence[Shell], centre: Array, coefficients: Array) -> _Atom:
     spherical = [np.zeros((len(exponents), 2 * l + 1)) for l in range(shells[-1].l + 1)]
     start = 0
     for shell in shells:
-        own = np.asarray(shell.exponents)
-        radial = np.asarray(shell.coefficients) * gto_norm(shell.l, own)
+        of_shell = np.asarray(shell.exponents)
+        radial = np.asarray(shell.coefficients) * gto_norm(shell.l, of_shell)
         c = coefficients[start : start + 2 * shell.l + 1]
-        np.add.at(spherical[shell.l], np.searchsorted(exponents, own), np.outer(radial, c))
+        np.add.at(spherical[shell.l], np.searchsorted(exponents, of_shell), np.outer(radial, c))
         start += 2 * shell.l + 1
     weights = tuple(W @ cartesian_harmonics(l).T for l, W in enumerate(spherical))
     return _Atom(centre, exponents, weights)

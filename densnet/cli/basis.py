@@ -12,6 +12,7 @@ import numpy as np
 from cyclopts import App, Parameter
 from numpy.typing import NDArray
 
+from densnet.cli.verbs import FAMILIES, epilogue
 from densnet.errors import DensnetError
 from densnet.fitting.basis_comparison import (
     METHOD_VERSION,
@@ -22,15 +23,15 @@ from densnet.fitting.basis_comparison import (
 )
 from densnet.fitting.determinants import Determinants, determinants_of_labels
 from densnet.fitting.fit_basis import describe_basis, named_fit_basis
-from densnet.fitting.fitted_labels import FitSettings
 from densnet.fitting.kohn_sham_labels import read_atoms
 from densnet.fitting.optimised_basis import optimised_basis
+from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import read_dataset, write_dataset, write_text
 from densnet.molecule import from_smiles, from_xyz
 from densnet.reference.level import LevelOfTheory
 from densnet.reference.single_points import single_points
 
-basis = App(name="basis", help="Compare fitting bases by what they miss of a density.")
+basis = App(name="basis", help=FAMILIES["basis"], help_epilogue=epilogue("basis --smiles O --frames 2"))
 
 LEVEL = LevelOfTheory()
 DEFAULT = FitSettings()
@@ -103,7 +104,7 @@ def compare(
         write_dataset(result, output, stage="basis", method_version=METHOD_VERSION, settings=settings)
 
 
-@basis.command
+@basis.command(help_epilogue=epilogue("basis optimise --labels labels.nc --output basis.json"))
 def optimise(
     *, labels: Path, output: Path, start: str = "even-tempered-2.8-l4", frames: int = 2, iterations: int = 20
 ) -> None:
@@ -117,14 +118,14 @@ def optimise(
         iterations: at most so many; each takes minutes.
     """
     _must_be_json(output)
-    found = determinants_of_labels(labels, "train", frames)
-    begun = named_fit_basis(start, found.numbers, found.orbital_basis)
-    made = optimised_basis(begun, found, iterations=iterations)
+    determinants = determinants_of_labels(labels, "train", frames)
+    begun = named_fit_basis(start, determinants.numbers, determinants.orbital_basis)
+    made = optimised_basis(begun, determinants, iterations=iterations)
     write_text(output, made.to_json())
-    print(describe_basis(made, found.numbers))
+    print(describe_basis(made, determinants.numbers))
 
 
-@basis.command
+@basis.command(help_epilogue=epilogue("basis natural --labels labels.nc --atoms atoms.nc --output basis.json"))
 def natural(
     *,
     labels: Path,
@@ -149,15 +150,17 @@ def natural(
         processes: worker processes, one thread each.
     """
     _must_be_json(output)
-    found = determinants_of_labels(labels, "train", frames)
+    determinants = determinants_of_labels(labels, "train", frames)
     level = read_dataset(labels, stage="fit").attrs
-    free = read_atoms(atoms, found.numbers, found.orbital_basis, level)
-    (made,) = natural_candidates([share], primitives, found, free.density_matrices, ridge=ridge, processes=processes)
+    free = read_atoms(atoms, determinants.numbers, determinants.orbital_basis, level)
+    (made,) = natural_candidates(
+        [share], primitives, determinants, free.density_matrices, ridge=ridge, processes=processes
+    )
     write_text(output, made.basis.to_json())
-    print(describe_basis(made.basis, found.numbers))
+    print(describe_basis(made.basis, determinants.numbers))
 
 
-@basis.command
+@basis.command(help_epilogue=epilogue("basis extract --labels labels.nc --output basis.json"))
 def extract(*, labels: Path, output: Path) -> None:
     """Write the fitting basis of some labels as a file, so that those of another molecule can be fitted in it.
 
@@ -192,5 +195,5 @@ def _from_psi4(
     molecule = from_smiles(smiles, seed=seed) if smiles is not None else from_xyz(Path(str(xyz)), charge=charge)
     print(f"densnet basis: {n} calculations with Psi4", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        found, free = single_points(molecule, level, n_frames=n, seed=seed, folder=Path(folder))
-    return found[:frames], found[frames:], free.density_matrices
+        determinants, free = single_points(molecule, level, n_frames=n, seed=seed, folder=Path(folder))
+    return determinants[:frames], determinants[frames:], free.density_matrices

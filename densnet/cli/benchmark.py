@@ -18,7 +18,8 @@ from densnet.models.checkpoint import read_descriptions
 from densnet.potentials.model import ModelPotential
 from densnet.reference import given_orbitals
 from densnet.reference.imported_data import read_data
-from densnet.reference.rmd17 import METHOD_VERSION, BenchmarkSettings, benchmark_geometries, read_frames
+from densnet.reference.rmd17 import METHOD_VERSION, benchmark_geometries, read_frames
+from densnet.reference.settings import BenchmarkSettings
 from densnet.report.benchmark_table import benchmark_rows, read_errors, read_table, table_csv
 from densnet.report.table import plain_table
 from densnet.training.benchmark_errors import ReferenceFrames, benchmark_errors

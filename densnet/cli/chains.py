@@ -12,7 +12,8 @@ from cyclopts import Parameter
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_dataset, write_text
-from densnet.report.chain_figures import ChainSpectrum, chain_figures
+from densnet.report.chain_figures import ChainSpectrum, torsion_angles
+from densnet.report.chain_figures import spectra as spectra_by_length
 from densnet.report.chains import METHOD_VERSION, Dynamics, as_csv, as_rows, chains_table, dynamics_of
 from densnet.report.style import write_picture
 from densnet.report.table import plain_table
@@ -63,7 +64,7 @@ def chains(
     settings = {"trajectories": [str(path) for path in trajectories], "labels": [str(path) for path in labels or []]}
     write_dataset(table, output, stage="chains", method_version=METHOD_VERSION, settings=settings)
     write_text(csv, as_csv(table))
-    for shown in chain_figures(drawn, table, name):
+    for shown in (spectra_by_length(sorted(drawn, key=lambda chain: chain.units), name), torsion_angles(table, name)):
         print(f"chains: {write_picture(shown, figures)}", file=sys.stderr)
     print(plain_table(*as_rows(table)), file=sys.stderr)
 

@@ -14,6 +14,8 @@ from densnet.report.metrics import read_metrics
 from densnet.report.sources import Sources, read_log
 from densnet.report.style import write_picture
 
+_MANY = Parameter(consume_multiple=True, negative="")
+
 
 def figures(
     *,
@@ -27,10 +29,10 @@ def figures(
     spectrum: Path,
     comparison: Path,
     output: Path,
-    peer_trajectory: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
-    peer_spectrum: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
+    peer_trajectory: Annotated[list[Path] | None, _MANY] = None,
+    peer_spectrum: Annotated[list[Path] | None, _MANY] = None,
     assignment: Path | None = None,
-    harmonic: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
+    harmonic: Annotated[list[Path] | None, _MANY] = None,
     benchmarks: Path | None = None,
 ) -> None:
     """Draw the figures of one system.
@@ -60,7 +62,7 @@ def figures(
     peer_trajectory
         Outputs of 'densnet md' for other potentials.
     peer_spectrum
-        Outputs of 'densnet spectrum' for other potentials.
+        Outputs of 'densnet spectrum' for other potentials, in the same order.
     assignment
         Output of 'densnet assign' for the model.
     harmonic
@@ -82,6 +84,7 @@ def figures(
         peer_spectra=tuple(read_dataset(path, stage="spectrum") for path in peer_spectrum or []),
         assignment=None if assignment is None else read_dataset(assignment, stage="assign"),
         harmonic=tuple(read_dataset(path, stage="harmonic") for path in harmonic or []),
+        benchmarks=benchmarks,
     )
-    for shown in draw_figures(sources, benchmarks):
+    for shown in draw_figures(sources):
         print(f"figures: {write_picture(shown, output)}", file=sys.stderr)

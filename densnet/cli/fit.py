@@ -8,7 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from densnet.fitting.fitted_labels import METHOD_VERSION, FitSettings, fit_labels, fit_parts
+from densnet.fitting.fitted_labels import METHOD_VERSION, fit_labels, fit_parts
+from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import write_dataset
 
 

@@ -8,11 +8,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from densnet.fitting.fitted_labels import METHOD_VERSION, FitSettings
+from densnet.fitting.fitted_labels import METHOD_VERSION
+from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import write_dataset
-from densnet.reference import import_stage
-from densnet.reference.import_stage import SplitSettings
+from densnet.reference import imported_labels
 from densnet.reference.imported_data import read_data
+from densnet.reference.imported_labels import SplitSettings
 
 
 def import_labels(
@@ -24,6 +25,7 @@ def import_labels(
     split: Annotated[SplitSettings, Parameter(name="*")] = SplitSettings(),
     settings: Annotated[FitSettings, Parameter(name="*")] = FitSettings(),
     processes: int = 1,
+    accept_forces: bool = False,
 ) -> None:
     """Turn labels that other codes made into labels.nc; docs/import.md describes the files.
 
@@ -35,10 +37,13 @@ def import_labels(
         split: how frames without a split are dealt.
         settings: how orbitals are fitted and errors measured.
         processes: worker processes, one thread each; the result does not depend on it.
+        accept_forces: take forces that contradict the energies or GFN2-xTB as they are.
     """
     read = read_data(data, xyz)
-    labels = import_stage.import_labels(read, settings, split, atoms=atoms, processes=processes)
-    recorded = asdict(settings) | {"import": asdict(split) | {"method_version": import_stage.METHOD_VERSION}}
+    labels = imported_labels.import_labels(
+        read, settings, split, atoms=atoms, processes=processes, accept_forces=accept_forces
+    )
+    recorded = asdict(settings) | {"import": asdict(split) | {"method_version": imported_labels.METHOD_VERSION}}
     if read.fit_functions is not None:
         recorded["fit_basis"] = read.fit_functions.basis.name
     write_dataset(labels, output, stage="fit", method_version=METHOD_VERSION, settings=recorded)

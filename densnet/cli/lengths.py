@@ -10,7 +10,8 @@ from cyclopts import Parameter
 
 from densnet.io.netcdf import read_dataset, write_dataset, write_text
 from densnet.report.along_figures import along_trajectories
-from densnet.report.length_figures import length_figures
+from densnet.report.length_figures import chain_ends, torsions
+from densnet.report.length_figures import lengths as against_length
 from densnet.report.lengths import METHOD_VERSION, as_csv, as_rows, lengths_table
 from densnet.report.style import write_picture
 from densnet.report.table import plain_table
@@ -39,6 +40,7 @@ def lengths(
     settings = {"evaluations": [str(path) for path in evaluations]}
     write_dataset(table, output, stage="lengths", method_version=METHOD_VERSION, settings=settings)
     write_text(csv, as_csv(table))
-    for shown in (*length_figures(table, name), along_trajectories(found, name)):
+    drawn = [draw(table, name) for draw in (against_length, chain_ends, torsions)]
+    for shown in (*drawn, along_trajectories(found, name)):
         print(f"lengths: {write_picture(shown, figures)}", file=sys.stderr)
     print(plain_table(*as_rows(table)), file=sys.stderr)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import signal
 import sys
 from types import FrameType
 from typing import Any, get_args
 
-from cyclopts import App, ArgumentCollection
+from cyclopts import App, ArgumentCollection, CycloptsError, Group, MissingArgumentError, UnknownCommandError
 
 from densnet import __version__
+from densnet.cli.verbs import FAMILIES, GROUPS, epilogue, name_of, one_line
 from densnet.errors import DensnetError, Stopped
 from densnet.io.job_record import leave_record
 
@@ -37,49 +39,29 @@ app = App(
     suppress_keyboard_interrupt=False,
     config=_refuse_fractions,
 )
-train = App(name="train", help="Train a model on fitted labels.")
-app.command(train)
-peer = App(name="peer", help="Train models of others on the same labels and set them beside ours.")
-app.command(peer)
-benchmark = App(name="benchmark", help="Learn from the benchmark of the field, revised MD17, and be judged by it.")
-app.command(benchmark)
-export = App(name="export", help="Write outcomes in the formats of other programs.")
-app.command(export)
 
-app.command("densnet.cli.sample:sample", name="sample")
-app.command("densnet.cli.label:label", name="label")
-app.command("densnet.cli.atoms:atoms", name="atoms")
-app.command("densnet.cli.pack:pack", name="pack")
-app.command("densnet.cli.basis:basis", name="basis")
-app.command("densnet.cli.fit:fit", name="fit")
-app.command("densnet.cli.import_:import_labels", name="import")
-train.command("densnet.cli.train:density", name="density")
-train.command("densnet.cli.train:energy", name="energy")
-train.command("densnet.cli.train:join", name="join")
-app.command("densnet.cli.evaluate:evaluate", name="evaluate")
-peer.command("densnet.cli.peer:mace", name="mace")
-peer.command("densnet.cli.peer:table", name="table")
-benchmark.command("densnet.cli.benchmark:geometries", name="geometries")
-benchmark.command("densnet.cli.benchmark:labels", name="labels")
-benchmark.command("densnet.cli.benchmark:errors", name="errors")
-benchmark.command("densnet.cli.benchmark:table", name="table")
-app.command("densnet.cli.md:md", name="md")
-export.command("densnet.cli.export:trajectory", name="trajectory")
-app.command("densnet.cli.frames:frames", name="frames")
-app.command("densnet.cli.lengths:lengths", name="lengths")
-app.command("densnet.cli.chains:chains", name="chains")
-app.command("densnet.cli.moments:moments", name="moments")
-app.command("densnet.cli.spectrum:spectrum", name="spectrum")
-app.command("densnet.cli.assign:assign_motions", name="assign")
-app.command("densnet.cli.harmonic:harmonic_modes", name="harmonic")
-app.command("densnet.cli.displace:displace", name="displace")
-app.command("densnet.cli.displace:modes", name="modes")
-app.command("densnet.cli.compare:compare", name="compare")
-app.command("densnet.cli.metrics:metrics", name="metrics")
-app.command("densnet.cli.figures:figures", name="figures")
-app.command("densnet.cli.sweep:sweep", name="sweep")
-app.command("densnet.cli.report:report", name="report")
-app.command("densnet.cli.summary:summary", name="summary")
+
+def _register_verbs() -> None:
+    """Add the verbs to the application, in the order of their groups; each is imported when it is called."""
+    for order, (title, verbs) in enumerate(GROUPS.items()):
+        group = Group(title, sort_key=order)
+        for place, (target, example) in enumerate(verbs.items()):
+            listed: dict[str, Any] = {"group": group, "sort_key": place}
+            family, *rest = name_of(example)
+            if rest and family not in app:
+                app.command(App(name=family, help=FAMILIES[family], **listed))
+            if example in FAMILIES:
+                described = {"help": FAMILIES[example]}
+            else:
+                described = {"help": one_line(target), "help_epilogue": epilogue(example)}
+            parent, name = (app[family], rest[0]) if rest else (app, family)
+            parent.command(f"densnet.cli.{target}", name=name, **described, **({} if rest else listed))
+    other = Group("Other", sort_key=len(GROUPS))
+    app.register_install_completion_command(help="Teach the shell to complete verbs and options.", group=other)
+    app["--help"].group = app["--version"].group = other
+
+
+_register_verbs()
 
 
 def main() -> None:
@@ -91,10 +73,13 @@ def main() -> None:
     for signum in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(signum, _stop)
     try:
-        status = app(result_action="return_int_as_exit_code_else_zero")
+        status = app(result_action="return_int_as_exit_code_else_zero", exit_on_error=False, print_error=False)
         if not status:
             leave_record()
         sys.exit(status)
+    except CycloptsError as error:
+        print(f"densnet: error: {what_is_wrong(error)}", file=sys.stderr)
+        sys.exit(2)
     except DensnetError as error:
         sys.exit(f"densnet: error: {error}")
     except OSError as error:
@@ -107,6 +92,32 @@ def main() -> None:
     except Stopped as stop:
         print(f"densnet: {stop}", file=sys.stderr)
         sys.exit(128 + stop.signum)
+
+
+def what_is_wrong(error: CycloptsError) -> str:
+    """Return one line on a command line that cannot be understood."""
+    error.verbose = False
+    words = list(error.command_chain or ())
+    where = f"{' '.join(words)}: " if words else ""
+    if isinstance(error, UnknownCommandError) and error.app and error.unused_tokens:
+        word, known = error.unused_tokens[0], [name for name in error.app if not name.startswith("-")]
+        near = difflib.get_close_matches(word, known, 1)
+        expected = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
+        return f"{where}{word!r} is no verb; {expected}"
+    remedy = f"see '{' '.join(['densnet', *words, '--help'])}'"
+    argument = error.argument
+    if isinstance(error, MissingArgumentError) and argument and error.app and not (error.keyword or argument.tokens):
+        if "Did you mean " in str(error):
+            return f"{where}{argument.name} is missing; did you mean {str(error).partition('Did you mean ')[2]}"
+        described = error.app.assemble_argument_collection(parse_docstring=True)
+        (text,) = [str(known.parameter.help) for known in described if known.name == argument.name]
+        return f"{where}{argument.name} is missing: {text.replace('``', '').rstrip('.')}; {remedy}"
+    # of pydantic, which says it in four lines
+    if argument and (refusals := getattr(error.__cause__, "errors", None)):
+        (refusal, *_) = refusals()
+        return f"{where}{argument.name}: {refusal['msg'].lower()}, got {refusal['input']!r}; {remedy}"
+    text = " ".join(str(error).split()).removeprefix(f'Command "{" ".join(words)}" parameter ')
+    return f"{where}{text.rstrip('.')}; {remedy}"
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:

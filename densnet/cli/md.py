@@ -10,7 +10,8 @@ import numpy as np
 from cyclopts import Parameter
 from numpy.typing import NDArray
 
-from densnet.dynamics.simulation import DynamicsSettings, simulate, starting_geometries
+from densnet.dynamics.settings import DynamicsSettings
+from densnet.dynamics.simulation import simulate, starting_geometries
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
 from densnet.molecule import Molecule

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from densnet.density.trajectory_moments import MomentsSettings
+from densnet.density.settings import MomentsSettings
 
 
 def moments(

@@ -13,7 +13,8 @@ from cyclopts import Parameter
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_text
 from densnet.models.checkpoint import load_ensemble
-from densnet.peers.mace_stage import MaceSettings, OurModel, train_mace
+from densnet.peers.mace import OurModel, train_mace
+from densnet.peers.settings import MaceSettings
 from densnet.potentials.model import ModelPotential
 from densnet.report.peer_table import our_rows, peer_rows, read_training_seconds, table_csv
 from densnet.report.table import plain_table

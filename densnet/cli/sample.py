@@ -15,7 +15,8 @@ from densnet.io.netcdf import variable, write_dataset
 from densnet.molecule import Molecule, conformers, from_xyz
 from densnet.oligomer import Oligomer, oligomer
 from densnet.potentials import named
-from densnet.reference.sampling import METHOD_VERSION, SamplingSettings, sample_geometries
+from densnet.reference.sampling import METHOD_VERSION, sample_geometries
+from densnet.reference.settings import SamplingSettings
 
 DEFAULT = SamplingSettings()
 

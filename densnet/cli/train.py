@@ -8,11 +8,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from densnet.models.checkpoint import join_models
-from densnet.models.density_model import DensityModelSettings
-from densnet.models.energy_model import EnergyModelSettings
-from densnet.training.density import DensityTrainingSettings, train_density
-from densnet.training.energy import EnergyTrainingSettings, train_energy
+from densnet.models.settings import DensityModelSettings, EnergyModelSettings
+from densnet.training.density import train_density
+from densnet.training.energy import train_energy
 from densnet.training.processes import train_in_processes
+from densnet.training.settings import DensityTrainingSettings, EnergyTrainingSettings
 
 
 def density(

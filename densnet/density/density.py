@@ -154,8 +154,8 @@ class Density:
 
     def coulomb_norm(self) -> float:
         """Return √(ρ|ρ) in eV^(1/2), of the electrons alone; (ρ|ρ) = ∫∫ ρ ρ'/|r - r'| without a factor 1/2."""
-        own = self._distribution()
-        return float(np.sqrt(max(electrostatics.coulomb_product(own, own), 0.0) * HARTREE_IN_EV))
+        charges = self._distribution()
+        return float(np.sqrt(max(electrostatics.coulomb_product(charges, charges), 0.0) * HARTREE_IN_EV))
 
     def overlap_norm(self) -> float:
         """Return √∫ρ² in e/Å^(3/2)."""
@@ -195,8 +195,8 @@ class Density:
         Raises:
             DensnetError: the density does not know its free atoms, or no such grid level (0 to 9).
         """
-        found = partition.hirshfeld(self._distribution(), self._known_prior(), grid_level=grid_level)
-        return found.in_units(BOHR_IN_ANGSTROM)
+        moments = partition.hirshfeld(self._distribution(), self._known_prior(), grid_level=grid_level)
+        return moments.in_units(BOHR_IN_ANGSTROM)
 
     def iterated_stockholder(self, *, grid_level: int = partition.GRID_LEVEL) -> AtomicMoments:
         """Return the charges (e) and dipoles (e·Å) of iterated stockholder atoms; they need no free atoms.
@@ -255,9 +255,9 @@ class Density:
         }
         if quantity not in values:
             raise DensnetError(f"quantity: expected one of {sorted(values)}, got {quantity!r}")
-        values_at, said = values[quantity]
+        values_at, long_name = values[quantity]
         atoms = Atoms(numbers=self.numbers, positions=self.positions)
-        cube_file.write(path, values_at, atoms, spacing=spacing, margin=margin, comment=f"{said}, by densnet")
+        cube_file.write(path, values_at, atoms, spacing=spacing, margin=margin, comment=f"{long_name}, by densnet")
 
     def save(self, path: str | Path) -> None:
         """Write the density to one netCDF file with its basis, conventions and units; :meth:`load` reads it.

@@ -52,7 +52,9 @@ def read(path: str | Path) -> tuple[Basis, xr.Dataset]:
         DensnetError: no such file, truncated, foreign, or in another order of functions.
     """
     dataset = read_dataset(Path(path), stage="density", variables=_VARIABLES)
-    found = dataset.attrs.get("coefficient_convention")
-    if found != CONVENTION:
-        raise DensnetError(f"{path}: expected coefficients in the order {CONVENTION!r}, found {found!r}; save it again")
+    convention = dataset.attrs.get("coefficient_convention")
+    if convention != CONVENTION:
+        raise DensnetError(
+            f"{path}: expected coefficients in the order {CONVENTION!r}, found {convention!r}; save it again"
+        )
     return Basis.from_json(str(dataset.attrs.get("fit_basis"))), dataset

@@ -70,30 +70,30 @@ def field(charges: ChargeDistribution, points: Array) -> Array:
     return total
 
 
-def interaction_energy(one: ChargeDistribution, other: ChargeDistribution) -> float:
+def interaction_energy(a: ChargeDistribution, b: ChargeDistribution) -> float:
     """Return the Coulomb energy between two molecules' nuclei and electrons in hartree.
 
-    E = Σ_ij Z_i Z_j / R_ij - Σ_i Z_i v_other(R_i) - Σ_j Z_j v_one(R_j) + cᵀ J c', v the potential of the functions.
+    E = Σ_ij Z_i Z_j / R_ij - Σ_i Z_i v_b(R_i) - Σ_j Z_j v_a(R_j) + cᵀ J c', v the potential of the functions.
 
     Raises:
         DensnetError: two nuclei at one place.
     """
-    distances = cdist(one.positions, other.positions)
-    both = np.outer(one.nuclear_charges, other.nuclear_charges)
-    if (distances[both != 0.0] < SAME_PLACE).any():
+    distances = cdist(a.positions, b.positions)
+    ZZ = np.outer(a.nuclear_charges, b.nuclear_charges)
+    if (distances[ZZ != 0.0] < SAME_PLACE).any():
         raise DensnetError(
             "electrostatic energy: a nucleus of one molecule lies on one of the other; move one of the molecules"
         )
-    nuclei = float(np.sum(np.divide(both, distances, out=np.zeros_like(both, dtype=float), where=both != 0.0)))
-    attraction = one.nuclear_charges @ _potential_of_functions(other, one.positions)
-    attraction += other.nuclear_charges @ _potential_of_functions(one, other.positions)
-    return nuclei - float(attraction) + coulomb_product(one, other)
+    nuclei = float(np.sum(np.divide(ZZ, distances, out=np.zeros_like(ZZ, dtype=float), where=ZZ != 0.0)))
+    attraction = a.nuclear_charges @ _potential_of_functions(b, a.positions)
+    attraction += b.nuclear_charges @ _potential_of_functions(a, b.positions)
+    return nuclei - float(attraction) + coulomb_product(a, b)
 
 
-def coulomb_product(one: ChargeDistribution, other: ChargeDistribution) -> float:
+def coulomb_product(a: ChargeDistribution, b: ChargeDistribution) -> float:
     """Return (ρ|ρ') = cᵀ J c' of the electrons alone, in hartree (no factor 1/2)."""
-    J = integrals.coulomb_between(one.basis, one.numbers, one.positions, (other.basis, other.numbers, other.positions))
-    return float(one.coefficients @ J @ other.coefficients)
+    J = integrals.coulomb_between(a.basis, a.numbers, a.positions, (b.basis, b.numbers, b.positions))
+    return float(a.coefficients @ J @ b.coefficients)
 
 
 def _potential_of_functions(charges: ChargeDistribution, points: Array) -> Array:

@@ -16,12 +16,10 @@ from scipy.spatial import cKDTree
 
 from densnet.basis import integrals
 from densnet.basis.basis import Basis
+from densnet.density.settings import GRID_LEVEL
 
 Array = NDArray[np.float64]
 Numbers = Sequence[int] | NDArray[np.integer]
-
-GRID_LEVEL = 1
-"""Level of the grid on which errors are measured; finer ones change a fit's NMAE by well under 1 % of it."""
 
 MOLECULAR_SURFACE = 1e-3
 """Density in e/bohr³ that bounds a molecule: Bader, Carroll, Cheeseman, Chang, J. Am. Chem. Soc. 109, 7968 (1987)."""

@@ -6,7 +6,9 @@ what the fitting basis loses (fit - Kohn-Sham), and both together. The prior sho
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +18,10 @@ from densnet.basis.basis import Basis
 from densnet.density.error import GRID_LEVEL, DensityGrid
 from densnet.density.potential_error import PotentialError, fitted_potential, kohn_sham_potential
 from densnet.density.surface import SCALES, Surface
+from densnet.quantities import MEASURES, PAIRS
 from densnet.units import BOHR_IN_ANGSTROM
 
 Array = NDArray[np.float64]
-
-PAIRS = ("model-fit", "model-true", "fit-true", "prior-fit")
-"""What is compared with what; "true" is the Kohn-Sham density."""
 
 SHELLS = (0.0, 0.1, 0.3, 0.6, 1.0, 1.5, 2.5)
 """Where the shells around the nuclei begin, distance to the nearest nucleus in Å; the last one is open."""
@@ -52,39 +52,13 @@ class KohnSham:
     orbitals: Array
 
 
-@dataclass(frozen=True)
-class FrameErrors:
-    """Errors at one geometry in atomic units, percent where it says so; ``p`` runs over :data:`PAIRS`.
+FrameErrors = dict[str, Array]
+"""Errors at one geometry by the names of :data:`densnet.quantities.MEASURES`, in atomic units and percent.
 
-    What needs Kohn-Sham orbitals is NaN without them.
-
-    Attributes:
-        nmae: (p,) 100 ∫|Δρ| / N_e in percent.
-        nmae_by_atom: (p, i) in percent, over Becke's cells; they sum to the NMAE.
-        nmae_by_shell: (p, n) in percent, over :data:`SHELLS`; they sum to the NMAE.
-        coulomb_error: (p,) (Δρ|Δρ) in hartree; NaN against Kohn-Sham, where it would need four-centre integrals.
-        overlap_error: (p,) (∫Δρ²)^½ in e bohr^(-3/2).
-        overlap_error_relative: (p,) 100 (∫Δρ² / ∫ρ²)^½ in percent, ρ the reference.
-        dipole_error: (p,) |Δμ| in e bohr.
-        potential_rms_error: (p,) in hartree/e, on the points of :class:`densnet.density.surface.Surface`.
-        potential_max_error: (p,) in hartree/e, likewise.
-        potential_relative_error: (p,) in percent, likewise: RRMS.
-        potential_rms_by_scale: (p, f) in hartree/e, on the points of each scale of the van der Waals radii.
-        prior_negative_volume: percentage of the molecule's volume in which the fit lies below the prior.
-    """
-
-    nmae: Array
-    nmae_by_atom: Array
-    nmae_by_shell: Array
-    coulomb_error: Array
-    overlap_error: Array
-    overlap_error_relative: Array
-    dipole_error: Array
-    potential_rms_error: Array
-    potential_max_error: Array
-    potential_relative_error: Array
-    potential_rms_by_scale: Array
-    prior_negative_volume: float
+The first dimension runs over :data:`PAIRS`. What needs Kohn-Sham orbitals is NaN without them; so is the Coulomb error
+against Kohn-Sham, which would need four-centre integrals. The NMAE of atoms or of shells (:data:`SHELLS`) sum to the
+whole; potentials are compared on the points of :class:`densnet.density.surface.Surface`.
+"""
 
 
 def frame_errors(
@@ -123,28 +97,24 @@ def frame_errors(
             true.orbital_basis, g.numbers, g.positions, true.orbitals, surface.points
         )
     J = integrals.coulomb(*place)
-    found = _nothing(len(g.numbers))
-    for p, (one, other) in enumerate(pair.split("-") for pair in PAIRS):
-        found["dipole_error"][p] = np.linalg.norm(dipoles[one] - dipoles[other])
-        if other != "true":
-            difference = coefficients[one] - coefficients[other]
-            found["coulomb_error"][p] = difference @ J @ difference
-        if other in densities:
-            on_grid = _grid_errors(grid, densities[one], densities[other], g.n_electrons)
-            on_surface = _potential_errors(surface, potentials[one], potentials[other])
-            for name, value in (on_grid | on_surface).items():
-                found[name][p] = value
+    compared: tuple[tuple[dict[str, Array], Callable[[Array, Array], dict[str, float | Array]]], ...] = (
+        (coefficients, lambda first, second: {"coulomb_error": (first - second) @ J @ (first - second)}),
+        (dipoles, lambda first, second: {"dipole_error": float(np.linalg.norm(first - second))}),
+        (densities, partial(_grid_errors, grid, g.n_electrons)),
+        (potentials, partial(_potential_errors, surface)),
+    )
+    lengths = {"atom": len(g.numbers), "shell": len(SHELLS), "scale": len(SCALES)}
+    errors = {m.name: np.full((len(PAIRS), *(lengths[dim] for dim in m.dims)), np.nan) for m in MEASURES if m.paired}
+    for p, (first, second) in enumerate(pair.split("-") for pair in PAIRS):
+        for kind, compare in compared:
+            if second in kind:
+                for name, value in compare(kind[first], kind[second]).items():
+                    errors[name][p] = value
     negative = grid.negative_volume(densities["fit"] - densities["prior"], densities["fit"])
-    return FrameErrors(**found, prior_negative_volume=negative)
+    return errors | {"prior_negative_volume": np.array(negative)}
 
 
-def _nothing(n_atoms: int) -> dict[str, Array]:
-    last = {"nmae_by_atom": (n_atoms,), "nmae_by_shell": (len(SHELLS),), "potential_rms_by_scale": (len(SCALES),)}
-    names = [field.name for field in fields(FrameErrors) if field.name != "prior_negative_volume"]
-    return {name: np.full((len(PAIRS), *last.get(name, ())), np.nan) for name in names}
-
-
-def _grid_errors(grid: DensityGrid, density: Array, reference: Array, n_electrons: float) -> dict[str, float | Array]:
+def _grid_errors(grid: DensityGrid, n_electrons: float, density: Array, reference: Array) -> dict[str, float | Array]:
     edges = [edge / BOHR_IN_ANGSTROM for edge in SHELLS]
     overlap = grid.overlap_norm(density, reference)
     return {

@@ -94,7 +94,7 @@ def iterated_stockholder(
 
     def spherical_atoms(points: Array) -> Array:
         distances = cdist(charges.positions, points)
-        return np.array([_at_distances(radii, own, d) for d, own in zip(distances, atoms, strict=True)])
+        return np.array([_at_distances(radii, atom, d) for d, atom in zip(distances, atoms, strict=True)])
 
     return _moments_of_shares(charges, spherical_atoms, atoms @ quadrature, grid_level)
 
@@ -121,8 +121,8 @@ def stockholder_atoms(
     weighted = rho.reshape(-1, SHELLS, POINTS_A_SHELL) * sphere[:, 3]
     # One matrix an atom: together they would need three times the memory while they are made.
     others = [
-        _interpolation(charges.positions, i, own, shared, radii)
-        for i, (own, shared) in enumerate(
+        _interpolation(charges.positions, i, around, shared, radii)
+        for i, (around, shared) in enumerate(
             zip(points.reshape(-1, len(offsets), 3), (rho > NOT_SHARED).reshape(-1, len(offsets)), strict=True)
         )
     ]
@@ -143,12 +143,12 @@ def stockholder_atoms(
     )
 
 
-def _interpolation(positions: Array, own: int, points: Array, shared: NDArray[np.bool_], radii: Array) -> csr_array:
-    """Return A, (g, i s), with (A ρ)_g = Σ_j ρ_j(|r_g - R_j|) over the atoms j but ``own``, where ``shared``."""
+def _interpolation(positions: Array, i: int, points: Array, shared: NDArray[np.bool_], radii: Array) -> csr_array:
+    """Return A, (g, i s), with (A ρ)_g = Σ_j ρ_j(|r_g - R_j|) over the atoms j but i, where ``shared``."""
     rows, columns, values = [], [], []
     for j, centre in enumerate(positions):
         distance = np.linalg.norm(points - centre, axis=1)
-        row = np.flatnonzero(shared & (distance < min(REACH, radii[-1]))) if j != own else np.zeros(0, dtype=np.int64)
+        row = np.flatnonzero(shared & (distance < min(REACH, radii[-1]))) if j != i else np.zeros(0, dtype=np.int64)
         nodes = np.clip(np.searchsorted(radii, distance[row]) - 2, 0, len(radii) - 4)[:, None] + np.arange(4)
         rows.append(np.repeat(row, 4))
         columns.append((j * len(radii) + nodes).ravel())
@@ -159,8 +159,8 @@ def _interpolation(positions: Array, own: int, points: Array, shared: NDArray[np
 
 def _at_distances(radii: Array, values: Array, distances: Array) -> Array:
     nodes = np.clip(np.searchsorted(radii, distances) - 2, 0, len(radii) - 4)[:, None] + np.arange(4)
-    found = np.einsum("gn,gn->g", _lagrange(radii[nodes], distances), values[nodes])
-    return np.where(distances < radii[-1], found, 0.0)
+    rho = np.einsum("gn,gn->g", _lagrange(radii[nodes], distances), values[nodes])
+    return np.where(distances < radii[-1], rho, 0.0)
 
 
 def _lagrange(nodes: Array, at: Array) -> Array:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from densnet.basis.basis import Basis
 from densnet.density.density import Density
+from densnet.density.settings import MomentsSettings
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.processes.pool import map_in_processes
@@ -21,28 +21,6 @@ from densnet.processes.pool import map_in_processes
 METHOD_VERSION: int = 1
 
 Array = NDArray[np.float64]
-Partition = Literal["hirshfeld", "stockholder", "none"]
-
-
-@dataclass(frozen=True)
-class MomentsSettings:
-    """What is computed of each density."""
-
-    charges: Partition = "hirshfeld"
-    """Atomic charges and dipoles: hirshfeld, stockholder (iterated; some ten times slower) or none."""
-    stride: int = 10
-    """Frames of the trajectory between those that are taken."""
-    grid_level: int = 1
-    """Grid of the partition, 0 (coarse) to 9 (fine); 1 gives charges to some 1e-4 e."""
-
-    def __post_init__(self) -> None:
-        """Refuse impossible values."""
-        if self.charges not in ("hirshfeld", "stockholder", "none"):
-            raise DensnetError(f"charges: expected hirshfeld, stockholder or none, got {self.charges!r}")
-        if self.stride < 1:
-            raise DensnetError(f"stride: expected a positive whole number, got {self.stride}")
-        if not 0 <= self.grid_level <= 9:
-            raise DensnetError(f"grid_level: expected 0 (coarse) to 9 (fine), got {self.grid_level}")
 
 
 def moments(density: Density, settings: MomentsSettings) -> dict[str, Array]:
@@ -51,13 +29,13 @@ def moments(density: Density, settings: MomentsSettings) -> dict[str, Array]:
     Raises:
         DensnetError: no free atoms for Hirshfeld's partition, or a stockholder iteration that does not converge.
     """
-    found = {"dipole": density.dipole(), "quadrupole": density.quadrupole()}
+    multipoles = {"dipole": density.dipole(), "quadrupole": density.quadrupole()}
     if settings.charges == "none":
-        return found
+        return multipoles
     partition = density.hirshfeld if settings.charges == "hirshfeld" else density.iterated_stockholder
     atoms = partition(grid_level=settings.grid_level)
     residual = np.array(atoms.residual)
-    return found | {"charges": atoms.charges, "atomic_dipoles": atoms.dipoles, "charge_residual": residual}
+    return multipoles | {"charges": atoms.charges, "atomic_dipoles": atoms.dipoles, "charge_residual": residual}
 
 
 def moments_of_many(
@@ -74,10 +52,10 @@ def moments_of_many(
     Raises:
         DensnetError: as :func:`moments` and :class:`Density`; fewer than one process.
     """
-    one = functools.partial(_moments_of_frame, basis=basis, numbers=numbers, prior=prior, settings=settings)
+    work = functools.partial(_moments_of_frame, basis=basis, numbers=numbers, prior=prior, settings=settings)
     if settings.charges == "none":  # so quick that starting a process takes longer
-        return map(one, frames)
-    return map_in_processes(one, list(frames), processes=processes)
+        return map(work, frames)
+    return map_in_processes(work, list(frames), processes=processes)
 
 
 def moments_dataset(
@@ -90,7 +68,7 @@ def moments_dataset(
     """
     if len(rows) != math.prod(shape):
         raise DensnetError(f"moments: expected {math.prod(shape)} frames for {dims}, got {len(rows)}")
-    said: dict[str, tuple[tuple[str, ...], str, str]] = {
+    described: dict[str, tuple[tuple[str, ...], str, str]] = {
         "dipole": (("x",), "e angstrom", "electric dipole moment about the origin"),
         "quadrupole": (("x", "y"), "e angstrom^2", "traceless quadrupole about the centre of nuclear charge"),
         "charges": (("atom",), "e", "atomic charges"),
@@ -99,9 +77,9 @@ def moments_dataset(
     }
     variables: dict[str, Any] = {"numbers": variable(("atom",), numbers, "1", "atomic numbers")}
     for name in rows[0]:
-        own, units, long_name = said[name]
+        moment_dims, units, long_name = described[name]
         values = np.array([row[name] for row in rows])
-        variables[name] = variable((*dims, *own), values.reshape(*shape, *values.shape[1:]), units, long_name)
+        variables[name] = variable((*dims, *moment_dims), values.reshape(*shape, *values.shape[1:]), units, long_name)
     return xr.Dataset(variables)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from densnet.bonds import distances, sums_of_radii
+from densnet.dynamics.settings import DynamicsSettings
 from densnet.dynamics.time_to_failure import BROKEN, COLLAPSED
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, variable, write_dataset
@@ -24,53 +25,6 @@ from densnet.potential import Array, Potential, Quantities, check_quantities
 from densnet.units import EV_IN_MEV
 
 METHOD_VERSION: int = 1
-
-
-@dataclass(frozen=True)
-class DynamicsSettings:
-    """Lengths, temperature and sizes of the simulation."""
-
-    replicas: int = 16
-    """Independent copies of the molecule, moved together."""
-    temperature: float = 300.0
-    """K, of the thermostat that prepares the replicas."""
-    thermalise_ps: float = 0.5
-    """Langevin dynamics before production."""
-    production_ps: float = 2.5
-    """Constant-energy dynamics that is kept."""
-    timestep_fs: float = 0.5
-    """Integration step."""
-    stride: int = 2
-    """Steps between kept frames; a frame every 1 fs resolves every vibration."""
-    friction_per_ps: float = 5.0
-    """Of the Langevin thermostat."""
-    chunk_steps: int = 500
-    """Steps between restart points, rounded to whole strides."""
-    seed: int = 1
-    """Of starting geometries, velocities and noise."""
-
-    def __post_init__(self) -> None:
-        """Refuse impossible values."""
-        for field in ("replicas", "stride", "chunk_steps"):
-            if getattr(self, field) < 1:
-                raise DensnetError(f"md {field}: expected a positive whole number, found {getattr(self, field)}")
-        for field in ("temperature", "thermalise_ps", "production_ps", "timestep_fs", "friction_per_ps"):
-            if not getattr(self, field) > 0:
-                raise DensnetError(f"md {field}: expected a positive number, found {getattr(self, field)}")
-
-        if round(self.production_ps * 1e3 / self.timestep_fs) < 2 * self.stride:
-            raise DensnetError(f"md production_ps: expected at least two kept frames, found {self.production_ps} ps")
-
-    def chunks(self) -> list[tuple[str, int]]:
-        """Return (ensemble, steps) of each chunk in turn; lengths are rounded up to whole strides."""
-        phases = []
-        chunk = max(self.chunk_steps // self.stride, 1) * self.stride
-        for ensemble, length in (("langevin", self.thermalise_ps), ("nve", self.production_ps)):
-            steps = -(-round(length * 1e3 / self.timestep_fs) // self.stride) * self.stride
-            while steps > 0:
-                phases.append((ensemble, min(steps, chunk)))
-                steps -= chunk
-        return phases
 
 
 def simulate(

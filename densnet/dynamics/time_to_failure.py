@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass
+from typing import Annotated
 
 import ase.data
 import numpy as np
+from annotated_types import Unit
 from numpy.typing import NDArray
 
 from densnet.bonds import bonded, distances, sums_of_radii
@@ -15,6 +17,7 @@ from densnet.dynamics.pair_scan import HOLE, named
 from densnet.errors import DensnetError
 from densnet.mechanics.integrators import State, langevin, thermal_velocities, without_drift
 from densnet.potential import Array, Derived, Potential, Quantities
+from densnet.settings import Count, Natural, Positive, Settings
 
 COLLAPSED, BROKEN, NEW_BOND = 0.55, 2.0, 1.15
 """Of the sum of covalent radii: no pair of atoms comes nearer, no bond between heavy atoms gets longer, and no heavy
@@ -25,27 +28,19 @@ STEPS_BETWEEN_LINES = 1000
 
 
 @dataclass(frozen=True)
-class FailureSettings:
+class FailureSettings(Settings):
     """Of dynamics that run until they fail."""
 
-    picoseconds: float = 5.0
+    picoseconds: Annotated[Positive, Unit("ps")] = 5.0
     """Length of each replica's dynamics if it does not fail."""
-    replicas: int = 8
+    replicas: Count = 8
     """Independent copies of the molecule at each temperature."""
-    timestep_fs: float = 0.5
+    timestep_fs: Annotated[Positive, Unit("fs")] = 0.5
     """Integration step."""
-    friction_per_ps: float = 5.0
+    friction_per_ps: Annotated[Positive, Unit("1/ps")] = 5.0
     """Of the Langevin thermostat."""
-    seed: int = 1
+    seed: Natural = 1
     """Of velocities and noise."""
-
-    def __post_init__(self) -> None:
-        """Refuse impossible values."""
-        for field in ("picoseconds", "timestep_fs", "friction_per_ps"):
-            if not (math.isfinite(getattr(self, field)) and getattr(self, field) > 0):
-                raise DensnetError(f"{field}: expected a positive number, got {getattr(self, field)}")
-        if self.replicas < 1 or self.seed < 0:
-            raise DensnetError(f"replicas, seed: expected at least 1 and 0, got {self.replicas}, {self.seed}")
 
 
 @dataclass(frozen=True)

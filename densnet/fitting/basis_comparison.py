@@ -18,8 +18,9 @@ from densnet.density.surface import Surface
 from densnet.errors import DensnetError
 from densnet.fitting.determinants import Determinants
 from densnet.fitting.fit import density_self_energy, fit_density
-from densnet.fitting.fit_basis import NATURAL, named_fit_basis, natural_fit_bases
+from densnet.fitting.fit_basis import named_fit_basis, natural_fit_bases
 from densnet.fitting.prior import fit_free_atom, superposition
+from densnet.fitting.settings import NATURAL
 from densnet.io.netcdf import variable
 from densnet.processes.pool import map_in_processes, report_progress
 from densnet.units import E_BOHR_IN_DEBYE, HARTREE_IN_EV, HARTREE_IN_MILLIHARTREE
@@ -174,11 +175,11 @@ def _measure_frame(
     candidate, (positions, C) = job
     basis, numbers, orbital_basis = candidate.basis, determinants.numbers, determinants.orbital_basis
     D = 2.0 * C @ C.T
-    own = density_self_energy(orbital_basis, numbers, positions, D) if self_energy else float("nan")
+    energy = density_self_energy(orbital_basis, numbers, positions, D) if self_energy else float("nan")
     started = time.perf_counter()
     try:
         fit = fit_density(
-            basis, orbital_basis, numbers, positions, D, prior=candidate.prior, ridge=ridge, density_self_energy=own
+            basis, orbital_basis, numbers, positions, D, prior=candidate.prior, ridge=ridge, density_self_energy=energy
         )
     except DensnetError as error:
         raise DensnetError(f"{candidate.label}: {error}") from error

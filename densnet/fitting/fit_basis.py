@@ -16,11 +16,11 @@ from densnet.errors import DensnetError
 from densnet.fitting.fit import fit_density
 from densnet.fitting.natural import FittedMolecule, natural_basis
 from densnet.fitting.prior import fit_free_atom, superposition
+from densnet.fitting.settings import NATURAL
 from densnet.processes.pool import map_in_processes, one_thread, report_progress
 
 Array = NDArray[np.float64]
 
-NATURAL = "natural"
 """Name of the basis that is made from the labels themselves."""
 
 
@@ -40,10 +40,10 @@ def named_fit_basis(name: str, numbers: Sequence[int] | NDArray[np.integer], orb
     if name.endswith(".json"):
         basis = _from_file(Path(name))
     else:
-        found = even_tempered_named(name, orbital_basis)
-        if found is None:
+        even_tempered = even_tempered_named(name, orbital_basis)
+        if even_tempered is None:
             return _from_library(name, elements)
-        basis = found
+        basis = even_tempered
     missing = [chemical_symbols[number] for number in elements if number not in basis.shells]
     if missing:
         raise DensnetError(f"fit basis {name!r}: has no functions for {', '.join(missing)}; choose another fit basis")

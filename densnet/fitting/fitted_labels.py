@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from densnet.basis import integrals
 from densnet.basis.basis import Basis
-from densnet.density.error import GRID_LEVEL, DensityGrid
+from densnet.density.error import DensityGrid
 from densnet.errors import DensnetError
 from densnet.fitting.fit import density_self_energy, fit_density
-from densnet.fitting.fit_basis import NATURAL, describe_basis, named_fit_basis, natural_fit_bases
+from densnet.fitting.fit_basis import describe_basis, named_fit_basis, natural_fit_bases
 from densnet.fitting.kohn_sham_labels import FreeAtoms, KohnShamLabels, read_atoms, read_kohn_sham_labels
 from densnet.fitting.label_content import FittedFrame, label_content
 from densnet.fitting.prior import fit_free_atom, superposition
+from densnet.fitting.settings import NATURAL, FitSettings
 from densnet.io.fingerprint import fingerprint
 from densnet.io.parts import Parts
 from densnet.oligomer import VARIABLES
@@ -35,48 +36,6 @@ ORTHONORMALITY_TOLERANCE = 1e-6
 """Largest |CᵀSC - 1|; bases of two programs agree to 1e-9, a wrong order of functions gives numbers near 1."""
 DIPOLE_TOLERANCE_DEBYE = 1e-6
 CHARGE_TOLERANCE = 1e-8
-
-
-@dataclass(frozen=True)
-class FitSettings:
-    """How densities are fitted."""
-
-    fit_basis: str = NATURAL
-    """Gaussian basis that densities are fitted in: natural (made from the training frames), even-tempered-2-l4, the
-    path of a .json file, or a library's name (def2-SVP-JKFIT, cc-pVTZ-JKFIT, aug-cc-pVQZ-JKFIT ...)."""
-    natural_primitives: str = "even-tempered-2-l4"
-    """Large uncontracted basis that a natural one is contracted from; any name that fit_basis may have."""
-    natural_share: float = 0.9997
-    """Share of the electrostatic energy of the density's difference from free atoms that the natural functions keep."""
-    natural_frames: int = 24
-    """Training frames, evenly spread, that the natural functions are made from."""
-    ridge: float = 1e-5
-    """Hold the atoms' own electrostatic energies down by this share, so that coefficients are smooth; 0 for none."""
-    max_failed_share: float = 0.05
-    """Share of frames that may fail, in Psi4 or in the fit, before the stage stops."""
-    grid_level: int = GRID_LEVEL
-    """Grid on which errors are measured, 0 (coarse) to 9 (fine)."""
-    eigenvalue_cutoff: float | None = None
-    """For a redundant fit basis only: leave out eigenvectors of the scaled Coulomb matrix below this."""
-
-    self_energy: bool = True
-    """Measure the Coulomb self-energy of what the fit leaves; costs most of the stage's time for large molecules."""
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.natural_share < 1.0:
-            raise DensnetError(f"natural_share: expected a share between 0 and 1, got {self.natural_share}")
-        if self.natural_frames < 1:
-            raise DensnetError(f"natural_frames: expected at least 1 frame, got {self.natural_frames}")
-        if self.natural_primitives == NATURAL:
-            raise DensnetError("natural_primitives: expected a basis that exists, such as even-tempered-2-l4")
-        if not 0.0 <= self.ridge < 1.0:
-            raise DensnetError(f"ridge: expected a small number from 0 to below 1, such as 1e-5, got {self.ridge}")
-        if not 0.0 <= self.max_failed_share < 1.0:
-            raise DensnetError(f"max_failed_share: expected a share from 0 to below 1, got {self.max_failed_share}")
-        if not 0 <= self.grid_level <= 9:
-            raise DensnetError(f"grid_level: expected 0 (coarse) to 9 (fine), got {self.grid_level}")
-        if self.eigenvalue_cutoff is not None and not 0.0 < self.eigenvalue_cutoff < 1.0:
-            raise DensnetError(f"eigenvalue_cutoff: expected a number between 0 and 1, got {self.eigenvalue_cutoff}")
 
 
 @dataclass(frozen=True)
@@ -110,13 +69,8 @@ def fit_frame(frame: Frame, *, problem: FitProblem, settings: FitSettings) -> Fi
 
 
 def _fit_frame(frame: Frame, problem: FitProblem, settings: FitSettings) -> FittedFrame:
-    basis, orbital_basis, numbers, positions = (
-        problem.fit_basis,
-        problem.orbital_basis,
-        problem.numbers,
-        frame.positions,
-    )
-    C = frame.orbitals
+    basis, orbital_basis, numbers = problem.fit_basis, problem.orbital_basis, problem.numbers
+    positions, C = frame.positions, frame.orbitals
     if not (np.isfinite(C).all() and np.isfinite(positions).all()):
         raise DensnetError("the label holds NaN; label this frame again")
     deviation = np.abs(C.T @ integrals.overlap(orbital_basis, numbers, positions) @ C - np.eye(C.shape[1])).max()
@@ -125,7 +79,7 @@ def _fit_frame(frame: Frame, problem: FitProblem, settings: FitSettings) -> Fitt
             f"orbitals are not orthonormal (off by {deviation:.1e}); basis, order or geometry do not match"
         )
     D = 2.0 * C @ C.T
-    own = density_self_energy(orbital_basis, numbers, positions, D) if settings.self_energy else float("nan")
+    of_density = density_self_energy(orbital_basis, numbers, positions, D) if settings.self_energy else float("nan")
     fitted = fit_density(
         basis,
         orbital_basis,
@@ -134,7 +88,7 @@ def _fit_frame(frame: Frame, problem: FitProblem, settings: FitSettings) -> Fitt
         D,
         prior=problem.prior,
         ridge=settings.ridge,
-        density_self_energy=own,
+        density_self_energy=of_density,
         eigenvalue_cutoff=settings.eigenvalue_cutoff,
     )
     c = fitted.coefficients
@@ -216,11 +170,11 @@ def fit_labels(
 
 def _say_what_was_given(labels: KohnShamLabels) -> None:
     """Say whose energies and forces the labels have, if they came with the geometries, and how far off ours were."""
-    said = labels.level
-    if "given_force_difference_ev_per_angstrom" in said:
-        forces, energy = said["given_force_difference_ev_per_angstrom"], said["given_energy_difference_ev"]
+    level = labels.level
+    if "given_force_difference_ev_per_angstrom" in level:
+        forces, energy = level["given_force_difference_ev_per_angstrom"], level["given_energy_difference_ev"]
         print(
-            f"densnet fit: energies and forces: {said['energies_and_forces_given_by']}; those that came with the "
+            f"densnet fit: energies and forces: {level['energies_and_forces_given_by']}; those that came with the "
             f"orbitals differ by {EV_IN_MEV * forces:.2g} meV/Å and {EV_IN_MEV * energy:.2g} meV (after the mean)",
             file=sys.stderr,
             flush=True,
@@ -245,17 +199,17 @@ def _fitted_frames(
     frames: Sequence[Frame], problem: FitProblem, settings: FitSettings, processes: int, parts: Parts | None
 ) -> list[FittedFrame]:
     """Fit the frames that are not among the parts, and return all in order."""
-    found = {} if parts is None else {f.index: done for f in frames if (done := _read_frame(parts, f.index))}
-    if found:
-        print(f"densnet fit: {len(found)} of {len(frames)} frames were done before; going on", file=sys.stderr)
-    missing = [frame for frame in frames if frame.index not in found]
+    fitted = {} if parts is None else {f.index: done for f in frames if (done := _read_frame(parts, f.index))}
+    if fitted:
+        print(f"densnet fit: {len(fitted)} of {len(frames)} frames were done before; going on", file=sys.stderr)
+    missing = [frame for frame in frames if frame.index not in fitted]
     work = functools.partial(fit_frame, problem=problem, settings=settings)
     for frame, result in zip(missing, map_in_processes(work, missing, processes=processes), strict=True):
-        found[frame.index] = result
+        fitted[frame.index] = result
         if parts is not None:
             parts.write(f"frame-{frame.index:06d}", asdict(result))
-        report_progress("fit", len(found), len(frames))
-    return [found[frame.index] for frame in frames]
+        report_progress("fit", len(fitted), len(frames))
+    return [fitted[frame.index] for frame in frames]
 
 
 def _read_frame(parts: Parts, index: int) -> FittedFrame | None:
@@ -303,12 +257,12 @@ def _judge_failures(failures: dict[int, str], total: int, max_failed_share: floa
     if not failures:
         return
     first = next(iter(failures))
-    said = f"{len(failures)} of {total} frames failed, the first is frame {first} ({failures[first]})"
+    message = f"{len(failures)} of {total} frames failed, the first is frame {first} ({failures[first]})"
     if len(failures) == total or len(failures) / total > max_failed_share:
         raise DensnetError(
-            f"{said}; max_failed_share allows {max_failed_share:g}: look at the geometries and the level of theory"
+            f"{message}; max_failed_share allows {max_failed_share:g}: look at the geometries and the level of theory"
         )
-    print(f"densnet: warning: {said}; they are left out", file=sys.stderr, flush=True)
+    print(f"densnet: warning: {message}; they are left out", file=sys.stderr, flush=True)
 
 
 def _dataset(

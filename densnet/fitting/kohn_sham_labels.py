@@ -178,8 +178,8 @@ def read_atoms(
             raise DensnetError(f"{path}: no free atom for {chemical_symbols[number]}; run 'densnet atoms' again")
         if basis.of(number) != orbital_basis.of(number):
             raise DensnetError(f"{path}: its orbital basis is not that of the labels; run 'densnet atoms' again")
-        own = [(0, int(l)) for l in shells[str(number)]]
-        index, sign = _canonical_order(path, dataset.attrs["ao_convention"], own, basis, np.array([number]))
+        of_atom = [(0, int(l)) for l in shells[str(number)]]
+        index, sign = _canonical_order(path, dataset.attrs["ao_convention"], of_atom, basis, np.array([number]))
         matrices[number] = np.asarray(dataset[name].values)[np.ix_(index, index)] * (sign[:, None] * sign)
     energies = dict(zip(dataset["element"].values.astype(int).tolist(), dataset["energy"].values.tolist(), strict=True))
     return FreeAtoms(matrices, {number: float(energies[number]) for number in matrices})
@@ -211,8 +211,8 @@ def _need_attributes(path: Path, dataset: xr.Dataset, names: Sequence[str]) -> N
         raise DensnetError(f"{path}: the attribute(s) {missing} are missing; delete it and run again")
 
 
-def _differs(one: Any, other: Any) -> bool:
-    return str(one) != str(other)
+def _differs(value: Any, first: Any) -> bool:
+    return str(value) != str(first)
 
 
 def _check_frames(whole: xr.Dataset, sampled: xr.Dataset, geometries: Path) -> None:

@@ -85,8 +85,8 @@ def label_content(
         "failed_frames": json.dumps(dict(failures)),
     }
     if orbital_basis is not None and orbitals is not None:
-        said = "occupied Kohn-Sham orbitals, canonical order"
-        new["orbitals"] = variable(("frame", "ao", "occupied"), orbitals, PER_BOHR, said)
+        long_name = "occupied Kohn-Sham orbitals, canonical order"
+        new["orbitals"] = variable(("frame", "ao", "occupied"), orbitals, PER_BOHR, long_name)
         attributes["orbital_basis"] = orbital_basis.to_json()
     element = variable(("element",), elements, "1", "atomic number")
     return xr.Dataset(dict(copied) | new, coords={"frame": frame, "element": element}, attrs=attributes)

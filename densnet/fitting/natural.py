@@ -80,8 +80,8 @@ def natural_basis(
     }
     threshold = _threshold(components, retained_share)
     shells: dict[int, list[Shell]] = {}
-    for (number, l), found in sorted(components.items()):
-        kept = found.vectors[:, found.per_coefficient >= threshold]
+    for (number, l), principal in sorted(components.items()):
+        kept = principal.vectors[:, principal.per_coefficient >= threshold]
         if l == 0:
             kept = np.column_stack([atoms[number], kept])
         shells.setdefault(number, []).extend(_contracted(primitives, number, l, kept))

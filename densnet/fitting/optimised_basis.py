@@ -60,10 +60,10 @@ def optimised_basis(start: Basis, determinants: Determinants, *, iterations: int
         gained = origin - intermediate_result.fun
         print(f"densnet basis: (d|d) of the residual is {gained:.4g} mHa less", file=sys.stderr, flush=True)
 
-    found = minimize(
+    least = minimize(
         energy, first, method="L-BFGS-B", callback=report, options={"maxiter": iterations, "eps": STEP, "ftol": 1e-12}
     )
-    return _basis(counts, found.x, f"optimised {start.name}")
+    return _basis(counts, least.x, f"optimised {start.name}")
 
 
 def _explained(basis: Basis, determinants: Determinants, t: int) -> float:

@@ -18,7 +18,7 @@ class AseCalculator(Calculator):
         potential: of the molecule; its quantities are the properties.
 
     Raises:
-        DensnetError: periodic boundaries, or atoms of another molecule.
+        DensnetError: periodic boundaries, no atoms, or atoms of another molecule.
     """
 
     def __init__(self, potential: Potential, **kwargs: Any) -> None:
@@ -37,6 +37,8 @@ class AseCalculator(Calculator):
         current: Atoms = self.atoms  # type: ignore[assignment]
         if current.pbc.any():
             raise DensnetError("atoms.pbc: expected a molecule without periodic boundaries; set atoms.pbc = False")
+        if not len(current):
+            raise DensnetError("atoms: expected a molecule, found no atoms")
         values = self.potential_of(current)(current.positions[None])
         self.results = {name: value[0].item() if value.ndim == 1 else value[0] for name, value in values.items()}
         self.results["free_energy"] = self.results["energy"]

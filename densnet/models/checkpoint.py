@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,15 +16,18 @@ from densnet import __version__
 from densnet.basis.basis import Basis
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_atomically
-from densnet.models.density_model import DensityModel, DensityModelSettings
+from densnet.models.density_model import DensityModel
 from densnet.models.densnet_model import DenSNet
-from densnet.models.energy_model import EnergyModel, EnergyModelSettings
+from densnet.models.energy_model import EnergyModel
 from densnet.models.ensemble import Ensemble
+from densnet.models.settings import DensityModelSettings, EnergyModelSettings
 from densnet.models.whitened_basis import WhitenedBasis
 
 FORMAT = "densnet model"
 ENSEMBLE_FORMAT = "densnet ensemble"
 FORMAT_VERSION = 2
+FORBIDDEN = re.compile(r"GLOBAL (\S+)")
+"""How torch names what it refuses to unpickle."""
 
 
 def save_model(model: DenSNet, path: Path, *, provenance: dict[str, Any]) -> None:
@@ -72,12 +77,18 @@ def load_content(path: Path, expected_format: str, *others: str) -> dict[str, An
     path = Path(path)
     if not path.is_file():
         raise DensnetError(f"{path}: no such file; expected a {expected_format}")
+    _check_archive(path, expected_format)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # bytes that are no pickle can raise anything
+        if refused := FORBIDDEN.search(str(error)):
+            raise DensnetError(
+                f"{path}: expected a {expected_format} of tensors and text, found the Python object {refused[1]}, "
+                "which could run code and is not read; train again, or get the file anew"
+            ) from error
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise DensnetError(
-            f"{path}: expected a {expected_format}, cannot be read (truncated?: {reason}); delete it and train again"
+            f"{path}: expected a {expected_format}, cannot be read ({reason}); delete it and train again"
         ) from error
     if not isinstance(content, dict) or content.get("format") not in (expected_format, *others):
         raise DensnetError(f"{path}: expected a {expected_format}, found another kind of file; give the right one")
@@ -87,6 +98,23 @@ def load_content(path: Path, expected_format: str, *others: str) -> dict[str, An
             "use the densnet version that wrote it or train again"
         )
     return content
+
+
+def _check_archive(path: Path, expected_format: str) -> None:
+    """Refuse what torch has not written, and an archive that says to be far larger than its file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DensnetError(
+            f"{path}: expected a {expected_format}, found a truncated file or one of another kind ({error}); delete it "
+            "and train again"
+        ) from error
+    if unpacked > 2 * path.stat().st_size + 2**20:
+        raise DensnetError(
+            f"{path}: expected a {expected_format}, found an archive that unpacks to {unpacked / 2**20:.0f} MiB, which "
+            "torch does not write; get the file anew"
+        )
 
 
 def load_model(path: Path, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> DenSNet:
@@ -133,18 +161,36 @@ def join_models(paths: Sequence[Path], output: Path) -> Ensemble:
 
 def read_description(path: Path) -> dict[str, Any]:
     """Return what the file of a single model says of itself: basis, settings, provenance, versions."""
-    return dict(json.loads(_only(path)["description"]))
+    return _description(_only(path), path)
 
 
 def read_descriptions(path: Path) -> list[dict[str, Any]]:
     """Return what each member of a model file says of itself."""
-    return [json.loads(content["description"]) for content in _members(path)]
+    return [_description(content, path) for content in _members(path)]
 
 
 def _members(path: Path) -> list[dict[str, Any]]:
     """Return the content of every member of a model file."""
     content = load_content(path, FORMAT, ENSEMBLE_FORMAT)
-    return content["members"] if content["format"] == ENSEMBLE_FORMAT else [content]
+    if content["format"] != ENSEMBLE_FORMAT:
+        return [content]
+    members = content.get("members")
+    if not isinstance(members, list) or not members or not all(isinstance(member, dict) for member in members):
+        raise DensnetError(f"{path}: expected a list of models, found none; join them again (densnet train join)")
+    return members
+
+
+def _description(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return what a model says of itself."""
+    try:
+        description = json.loads(content["description"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DensnetError(f"{path}: its description is no JSON; the file is damaged: train again") from error
+    if not isinstance(description, dict):
+        raise DensnetError(
+            f"{path}: expected a description with names, found {type(description).__name__}; train again"
+        )
+    return description
 
 
 def _only(path: Path) -> dict[str, Any]:
@@ -156,19 +202,60 @@ def _only(path: Path) -> dict[str, Any]:
 
 
 def _model(content: dict[str, Any], path: Path, device: str, dtype: torch.dtype) -> DenSNet:
+    description = _description(content, path)
+    _check_weights(content, description, path)
     try:
-        density, energy = _networks(content)
-    except (RuntimeError, TypeError, KeyError, DensnetError) as error:
+        density, energy = _networks(content, description)
+    except (RuntimeError, TypeError, KeyError, ValueError, AttributeError, IndexError, DensnetError) as error:
         raise DensnetError(
             f"{path}: the weights do not fit the architecture that the file names; train again"
         ) from error
-    model = DenSNet(density, energy, content["prior"]).to(device=device, dtype=dtype)
+    elements, basis = density.whitened.elements, density.whitened.basis
+    prior, functions = content.get("prior"), max(basis.n_radial(number, 0) for number in elements)
+    right = isinstance(prior, torch.Tensor) and prior.ndim == 2 and bool(prior.isfinite().all())
+    if not isinstance(prior, torch.Tensor) or not right or len(prior) != len(elements) or prior.shape[1] < functions:
+        found = tuple(prior.shape) if isinstance(prior, torch.Tensor) else "none"
+        raise DensnetError(
+            f"{path}: prior: expected finite coefficients of shape {(len(elements), functions)} of the free atoms, "
+            f"found {found}; train again"
+        )
+    model = DenSNet(density, energy, prior)
+    try:
+        model = model.to(device=device, dtype=dtype)
+    except (RuntimeError, AssertionError) as error:  # torch says it so where there is no such device
+        reason = str(error).splitlines()[0][:120]
+        raise DensnetError(f"device: {device!r} cannot be used here ({reason}); take 'cpu'") from error
     return model.eval().requires_grad_(False)
 
 
-def _networks(content: dict[str, Any]) -> tuple[DensityModel, EnergyModel | None]:
+def _check_weights(content: dict[str, Any], description: dict[str, Any], path: Path) -> None:
+    """Refuse weights that are no numbers, and architectures of more layers and channels than there are weights."""
+    for network in ("density", "energy"):
+        weights, settings = content.get(network), description.get(f"{network}_model")
+        if network == "energy" and settings is None:
+            continue
+        if not isinstance(weights, dict) or not isinstance(settings, dict):
+            raise DensnetError(f"{path}: expected weights and settings of the {network} model; train again")
+        for name, tensor in weights.items():
+            if not isinstance(tensor, torch.Tensor):
+                raise DensnetError(f"{path}: {network} model: {name}: expected a tensor; train again")
+            # the least energy of an atom is minus infinity where there is no bound
+            if tensor.isnan().any() or (name != "least" and tensor.isinf().any()):
+                raise DensnetError(f"{path}: {network} model: {name} is not finite: its training failed; train again")
+        n_weights = sum(tensor.numel() for tensor in weights.values())
+        sizes = [settings.get(name, 1) for name in ("layers", "channels", "edge_channels")]
+        if (
+            not all(isinstance(size, int) and 0 < size <= n_weights for size in sizes)
+            or sizes[0] * sizes[1] > n_weights
+        ):
+            raise DensnetError(
+                f"{path}: {network} model: {sizes[0]} layers of {sizes[1]} and {sizes[2]} channels do not fit its "
+                f"{n_weights} weights; train again"
+            )
+
+
+def _networks(content: dict[str, Any], description: dict[str, Any]) -> tuple[DensityModel, EnergyModel | None]:
     """Return both networks with their weights, float32, from the content of a model file."""
-    description = json.loads(content["description"])
     basis = Basis.from_json(json.dumps(description["basis"]))
     elements, mean_neighbours = tuple(description["elements"]), description["mean_neighbours"]
     density = DensityModel(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 from torch import nn
 
 from densnet.errors import DensnetError
 from densnet.models.graph import Graph
+from densnet.models.settings import DensityModelSettings
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.nn.clebsch_gordan import components
 from densnet.nn.composed import Composed
@@ -19,38 +17,6 @@ from densnet.nn.linear import ElementLinear
 
 READ_POWER = 1.5
 """Of ethanol's validation force errors after equal training the smallest: 77, 39, 35 meV/Å at powers 0, 1, 1.5."""
-
-
-@dataclass(frozen=True)
-class DensityModelSettings:
-    """Architecture of the density model."""
-
-    target: Literal["delta", "direct"] = "delta"
-    """Learn the difference from superposed free atoms (delta) or the coefficients themselves (direct)."""
-    channels: int = 32
-    """Features of each degree on an atom."""
-    edge_channels: int = 16
-    """Features of each degree sent along an edge."""
-    l_max: int = 4
-    """Highest degree of the features; at least the fitting basis's own."""
-    l_message: int = 2
-    """Highest degree of the features that neighbours send in later rounds."""
-    layers: int = 2
-    """Rounds of message passing."""
-    body_order: int = 3
-    """Atoms coupled in one round: 2, 3 or 4."""
-    cutoff: float = 5.0
-    """Angstrom; beyond it atoms do not see each other directly."""
-
-    def __post_init__(self) -> None:
-        """Refuse impossible values."""
-        for field, lowest in (("channels", 1), ("edge_channels", 1), ("l_max", 0), ("l_message", 0), ("layers", 1)):
-            if getattr(self, field) < lowest:
-                raise DensnetError(f"density model {field}: expected at least {lowest}, found {getattr(self, field)}")
-        if self.body_order not in (2, 3, 4):
-            raise DensnetError(f"density model body_order: expected 2, 3 or 4, found {self.body_order}")
-        if not self.cutoff > 0:
-            raise DensnetError(f"density model cutoff: expected a positive length in Angstrom, found {self.cutoff}")
 
 
 class DensityModel(Composed[torch.Tensor]):
@@ -107,7 +73,7 @@ class DensityModel(Composed[torch.Tensor]):
         self.shift.copy_(shift)
 
     def forward(self, graph: Graph, edges: Edges | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return x (n, lm, n_max) and u = w (x - shift) / scale, which the energy model reads.
+        """Return x (i, lm, n) and u = w (x - shift) / scale, which the energy model reads.
 
         For the delta target w = (scale / s)^(3/2), s the element's largest scale: functions that hardly vary are
         predicted with the largest relative error, and unweighted they double the error of the forces. For the direct

@@ -22,12 +22,12 @@ from densnet.nn.edges import EdgeFunctions, Edges
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the models say of T geometries of one molecule with a atoms.
+    """What the models say of t geometries of one molecule with i atoms.
 
     Attributes:
-        energy: eV, (T,), float64.
-        forces: eV/Angstrom, (T, a, 3).
-        dipole: e Angstrom, (T, 3).
+        energy: eV, (t,), float64.
+        forces: eV/Angstrom, (t, i, 3).
+        dipole: e Angstrom, (t, 3).
     """
 
     energy: torch.Tensor
@@ -97,7 +97,7 @@ class DenSNet(nn.Module):
         return torch.tensor([known[int(z)] for z in numbers], device=self.device)
 
     def forward(self, element: torch.Tensor, positions: torch.Tensor) -> Prediction:
-        """Return energies, forces and dipoles of geometries (T, a, 3) in Angstrom, element indices (a,).
+        """Return energies, forces and dipoles of geometries (t, i, 3) in Angstrom, element indices (i,).
 
         Raises:
             DensnetError: there is no energy model.
@@ -179,7 +179,7 @@ class DenSNet(nn.Module):
 
     @torch.no_grad()
     def coefficients(self, numbers: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """Return density coefficients (T, k), canonical order, float64, of geometries (T, a, 3) in Angstrom.
+        """Return density coefficients (t, k), canonical order, float64, of geometries (t, i, 3) in Angstrom.
 
         The charge is exact to rounding in float64.
         """
@@ -194,8 +194,7 @@ class DenSNet(nn.Module):
         blocks = whitened.coefficients(x, host.element)
         if self.density.settings.target == "delta":
             blocks[:, 0] += prior[host.element]
-        flat = blocks.reshape(len(positions), -1)[:, whitened.flat_index(numbers)]
-        return flat.numpy()
+        return whitened.flat(blocks, numbers).numpy()
 
 
 def _shared_out(values: Sequence[torch.Tensor], n: int) -> list[Sequence[torch.Tensor]]:

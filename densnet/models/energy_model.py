@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import nn
 
-from densnet.errors import DensnetError
 from densnet.models.graph import Graph
 from densnet.models.repulsion import Repulsion
+from densnet.models.settings import EnergyModelSettings
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.nn.clebsch_gordan import components
 from densnet.nn.edges import EdgeFunctions, Edges
@@ -21,53 +19,6 @@ from densnet.nn.linear import ElementLinear
 BELOW = 0.05
 """eV; so far an atom's energy may lie below the least in training as if nothing were, and so far again at most. With
 0.02 a thousandth of the frames of dynamics at 300 K were touched in a model of 100 labels, with 0.05 none."""
-
-
-@dataclass(frozen=True)
-class EnergyModelSettings:
-    """Architecture of the energy model."""
-
-    channels: int = 32
-    """Features of each degree on an atom."""
-    edge_channels: int = 16
-    """Features of each degree sent along an edge."""
-    l_density: int = 2
-    """Highest degree of the density coefficients that the model reads, as far as the fitting basis has it."""
-    l_max: int = 3
-    """Highest degree of features and edge harmonics."""
-    l_message: int = 2
-    """Highest degree of the features that neighbours send in later rounds."""
-    layers: int = 2
-    """Rounds of message passing."""
-    body_order: int = 4
-    """Atoms coupled in one round: 2, 3 or 4."""
-    cutoff: float = 5.0
-    """Angstrom."""
-    product_bound: float = 1.0
-    """Size that the factors of products stay within, so that the energy does not grow as a polynomial; 0 for none."""
-    repulsion: Literal["zbl", "none"] = "zbl"
-    """Wall between nuclei that are nearer than any were in training: Ziegler, Biersack and Littmark's, or none."""
-
-    def __post_init__(self) -> None:
-        """Refuse impossible values."""
-        for field, lowest in (
-            ("channels", 1),
-            ("edge_channels", 1),
-            ("l_density", 0),
-            ("l_max", 0),
-            ("l_message", 0),
-            ("layers", 1),
-        ):
-            if getattr(self, field) < lowest:
-                raise DensnetError(f"energy model {field}: expected at least {lowest}, found {getattr(self, field)}")
-        if not self.product_bound >= 0:
-            raise DensnetError(f"energy model product_bound: expected zero or more, found {self.product_bound}")
-        if self.repulsion not in ("zbl", "none"):
-            raise DensnetError(f"energy model repulsion: expected 'zbl' or 'none', found {self.repulsion!r}")
-        if self.body_order not in (2, 3, 4):
-            raise DensnetError(f"energy model body_order: expected 2, 3 or 4, found {self.body_order}")
-        if not self.cutoff > 0:
-            raise DensnetError(f"energy model cutoff: expected a positive length in Angstrom, found {self.cutoff}")
 
 
 class EnergyModel(nn.Module):
@@ -138,7 +89,7 @@ class EnergyModel(nn.Module):
 
         Args:
             graph: atoms and their neighbours.
-            u: as :class:`densnet.models.density_model.DensityModel` gives it, (n, ≥(l_density+1)², n_max).
+            u: as :class:`densnet.models.density_model.DensityModel` gives it, (i, ≥(l_density+1)², n).
             edges: what ``self.edges`` makes of the graph, or one of higher degree, if that is at hand.
         """
         learned = self.learned(graph, u, edges)
@@ -146,7 +97,7 @@ class EnergyModel(nn.Module):
         return graph.sum_over_atoms(learned + BELOW * (below - torch.tanh(below)))
 
     def learned(self, graph: Graph, u: torch.Tensor, edges: Edges | None = None) -> torch.Tensor:
-        """Return scale ε of each atom (n,) in eV, as the networks give it; arguments as for :meth:`forward`."""
+        """Return scale ε of each atom (i,) in eV, as the networks give it; arguments as for :meth:`forward`."""
         edges = edges or self.edges(graph.element, graph.sender, *graph.edges())
         h = self.density(u[:, : components(self.l_density).stop].transpose(0, 1), edges.is_element)
         first, higher = h.split([1, len(h) - 1])

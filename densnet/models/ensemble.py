@@ -7,7 +7,6 @@ Pritzel, Blundell, "Simple and scalable predictive uncertainty estimation using 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,23 +17,9 @@ from densnet.basis.basis import Basis
 from densnet.density.density import Density
 from densnet.errors import DensnetError
 from densnet.models.densnet_model import DenSNet, Prediction
+from densnet.quantities import PREDICTED
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Standard deviations over the members (n - 1 in the denominator), each measured as its error is.
-
-    Attributes:
-        energy: eV, (T,).
-        forces: eV/Angstrom, (T, a): of a component, root of the mean variance of an atom's three.
-        dipole: e Angstrom, (T,): root of the sum of the three components' variances.
-    """
-
-    energy: torch.Tensor
-    forces: torch.Tensor
-    dipole: torch.Tensor
 
 
 class Ensemble:
@@ -75,20 +60,20 @@ class Ensemble:
         return self.members[0].prior(numbers)
 
     def __call__(self, element: torch.Tensor, positions: torch.Tensor) -> Prediction:
-        """Return mean energies, forces and dipoles of geometries (T, a, 3) in Angstrom, element indices (a,)."""
+        """Return mean energies, forces and dipoles of geometries (t, i, 3) in Angstrom, element indices (i,)."""
         return mean_of(self.predictions(element, positions))
 
     def predictions(self, element: torch.Tensor, positions: torch.Tensor) -> Prediction:
         """Return what each member says: the arrays of :class:`Prediction` with the members as first dimension."""
-        found = [vars(member(element, positions)) for member in self.members]
-        return Prediction(**{name: torch.stack([one[name] for one in found]) for name in found[0]})
+        predicted = [vars(member(element, positions)) for member in self.members]
+        return Prediction(**{name: torch.stack([values[name] for values in predicted]) for name in predicted[0]})
 
     def coefficients(self, numbers: NDArray[np.integer], positions: Array) -> Array:
-        """Return mean density coefficients (T, k), canonical order, float64; the charge stays exact."""
+        """Return mean density coefficients (t, k), canonical order, float64; the charge stays exact."""
         return self.member_coefficients(numbers, positions).mean(axis=0)
 
     def member_coefficients(self, numbers: NDArray[np.integer], positions: Array) -> Array:
-        """Return the density coefficients of each member, (members, T, k), canonical order, float64."""
+        """Return the density coefficients of each member, (members, t, k), canonical order, float64."""
         return np.stack([member.coefficients(numbers, positions) for member in self.members])
 
 
@@ -97,13 +82,14 @@ def mean_of(predictions: Prediction) -> Prediction:
     return Prediction(**{name: value.mean(0) for name, value in vars(predictions).items()})
 
 
-def spread_of(predictions: Prediction) -> Spread:
-    """Return the spread over the members, the first dimension; there must be two at least."""
-    return Spread(
-        energy=predictions.energy.std(0),
-        forces=predictions.forces.var(0).mean(-1).sqrt(),
-        dipole=predictions.dipole.var(0).sum(-1).sqrt(),
-    )
+def spread_of(predictions: Prediction) -> dict[str, torch.Tensor]:
+    """Return the spread over the members, the first dimension, by quantity; there must be two at least.
+
+    It is the standard deviation (n - 1 in the denominator), each measured as its error is: energies in eV, (t,); forces
+    in eV/Angstrom, (t, i), of a component: root of the mean variance of an atom's three; dipoles in e Angstrom, (t,):
+    root of the sum of the three components' variances.
+    """
+    return {name: q.error.root(getattr(predictions, name).var(0)) for name, q in PREDICTED.items()}
 
 
 class DensitySpread:

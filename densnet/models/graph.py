@@ -21,14 +21,14 @@ TREE_FROM = 150
 
 @dataclass(frozen=True)
 class Graph:
-    """Atoms of one or more molecules and their neighbours.
+    """Atoms i of one or more molecules and their neighbours j.
 
     Attributes:
-        element: index into the model's elements, (n,).
-        positions: Angstrom, (n, 3).
-        molecule: which molecule an atom belongs to, (n,), ascending.
+        element: index into the model's elements, (i,).
+        positions: Angstrom, (i, 3).
+        molecule: which molecule an atom belongs to, (i,), ascending.
         n_molecules: how many there are.
-        sender: neighbours j of each atom i, (n, k); atoms with fewer than k are padded with themselves.
+        sender: neighbours j of each atom i, (i, j); atoms with fewer than others are padded with themselves.
         cutoff: Angstrom; padding is put beyond it.
         n_atoms: of each molecule, if all have as many; None if not.
     """
@@ -49,7 +49,7 @@ class Graph:
         return Graph(element, positions, molecule, self.n_molecules, sender, self.cutoff, self.n_atoms)
 
     def edges(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return distances (n, k) in Angstrom and unit vectors (n, k, 3) from each atom to its neighbours.
+        """Return distances (i, j) in Angstrom and unit vectors (i, j, 3) from each atom to its neighbours.
 
         A padded neighbour stands beyond the cutoff, in a fixed direction: it contributes nothing, to any derivative.
         """
@@ -61,18 +61,18 @@ class Graph:
         return r, vectors / r.unsqueeze(2)
 
     def pulled_back(self, gradient: torch.Tensor) -> torch.Tensor:
-        """Return the gradient with respect to the positions (n, 3) from that with respect to edge vectors (n, k, 3)."""
+        """Return the gradient with respect to the positions (i, 3) from that with respect to edge vectors (i, j, 3)."""
         return (-gradient.sum(1)).index_add(0, self.sender.flatten(), gradient.flatten(0, 1))
 
     def sum_over_atoms(self, values: torch.Tensor) -> torch.Tensor:
-        """Sum atomic values (n, ...) to molecular ones (n_molecules, ...)."""
+        """Sum atomic values (i, ...) to molecular ones (n_molecules, ...)."""
         if self.n_atoms is not None:
             return values.unflatten(0, (-1, self.n_atoms)).sum(1)
         total = values.new_zeros(self.n_molecules, *values.shape[1:])
         return total.index_add(0, self.molecule, values)
 
     def on_atoms(self, values: torch.Tensor) -> torch.Tensor:
-        """Give molecular values (n_molecules, ...) to each atom, (n, ...)."""
+        """Give molecular values (n_molecules, ...) to each atom, (i, ...)."""
         if self.n_atoms is not None:
             return values.unsqueeze(1).expand(-1, self.n_atoms, *values.shape[1:]).flatten(0, 1)
         return values.index_select(0, self.molecule)
@@ -85,11 +85,11 @@ def joined(graphs: Sequence[Graph]) -> Graph:
     width = max(graph.sender.shape[1] for graph in graphs)
     senders, molecules, atoms, count = [], [], 0, 0
     for graph in graphs:
-        n, k = graph.sender.shape
-        own = torch.arange(n, device=graph.sender.device).unsqueeze(1)
-        senders.append(torch.cat([graph.sender, own.expand(-1, width - k)], dim=1) + atoms)
+        n_atoms, n_neighbours = graph.sender.shape
+        padding = torch.arange(n_atoms, device=graph.sender.device).unsqueeze(1).expand(-1, width - n_neighbours)
+        senders.append(torch.cat([graph.sender, padding], dim=1) + atoms)
         molecules.append(graph.molecule + count)
-        atoms, count = atoms + n, count + graph.n_molecules
+        atoms, count = atoms + n_atoms, count + graph.n_molecules
     return Graph(
         element=torch.cat([graph.element for graph in graphs]),
         positions=torch.cat([graph.positions for graph in graphs]),
@@ -101,7 +101,7 @@ def joined(graphs: Sequence[Graph]) -> Graph:
 
 
 def replicate(element: torch.Tensor, positions: torch.Tensor, cutoff: float) -> Graph:
-    """Return the graph of T geometries (T, a, 3) of one molecule with element indices (a,).
+    """Return the graph of t geometries (t, i, 3) of one molecule with element indices (i,).
 
     Raises:
         DensnetError: two atoms at the same place, or a position that is not finite.
@@ -110,7 +110,7 @@ def replicate(element: torch.Tensor, positions: torch.Tensor, cutoff: float) -> 
 
 
 def neighbours(positions: torch.Tensor, cutoff: float) -> torch.Tensor:
-    """Return each atom's neighbours in T geometries (T, a, 3), (T, a, k), the nearest first, then itself as padding.
+    """Return each atom's neighbours in t geometries (t, i, 3), (t, i, j), the nearest first, then itself as padding.
 
     Raises:
         DensnetError: two atoms at the same place, or a position that is not finite.
@@ -123,7 +123,7 @@ def neighbours(positions: torch.Tensor, cutoff: float) -> torch.Tensor:
 
 
 def with_neighbours(element: torch.Tensor, positions: torch.Tensor, near: torch.Tensor, cutoff: float) -> Graph:
-    """Return the graph of T geometries (T, a, 3) whose neighbours (T, a, k) are known."""
+    """Return the graph of t geometries (t, i, 3) whose neighbours (t, i, j) are known."""
     n_frames, n_atoms, _ = positions.shape
     frame = torch.arange(n_frames, device=positions.device)
     return Graph(
@@ -147,8 +147,8 @@ def _of_all_pairs(positions: torch.Tensor, cutoff: float) -> torch.Tensor:
     most = max(int(near.sum(2).max()), 1)
     # what is not near comes last and becomes padding
     order = separation.masked_fill(~near, torch.inf).argsort(dim=2)[:, :, : min(most, n_atoms)]
-    own = torch.arange(n_atoms, device=positions.device).unsqueeze(1)
-    return torch.where(near.gather(2, order), order, own)
+    padding = torch.arange(n_atoms, device=positions.device).unsqueeze(1)
+    return torch.where(near.gather(2, order), order, padding)
 
 
 def _by_tree(positions: torch.Tensor, cutoff: float) -> torch.Tensor:
@@ -168,10 +168,10 @@ def _by_tree(positions: torch.Tensor, cutoff: float) -> torch.Tensor:
         table[i[order], place] = j[order]
         tables.append(table)
     widest = max(table.shape[1] for table in tables)
-    own = np.tile(np.arange(n_atoms)[:, None], (n_frames, 1, widest))
-    for padded, table in zip(own, tables, strict=True):
-        padded[:, : table.shape[1]] = table
-    return torch.as_tensor(own, device=positions.device)
+    padded = np.tile(np.arange(n_atoms)[:, None], (n_frames, 1, widest))
+    for of_frame, table in zip(padded, tables, strict=True):
+        of_frame[:, : table.shape[1]] = table
+    return torch.as_tensor(padded, device=positions.device)
 
 
 def _same_place() -> DensnetError:

@@ -14,7 +14,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from densnet.basis.basis import Basis
-from densnet.density.trajectory_moments import METHOD_VERSION, MomentsSettings, moments_dataset, moments_of_many
+from densnet.density.settings import MomentsSettings
+from densnet.density.trajectory_moments import METHOD_VERSION, moments_dataset, moments_of_many
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
 from densnet.io.netcdf import read_dataset, write_dataset
@@ -36,7 +37,7 @@ class Source:
         numbers: (i,).
         prior: (k,) of the free atoms.
         positions: (t, i, 3) in Å, all frames in one row.
-        coefficients: from frame indices to (n, k).
+        coefficients: from frame indices to (t, k).
         dims: of the frames, e.g. (replica, time).
         shape: their lengths.
         coords: of the frames.
@@ -92,8 +93,8 @@ def trajectory_moments(
 
 def _piece(source: Source, frames: NDArray[np.int64], settings: MomentsSettings, processes: int) -> dict[str, Array]:
     pairs = zip(source.positions[frames], source.coefficients(frames), strict=True)
-    found = list(moments_of_many(source.basis, source.numbers, source.prior, pairs, settings, processes=processes))
-    return {name: np.array([row[name] for row in found]) for name in found[0]}
+    rows = list(moments_of_many(source.basis, source.numbers, source.prior, pairs, settings, processes=processes))
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
 def _source(trajectory: Path, model: Path | None, stride: int) -> Source:

@@ -35,7 +35,7 @@ def closest_distances(elements: tuple[int, ...], learned: Iterable[tuple[np.ndar
 
     Args:
         elements: atomic numbers that the models know.
-        learned: of each molecule, atomic numbers (a,) and positions (T, a, 3) in Angstrom.
+        learned: of each molecule, atomic numbers (i,) and positions (t, i, 3) in Angstrom.
     """
     radii = torch.as_tensor(covalent_radii[list(elements)])
     nearest = torch.full((len(elements), len(elements)), torch.inf, dtype=torch.float64)
@@ -70,12 +70,12 @@ class Repulsion(nn.Module):
     def forward(
         self, graph: Graph, r: torch.Tensor, ends: torch.Tensor, trusted: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the energy of each molecule (n_molecules,) in eV, and an edge's share of dV/dr (n, k) in eV/Angstrom.
+        """Return the energy of each molecule (n_molecules,) in eV, and an edge's share of dV/dr (i, j) in eV/Angstrom.
 
         Args:
             graph: atoms and their neighbours; a pair is two edges.
-            r: lengths of the edges (n, k) in Angstrom.
-            ends: elements of both ends as one number Z_i · n_elements + Z_j, (n · k,).
+            r: lengths of the edges (i, j) in Angstrom.
+            ends: elements of both ends as one number Z_i · n_elements + Z_j, (i · j,).
             trusted: R of each such number, Angstrom; 0 for no wall.
         """
         # an R of 0, where nothing is known, makes no wall

@@ -41,7 +41,7 @@ def _scripted(graph: GraphModule, arguments: Tensors) -> Callable[..., Tensors]:
     def call(*values: torch.Tensor) -> Tensors:
         # its optimiser assumes shapes that these graphs do not keep, and gains nothing here
         with torch.no_grad(), torch.jit.optimized_execution(False):
-            found: Tensors = script(*values)
-        return found
+            results: Tensors = script(*values)
+        return results
 
     return call

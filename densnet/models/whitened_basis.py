@@ -61,10 +61,25 @@ class WhitenedBasis(nn.Module):
         self.register_buffer("numbers", torch.tensor(elements, dtype=torch.float64), persistent=False)
 
     def flat_index(self, numbers: np.ndarray) -> torch.Tensor:
-        """Return where each coefficient (k,) of a molecule stands in its flattened blocks (a · lm · n)."""
+        """Return where each coefficient (k,) of a molecule stands in its flattened blocks (i · lm · n)."""
         layout = self.basis.layout(numbers)
         component = layout.l**2 + layout.l + layout.m
         return torch.as_tensor((layout.atom * (self.l_max + 1) ** 2 + component) * self.n_max + layout.n)
+
+    def index_of(self, numbers: np.ndarray) -> torch.Tensor:
+        """Return the element index of each atom (i,)."""
+        return torch.tensor([self.elements.index(int(z)) for z in numbers])
+
+    def in_blocks(self, flat: torch.Tensor, numbers: np.ndarray) -> torch.Tensor:
+        """Return coefficients (t, k) of t frames of a molecule in blocks (t · i, lm, n), padded with zeros."""
+        shape = ((self.l_max + 1) ** 2, self.n_max)
+        blocks = flat.new_zeros(len(flat), len(numbers) * shape[0] * shape[1])
+        blocks[:, self.flat_index(numbers)] = flat
+        return blocks.reshape(-1, *shape)
+
+    def flat(self, blocks: torch.Tensor, numbers: np.ndarray) -> torch.Tensor:
+        """Return coefficients (t, k), canonical order, from blocks, the inverse of :meth:`in_blocks`."""
+        return blocks.reshape(-1, len(numbers) * blocks[0].numel())[:, self.flat_index(numbers)]
 
     def with_charge(self, x: torch.Tensor, graph: Graph, electrons: torch.Tensor) -> torch.Tensor:
         """Return the x nearest to the given one, in the on-site Coulomb metric, that holds ``electrons`` exactly.
@@ -74,7 +89,7 @@ class WhitenedBasis(nn.Module):
         return torch.cat([self.charged(x[:, :1], graph, electrons), x[:, 1:]], dim=1)
 
     def charged(self, s: torch.Tensor, graph: Graph, electrons: torch.Tensor) -> torch.Tensor:
-        """Return what :meth:`with_charge` makes of the l = 0 part (n, 1, n) of x, all that it changes."""
+        """Return what :meth:`with_charge` makes of the l = 0 part (i, 1, n) of x, all that it changes."""
         q = self.charge.to(s.dtype)[graph.element].unsqueeze(1)
         excess = graph.sum_over_atoms((s * q).sum((1, 2))) - electrons
         share = excess / graph.sum_over_atoms((q * q).sum((1, 2)))
@@ -91,15 +106,15 @@ class WhitenedBasis(nn.Module):
         return graph.sum_over_atoms(total)
 
     def coefficients(self, x: torch.Tensor, element: torch.Tensor) -> torch.Tensor:
-        """Return Δc = L^{-T} x in blocks (n, lm, n)."""
+        """Return Δc = L^{-T} x in blocks (i, lm, n)."""
         matrices = self.unwhiten.to(x.dtype)[element][:, self.degree]
-        return torch.einsum("aijk,aik->aij", matrices, x)
+        return torch.einsum("imnp,imp->imn", matrices, x)
 
     def whiten(self, coefficients: torch.Tensor, element: torch.Tensor) -> torch.Tensor:
-        """Return x = Lᵀ c from blocks (n, lm, n), the inverse of :meth:`coefficients`."""
+        """Return x = Lᵀ c from blocks (i, lm, n), the inverse of :meth:`coefficients`."""
         padding = torch.diag_embed(1 - self.mask[:, [l * l for l in range(self.l_max + 1)]])
         matrices = torch.linalg.inv(self.unwhiten + padding).to(coefficients.dtype)
-        return torch.einsum("aijk,aik->aij", matrices[element][:, self.degree], coefficients)
+        return torch.einsum("imnp,imp->imn", matrices[element][:, self.degree], coefficients)
 
 
 def _atomic_moments(basis: Basis, z: int) -> tuple[np.ndarray, np.ndarray]:

@@ -51,8 +51,8 @@ def captured(function: Callable[..., Tensors], arguments: Tensors) -> Callable[.
     graph = Captured(lambda: function(*held))
 
     def call(*values: torch.Tensor) -> Tensors:
-        for own, value in zip(held, values, strict=True):
-            own.copy_(value)
+        for argument, value in zip(held, values, strict=True):
+            argument.copy_(value)
         return tuple(result.clone() for result in graph())
 
     return call

@@ -23,12 +23,12 @@ HELD = 0.05
 
 @dataclass(frozen=True)
 class Edges:
-    """Edges from n atoms to k neighbours each, e = n · k.
+    """Edges from i atoms to j neighbours each, e = i · j.
 
     Attributes:
-        sender: the neighbours (n, k).
+        sender: the neighbours (i, j).
         ends: elements of atom and neighbour as one number Z_i · n_elements + Z_j, (e,).
-        is_element: one for each atom's element, zero for the others, (n, n_elements).
+        is_element: one for each atom's element, zero for the others, (i, n_elements).
         harmonics: of the directions, (e, (l_max+1)²).
         bessel: Bessel functions of the distances, (e, N_BESSEL).
         envelope: the cutoff function, (e, 1).
@@ -111,7 +111,7 @@ class EdgeFunctions(nn.Module):
         return r + HELD * (below - softened), 1 - softened.square()
 
     def forward(self, element: torch.Tensor, sender: torch.Tensor, r: torch.Tensor, directions: torch.Tensor) -> Edges:
-        """Return the edges of atoms with elements (n,), neighbours (n, k) at r (n, k) in directions (n, k, 3)."""
+        """Return the edges of atoms with elements (i,), neighbours (i, j) at r (i, j) in directions (i, j, 3)."""
         known = torch.arange(self.n_elements, device=element.device)
         ends = (element.unsqueeze(1) * self.n_elements + element[sender]).flatten()
         r, _ = self.held(r.flatten(), ends)
@@ -128,10 +128,10 @@ class EdgeFunctions(nn.Module):
     def pulled_back(
         self, edges: Edges, r: torch.Tensor, directions: torch.Tensor, gradients: Sequence[torch.Tensor]
     ) -> torch.Tensor:
-        """Return the gradient with respect to the edge vectors (n, k, 3), by hand: few operations, first order only.
+        """Return the gradient with respect to the edge vectors (i, j, 3), by hand: few operations, first order only.
 
         Args:
-            edges: what this made of ``r`` (n, k) and ``directions`` (n, k, 3).
+            edges: what this made of ``r`` (i, j) and ``directions`` (i, j, 3).
             r: lengths of the edge vectors.
             directions: of the edge vectors.
             gradients: with respect to ``edges.variables``.

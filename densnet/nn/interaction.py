@@ -34,7 +34,7 @@ class Gate(Composed[tuple[torch.Tensor, torch.Tensor]]):
         return weight, self.gates.bias.view(shape).unsqueeze(1)
 
     def forward(self, h: torch.Tensor) -> torch.Tensor:
-        """Gate features ((l_max+1)², n, channels)."""
+        """Gate features ((l_max+1)², i, channels)."""
         weight, bias = self.composed()
         gates = torch.sigmoid(torch.baddbmm(bias, h[:1].expand(self.l_max + 1, -1, -1), weight))
         return h * (self.twice_of_degree @ gates.flatten(1)).view_as(h)
@@ -112,7 +112,7 @@ class Interaction(Composed[MixingWeights]):
         return MixingWeights(outward, torch.bmm(mixing, factors).index_select(0, degree))
 
     def forward(self, h: torch.Tensor, edges: Edges) -> torch.Tensor:
-        """Update features (≥(l_in+1)², n, in) to ((l_out+1)², n, channels)."""
+        """Update features (≥(l_in+1)², i, in) to ((l_out+1)², i, channels)."""
         h = h[: self.n_in]
         sums = self._sums(h, edges)
         maps = self.composed()
@@ -127,14 +127,14 @@ class Interaction(Composed[MixingWeights]):
         return self.gate(torch.cat([self.skip(kept, edges.is_element, low), high]))
 
     def _bounded(self, factors: torch.Tensor) -> torch.Tensor:
-        """Return b(z) of every channel z of the factors ((l_out+1)², n, channels)."""
+        """Return b(z) of every channel z of the factors ((l_out+1)², i, channels)."""
         if self.product_bound == 0:
             return factors
         size = factors.square().mean(0, keepdim=True)
         return factors * torch.rsqrt(1 + size / self.product_bound**2)
 
     def _sums(self, h: torch.Tensor, edges: Edges) -> torch.Tensor:
-        """Return a_i before the channels are mixed, ((l_out+1)², n, slots · edge channels)."""
+        """Return a_i before the channels are mixed, ((l_out+1)², i, slots · edge channels)."""
         n_atoms, n_neighbours = edges.sender.shape
         inward = self.inward(h).transpose(0, 1).reshape(n_atoms, -1)
         neighbours = nn.functional.embedding(edges.sender, inward)

@@ -1,6 +1,6 @@
 """Equivariant linear maps: channels mix within one degree l, the same for every order m.
 
-Features run (component lm, atom n, channel): a linear map is then one batched matrix product, without a copy.
+Features run (component lm, atom i, channel): a linear map is then one batched matrix product, without a copy.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from densnet.nn.composed import Composed
 
 
 class Linear(Composed[torch.Tensor]):
-    """h'_lmd = Σ_c W_lcd h_lmc: features ((l_max+1)², n, in) to ((l_max+1)², n, out)."""
+    """h'_lmd = Σ_c W_lcd h_lmc: features ((l_max+1)², i, in) to ((l_max+1)², i, out)."""
 
     degree: torch.Tensor
 
@@ -54,16 +54,16 @@ class ElementLinear(Composed[torch.Tensor]):
         return weight.index_select(0, self.degree)
 
     def forward(self, h: torch.Tensor, is_element: torch.Tensor, onto: torch.Tensor | None = None) -> torch.Tensor:
-        """Map features ((l_max+1)², n, in) of atoms whose element is marked by ones (n, elements).
+        """Map features ((l_max+1)², i, in) of atoms whose element is marked by ones (i, n_elements).
 
         Args:
             h: the features.
             is_element: marks.
             onto: what the result is added to, if anything.
         """
-        chosen = is_element.unsqueeze(2)
+        chosen, maps = is_element.unsqueeze(2), self.composed()
         if self.widens:
-            own = (h.unsqueeze(2) * chosen).flatten(2)
-            return torch.bmm(own, self.composed()) if onto is None else torch.baddbmm(onto, own, self.composed())
-        mapped = (torch.bmm(h, self.composed()).unflatten(2, (is_element.shape[1], -1)) * chosen).sum(2)
+            in_columns = (h.unsqueeze(2) * chosen).flatten(2)
+            return torch.bmm(in_columns, maps) if onto is None else torch.baddbmm(onto, in_columns, maps)
+        mapped = (torch.bmm(h, maps).unflatten(2, (is_element.shape[1], -1)) * chosen).sum(2)
         return mapped if onto is None else onto + mapped

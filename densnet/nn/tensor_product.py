@@ -51,9 +51,9 @@ class EdgeTensorProduct(nn.Module):
         """Return the sums of each l1 as rows (rows, channels); :meth:`rows` tells which is which.
 
         Args:
-            h: features of the neighbours (n, neighbours, (l_in+1)², channels).
-            harmonics: (n · neighbours, (l_edge+1)²).
-            weights: (n_paths, n · neighbours, channels).
+            h: features of the neighbours (i, j, (l_in+1)², channels).
+            harmonics: (i · j, (l_edge+1)²).
+            weights: (n_paths, i · j, channels).
         """
         n_atoms, n_neighbours, _, channels = h.shape
         of_l1 = zip(
@@ -72,7 +72,7 @@ class EdgeTensorProduct(nn.Module):
         return sums
 
     def rows(self, pieces: tuple[int, ...], device: torch.device) -> torch.Tensor:
-        """Return the rows of each component, atom and slot, (l_out+1)² · n · n_slots; the first row for empty slots.
+        """Return the rows of each component, atom and slot, (l_out+1)² · i · n_slots; the first row for empty slots.
 
         Args:
             pieces: of how many atoms each of the calls was whose rows stand one after the other.
@@ -139,12 +139,12 @@ class SphereProduct(nn.Module):
         self.register_buffer("analysis", analysis.contiguous(), persistent=False)
 
     def forward(self, factors: torch.Tensor) -> torch.Tensor:
-        """Multiply features ((l_max+1)², n, n_factors · channels) over the factors to ((l_max+1)², n, channels)."""
+        """Multiply features ((l_max+1)², i, n_factors · channels) over the factors to ((l_max+1)², i, channels)."""
         _, n_atoms, width = factors.shape
         values = (self.synthesis @ factors.flatten(1)).view(-1, n_atoms, self.n_factors, width // self.n_factors)
-        product, *others = values.unbind(2)
-        for other in others:
-            product = product * other
+        product, *further = values.unbind(2)
+        for factor in further:
+            product = product * factor
         return (self.analysis @ product.flatten(1)).view(-1, n_atoms, width // self.n_factors)
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 from ase import Atoms
-from ase.calculators.calculator import Calculator
+from ase.calculators.calculator import Calculator, all_changes
 
+from densnet.bonds import distances
 from densnet.density.density import Density
 from densnet.errors import DensnetError
 from densnet.mechanics.ase_calculator import AseCalculator
@@ -19,11 +20,22 @@ from densnet.potential import Potential
 from densnet.potentials.model import SPREADS, ModelPotential
 
 
+def closest_pair(atoms: Atoms) -> str:
+    """Name the two atoms that are closest, and their distance."""
+    if not np.isfinite(atoms.positions).all():
+        return "a position is not a finite number"
+    separations = distances(np.asarray(atoms.positions))
+    np.fill_diagonal(separations, np.inf)
+    first, second = np.unravel_index(int(separations.argmin()), separations.shape)
+    symbols = f"{atoms.symbols[first]} and {atoms.symbols[second]}"
+    return f"atoms {first} and {second} ({symbols}) are {separations[first, second]:.2f} Angstrom apart"
+
+
 class DenSNetCalculator(AseCalculator):
     """Energy (eV), forces (eV/Angstrom) and dipole (e Angstrom) of a molecule; its density on request.
 
     Of an ensemble they are means; ``results`` then also hold the standard deviations over its members,
-    ``energy_spread``, ``forces_spread`` (i,) and ``dipole_spread`` (:class:`densnet.models.ensemble.Spread`).
+    ``energy_spread``, ``forces_spread`` (i,) and ``dipole_spread`` (:func:`densnet.models.ensemble.spread_of`).
 
     Args:
         model: a ``model.pt``, of one model or of an ensemble.
@@ -60,6 +72,19 @@ class DenSNetCalculator(AseCalculator):
             member.record()
         if len(self.model) > 1:
             self.implemented_properties = [*self.implemented_properties, *SPREADS]
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: list[str] | None = None,
+        system_changes: list[str] = all_changes,
+    ) -> None:
+        """Compute all implemented properties of ``atoms`` (ASE's interface)."""
+        super().calculate(atoms, properties, system_changes)
+        if not (np.isfinite(self.results["energy"]) and np.isfinite(self.results["forces"]).all()):
+            self.results = {}
+            current: Atoms = self.atoms  # type: ignore[assignment]
+            raise DensnetError(f"atoms: the model has no energy for this geometry: {closest_pair(current)}; correct it")
 
     def potential_of(self, atoms: Atoms) -> Potential:
         """Return the model as the potential of ``atoms``, whatever molecule they are."""

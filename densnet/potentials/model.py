@@ -18,7 +18,7 @@ SPREADS = ("energy_spread", "forces_spread", "dipole_spread")
 class ModelPotential(Potential):
     """Energies, forces and dipoles by a model; of an ensemble the means, and the spreads over its members.
 
-    The spreads are those of :class:`densnet.models.ensemble.Spread`: energy (t,), forces (t, i) and dipole (t,).
+    The spreads are those of :func:`densnet.models.ensemble.spread_of`: energy (t,), forces (t, i) and dipole (t,).
 
     Args:
         model: of one member or more.
@@ -73,5 +73,5 @@ class ModelPotential(Potential):
         members = self.model.predictions(self.element, torch.as_tensor(positions.copy()))
         values = vars(mean_of(members))
         if len(self.model) > 1:
-            values = values | {f"{name}_spread": value for name, value in vars(spread_of(members)).items()}
+            values = values | {f"{name}_spread": value for name, value in spread_of(members).items()}
         return {name: value.double().cpu().numpy() for name, value in values.items()}

@@ -16,8 +16,8 @@ from densnet.fitting.kohn_sham_labels import SAME_POSITION
 from densnet.io.netcdf import read_dataset
 from densnet.processes.pool import one_thread
 from densnet.reference import import_checks as checks
-from densnet.reference.import_stage import Selection, atoms_of, orbital_labels
 from densnet.reference.imported_data import ImportedData
+from densnet.reference.imported_labels import Selection, atoms_of, orbital_labels
 
 METHOD_VERSION: int = 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 import numpy as np
@@ -24,12 +25,16 @@ FITTED_DIPOLE_TOLERANCE_DEBYE = 0.1
 FITTED_CHARGE_TOLERANCE = 2e-3
 """Share of N_e that q·c may be off by: a fit without constraint misses some 1e-5 to 1e-4."""
 OVERLAP_TOLERANCE = 1e-6
+ROUNDED = 1e-9
+"""Beyond it orbitals, or half of the charge of all of them, were written with few digits: the fit wants 1e-8 of it."""
 BINDING_TOLERANCE_EV = 60.0
 """Per atom, between the energy and the sum of free atoms: bonds and charges are a few eV, a wrong unit is hundreds."""
 
 
 def canonical_orbitals(data: ImportedData) -> Array:
     """Return the orbitals in canonical order, (t, m, o), checked frame by frame: Cᵀ S C = 1 with a recomputed S.
+
+    Orbitals that pass but were written with few digits are made orthonormal, for the fit asks for more.
 
     Raises:
         DensnetError: they are not orthonormal; the order that would make them so is named if there is one.
@@ -38,10 +43,14 @@ def canonical_orbitals(data: ImportedData) -> Array:
     if functions is None or orbitals is None:
         raise DensnetError(f"{data.source}: holds no orbitals; give 'orbitals' or use its coefficients")
     canonical = functions.canonical(orbitals, 1)
+    mended: list[float] = []
     for frame, C in enumerate(canonical):
         S = integrals.overlap(functions.basis, data.numbers, data.positions[frame] / BOHR_IN_ANGSTROM)
         error = _orthonormality(C, S)
         if error <= ORTHONORMALITY_TOLERANCE:
+            if max(error, abs(np.trace(C.T @ S @ C) - C.shape[1])) > ROUNDED:
+                canonical[frame] = orthonormalised(C, S)
+                mended.append(error)
             continue
         right = [
             order
@@ -57,7 +66,22 @@ def canonical_orbitals(data: ImportedData) -> Array:
             f"{data.source}: frame {frame}: orbitals are not orthonormal in {functions.basis.name!r} with ao_order "
             f"{functions.order!r} (off by {error:.1e}); {remedy}"
         )
+    if mended:
+        print(
+            f"densnet import: {data.source}: orbitals of {len(mended)} of {len(canonical)} frames have few digits "
+            f"(off by up to {max(mended):.0e}): made orthonormal (Löwdin)",
+            file=sys.stderr,
+        )
     return canonical
+
+
+def orthonormalised(C: Array, S: Array) -> Array:
+    """Return the orthonormal orbitals nearest to those given, C (CᵀSC)^(-1/2), (m, o).
+
+    P.-O. Löwdin, J. Chem. Phys. 18, 365 (1950).
+    """
+    values, vectors = np.linalg.eigh(C.T @ S @ C)
+    return np.asarray(C @ (vectors / np.sqrt(values)) @ vectors.T)
 
 
 def _orthonormality(C: Array, S: Array) -> float:
@@ -95,7 +119,7 @@ def check_dipoles(data: ImportedData, dipoles: Array, expected: Array, tolerance
     if errors.max() > tolerance:
         frame = int((errors > tolerance).argmax())
         raise DensnetError(
-            f"{data.source}: frame {frame}: the given dipole differs from the density's by {errors[frame]:.1e} D (at "
+            f"{data.frames}: frame {frame}: the given dipole differs from the density's by {errors[frame]:.1e} D (at "
             f"most {tolerance:g} D); give it in e Å about the origin of the positions, of the same density, or leave "
             "it out"
         )
@@ -112,7 +136,7 @@ def check_energies(data: ImportedData, atomic_energies: Mapping[int, float]) -> 
     if np.abs(binding).max() > BINDING_TOLERANCE_EV:
         frame = int((np.abs(binding) > BINDING_TOLERANCE_EV).argmax())
         raise DensnetError(
-            f"{data.source}: frame {frame}: its energy {data.energies[frame]:.6g} eV lies {binding[frame]:.3g} eV an "
+            f"{data.frames}: frame {frame}: its energy {data.energies[frame]:.6g} eV lies {binding[frame]:.3g} eV an "
             f"atom from the free atoms' {free:.6g} eV; give both in eV, as total energies of the same level of theory"
         )
 

@@ -14,9 +14,9 @@ from densnet.basis.basis import Basis
 from densnet.density.error import DensityGrid
 from densnet.errors import DensnetError
 from densnet.fitting.fit import CoulombMetric, constrained_solution
-from densnet.fitting.fitted_labels import FitSettings
 from densnet.fitting.label_content import FittedFrame
 from densnet.fitting.prior import fit_free_atom, superposition
+from densnet.fitting.settings import FitSettings
 from densnet.reference import import_checks as checks
 from densnet.reference.imported_data import ImportedData
 from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE

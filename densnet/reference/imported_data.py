@@ -53,6 +53,7 @@ class ImportedData:
 
     Attributes:
         source: the npz file.
+        frames: the file of the energies and forces: the xyz file, or the npz again.
         numbers: atomic numbers, (i,).
         positions: Å, (t, i, 3).
         energies: eV, (t,).
@@ -73,6 +74,7 @@ class ImportedData:
     """
 
     source: Path
+    frames: Path
     numbers: NDArray[np.int64]
     positions: Array
     energies: Array
@@ -122,10 +124,10 @@ def _checked(reader: Reader) -> ImportedData:
         raise DensnetError(f"{reader.path}: holds no frames")
     charge = int(reader.whole("charge", ())) if "charge" in reader else 0
     for frame in range(n):
-        Molecule(numbers, positions[frame], charge=charge, name=f"{reader.path}: frame {frame}")
+        Molecule(numbers, positions[frame], charge=charge, name=f"{reader.source('positions')}: frame {frame}")
     split = reader.raw("split").astype(str) if "split" in reader else None
     if split is not None and (split.shape != (n,) or not set(split.tolist()) <= set(SPLITS)):
-        raise DensnetError(f"{reader.path}: split must be one of {SPLITS} for each of the {n} frames")
+        raise DensnetError(f"{reader.source('split')}: split must be one of {SPLITS} for each of the {n} frames")
     temperature = np.full(n, np.nan)
     if "temperature" in reader:
         temperature[:] = reader.numeric("temperature", (n,) if reader.raw("temperature").ndim else ())
@@ -139,6 +141,7 @@ def _checked(reader: Reader) -> ImportedData:
     n_electrons = int(numbers.sum()) - charge
     return ImportedData(
         source=reader.path,
+        frames=reader.xyz or reader.path,
         numbers=numbers,
         positions=positions,
         energies=reader.numeric("energies", (n,)),

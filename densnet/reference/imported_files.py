@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
+from densnet.starting_geometry import check_cell
+from densnet.text_files import read_text
 
 Array = NDArray[np.float64]
 
@@ -35,6 +38,14 @@ class Reader:
 
     path: Path
     values: Mapping[str, Any]
+    xyz: Path | None = None
+    """Where the frames come from, if not from ``path``."""
+    from_xyz: frozenset[str] = frozenset()
+    """Keys whose values it gave."""
+
+    def source(self, name: str) -> Path:
+        """Return the file that gave a value."""
+        return self.xyz if self.xyz is not None and name in self.from_xyz else self.path
 
     def __contains__(self, name: str) -> bool:
         return name in self.values
@@ -51,14 +62,14 @@ class Reader:
             return default
         value = self.raw(name)
         if value.ndim or value.dtype.kind != "U" or not str(value).strip():
-            raise DensnetError(f"{self.path}: {name} must be a text, got {value!r}")
+            raise DensnetError(f"{self.source(name)}: {name} must be a text, got {value!r}")
         return str(value)
 
     def whole(self, name: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
         """Return an array of whole numbers; the shape as in :meth:`numeric`."""
         value = self.numeric(name, shape)
         if not np.array_equal(value, np.round(value)):
-            raise DensnetError(f"{self.path}: {name} must be whole numbers, got {value.tolist()}")
+            raise DensnetError(f"{self.source(name)}: {name} must be whole numbers, got {value.tolist()}")
         return value.astype(np.int64)
 
     def numeric(self, name: str, shape: tuple[int, ...]) -> Array:
@@ -68,13 +79,15 @@ class Reader:
         if not fits or value.dtype.kind not in "iuf":
             expected = tuple("any" if n == -1 else n for n in shape)
             raise DensnetError(
-                f"{self.path}: {name} must be numbers of shape {expected}, got {value.dtype} {value.shape}"
+                f"{self.source(name)}: {name} must be numbers of shape {expected}, got {value.dtype} {value.shape}"
             )
         bad = np.argwhere(~np.isfinite(value))
         if len(bad):
             per_frame = name in ("positions", "energies", "forces", "dipoles", "orbitals", "coefficients")
             where = f" in frame {bad[0, 0]}" if per_frame else ""
-            raise DensnetError(f"{self.path}: {name} is not finite{where}; compute it again or leave the frame out")
+            raise DensnetError(
+                f"{self.source(name)}: {name} is not finite{where}; compute it again or leave the frame out"
+            )
         return value.astype(np.float64)
 
 
@@ -85,7 +98,10 @@ def read_files(npz: Path, xyz: Path | None) -> Reader:
         DensnetError: an unreadable file, an unknown key, or files that contradict each other.
     """
     reader = Reader(npz, _load_npz(npz))
-    return reader if xyz is None else Reader(npz, _merged(reader, _load_xyz(xyz), xyz))
+    if xyz is None:
+        return reader
+    frames = _load_xyz(xyz)
+    return Reader(npz, _merged(reader, frames, xyz), xyz, frozenset(frames) - frozenset(reader.values))
 
 
 def _load_npz(path: Path) -> dict[str, Any]:
@@ -111,16 +127,23 @@ def _load_npz(path: Path) -> dict[str, Any]:
 def _load_xyz(path: Path) -> dict[str, Any]:
     from ase.io import read
 
+    if not path.is_file():
+        raise DensnetError(f"{path}: not a readable extended xyz file (no such file); give its path")
     try:
-        images: Any = read(path, index=":", format="extxyz")
+        images: Any = read(io.StringIO(read_text(path, "an extended xyz file")), index=":", format="extxyz")
+    except DensnetError:
+        raise
     except Exception as error:  # ASE's reader raises many types
-        raise DensnetError(f"{path}: not a readable extended xyz file ({str(error).splitlines()[0]})") from error
+        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+        raise DensnetError(f"{path}: not a readable extended xyz file ({reason}); write it with ASE") from error
     if not images:
         raise DensnetError(f"{path}: holds no frames")
     values: dict[str, Any] = {"numbers": images[0].numbers, "positions": np.array([a.positions for a in images])}
     for frame, atoms in enumerate(images):
         if not np.array_equal(atoms.numbers, values["numbers"]):
             raise DensnetError(f"{path}: frame {frame} has other atoms than frame 0; import one molecule at a time")
+        if atoms.pbc.all() and np.isfinite(atoms.positions).all():
+            check_cell(f"{path}: frame {frame}", atoms.numbers, atoms.positions, np.asarray(atoms.cell))
     results = [{} if atoms.calc is None else atoms.calc.results for atoms in images]
     for ours, theirs, needed in (
         ("energies", "energy", True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ import xarray as xr
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable, write_text
 from densnet.io.parts import Parts, digest_of
+from densnet.quantities import DIPOLE, ENERGY, FORCES
 from densnet.reference.dispersion import check_d4, d4
 from densnet.reference.level import LevelOfTheory
 from densnet.reference.psi4_program import WorkerCrashError, run_worker
@@ -23,6 +25,8 @@ from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV, HARTREE_PER_BOHR_IN_E
 
 METHOD_VERSION: int = 1
 CRASHES_BEFORE_GIVING_UP = 2
+FAILURES_OF_GEOMETRIES = r"converge|too close|linear(ly)? dependen|singular|positive definite|DIIS|\bnan\b"
+"""What Psi4 says where the geometry is to blame; whatever else goes wrong is the machine's, and done again."""
 
 
 def shard_of(n_frames: int, shard: int, shards: int) -> list[int]:
@@ -59,7 +63,8 @@ def label_shard(
         The data set, and the parts, to be removed once it is written.
 
     Raises:
-        DensnetError: no Psi4; functional, basis or dispersion unknown; nothing can be written.
+        DensnetError: no Psi4; functional, basis or dispersion unknown; nothing can be written; the machine's disk or
+            memory does not suffice.
     """
     frames = shard_of(geometries.sizes["frame"], shard, shards)
     if level.dispersion == "d4":
@@ -78,7 +83,12 @@ def label_shard(
             "multiplicity": multiplicity,
         },
     )
-    job = {"level": level.as_dict(), "charge": charge, "multiplicity": multiplicity}
+    job = {
+        "level": level.as_dict(),
+        "charge": charge,
+        "multiplicity": multiplicity,
+        "failures_of_geometries": FAILURES_OF_GEOMETRIES,
+    }
     _compute(job, parts, numbers, positions, frames, level, environment)
     ready = _ready(parts)
     if ready is None:
@@ -95,10 +105,10 @@ def _compute(
     level: LevelOfTheory,
     environment: Mapping[str, str],
 ) -> None:
-    """Have the worker compute the frames that are missing; a frame that crashes it twice is recorded as failed."""
+    """Have the worker compute the frames that are missing; one that ends it twice stops the job, to be run again."""
     parts.write("geometries", {"numbers": numbers, "positions": positions / BOHR_IN_ANGSTROM})
     crashes: dict[int | None, int] = {}
-    done = [frame for frame in frames if parts.read(_part(frame)) is not None]
+    done = [frame for frame in frames if _is_done(parts, frame)]
     progress = Progress(len(frames), len(done))
 
     def on_event(event: dict[str, Any]) -> None:
@@ -112,7 +122,7 @@ def _compute(
             progress.advance(event["item"], event["status"])
 
     while True:
-        missing = [frame for frame in frames if parts.read(_part(frame)) is None]
+        missing = [frame for frame in frames if not _is_done(parts, frame)]
         if not missing and _ready(parts) is not None:
             return
         geometries = str((parts.folder / "geometries.npz").resolve())
@@ -126,12 +136,12 @@ def _compute(
         except WorkerCrashError as error:
             crashes[error.item] = crashes.get(error.item, 0) + 1
             if crashes[error.item] >= CRASHES_BEFORE_GIVING_UP:
-                if error.item is None:
-                    raise DensnetError(
-                        f"psi4: {error.reason}, twice, before any frame; does 'psi4 --test' pass?"
-                    ) from error
-                parts.write(_part(error.item), {"status": error.reason, "wall_time": np.nan})
-                progress.advance(error.item, error.reason)
+                where = "before any frame" if error.item is None else f"at frame {error.item}"
+                remedy = "does 'psi4 --test' pass?" if error.item is None else "finished frames are kept"
+                raise DensnetError(
+                    f"psi4: {error.reason}, twice, {where}: give it more memory and scratch disk and run again; "
+                    f"{remedy}"
+                ) from error
 
 
 def _ready(parts: Parts) -> dict[str, Any] | None:
@@ -140,6 +150,14 @@ def _ready(parts: Parts) -> dict[str, Any] | None:
         return dict(json.loads((parts.folder / "ready.json").read_text()))
     except (OSError, ValueError):
         return None
+
+
+def _is_done(parts: Parts, frame: int) -> bool:
+    """Return whether a frame has its label, or a failure of its own; what the machine is to blame for is done again."""
+    part = parts.read(_part(frame))
+    return part is not None and (
+        str(part["status"]) == "ok" or bool(re.search(FAILURES_OF_GEOMETRIES, str(part["status"]), re.IGNORECASE))
+    )
 
 
 def _part(frame: int) -> str:
@@ -200,24 +218,21 @@ def _assemble(
             added, slope = d4(level.functional, numbers, positions[row] / BOHR_IN_ANGSTROM, charge)
             energy[row], gradient = energy[row] + added, gradient + slope
         dispersion[row], forces[row], dipole[row], orbitals[row] = added, -gradient, part["dipole"], part["orbitals"]
-    xyz = ("frame", "atom", "x")
     return xr.Dataset(
         {
             "numbers": variable(("atom",), numbers, "1", "atomic numbers"),
-            "positions": variable(xyz, positions, "angstrom", "positions"),
+            "positions": variable(("frame", "atom", "x"), positions, "angstrom", "positions"),
             "split": variable(
                 ("frame",), geometries["split"].values[frames].astype(str), "1", "train, validation or test"
             ),
-            "energy": variable(("frame",), energy * HARTREE_IN_EV, "eV", "total energy, dispersion included"),
+            "energy": ENERGY.variable(energy * HARTREE_IN_EV, long_name="total energy, dispersion included"),
             "dispersion_energy": variable(
                 ("frame",), dispersion * HARTREE_IN_EV, "eV", "dispersion part of the energy"
             ),
-            "forces": variable(
-                xyz, forces * HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM, "eV/angstrom", "forces, dispersion included"
+            "forces": FORCES.variable(
+                forces * HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM, long_name="forces, dispersion included"
             ),
-            "dipole": variable(
-                ("frame", "x"), dipole * BOHR_IN_ANGSTROM, "e*angstrom", "dipole about the frame's origin"
-            ),
+            "dipole": DIPOLE.variable(dipole * BOHR_IN_ANGSTROM, long_name="dipole about the frame's origin"),
             "orbitals": variable(
                 ("frame", "ao", "occupied"), orbitals, "bohr^-3/2", "occupied orbitals in Psi4's order of functions"
             ),

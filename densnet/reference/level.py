@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from densnet.errors import DensnetError
+from annotated_types import Le, Unit
 
-Dispersion = Literal["none", "d4"]
+from densnet.settings import Choices, Count, Operational, Positive, Settings, Text
+
+# fmt: off
+FUNCTIONALS = (
+    "HF", "SVWN", "BLYP", "BP86", "PBE", "revPBE", "RPBE", "PW91", "mPWPW", "SOGGA11", "N12", "HCTH120", "HCTH407",
+    "B97-D", "TPSS", "revTPSS", "M06-L", "M11-L", "MN12-L", "MN15-L", "SCAN", "r2SCAN", "B97M-V", "VV10", "PBE0",
+    "PBE50", "revPBE0", "B3LYP", "B3LYP5", "revB3LYP", "B3PW91", "B3P86", "X3LYP", "O3LYP", "B1LYP", "BHandH",
+    "BHandHLYP", "B97-1", "B97-2", "B97-3", "mPW1PW", "mPW1K", "TPSSh", "revTPSSh", "PW6B95", "BB1K", "M05", "M05-2X",
+    "M06", "M06-2X", "M06-HF", "M08-HX", "M08-SO", "MN15", "r2SCAN0", "HSE03", "HSE06", "CAM-B3LYP",
+    "TUNED-CAM-B3LYP", "LRC-wPBEh", "LC-VV10", "wB97", "wB97X", "wB97X-D", "wB97X-V", "wB97M-V", "M11", "N12-SX",
+    "MN12-SX",
+)
+# fmt: on
+"""Psi4's functionals without MP2 correlation and without an external dispersion program."""
 
 
 @dataclass(frozen=True)
-class LevelOfTheory:
+class LevelOfTheory(Settings):
     """How Psi4 computes energy, gradient, dipole and density (restricted, density-fitted SCF)."""
 
-    functional: str = "PBE"
-    """Psi4's name of an SCF-level functional (PBE, PBE0, B3LYP, wB97X-D, wB97M-V ...) or HF."""
-    basis: str = "def2-SVP"
-    """Psi4's name of an all-electron orbital basis; spherical harmonics are used throughout."""
-    dispersion: Dispersion = "none"
+    functional: Annotated[Text, Choices(FUNCTIONALS)] = "PBE"
+    """HF or a density functional, by Psi4's name of it."""
+    basis: Text = "def2-SVP"
+    """Orbital basis, any all-electron one of the Basis Set Exchange; spherical harmonics are used throughout."""
+    dispersion: Literal["none", "d4"] = "none"
     """none, or d4: D4 by the dftd4 package, added to energy and forces."""
-    energy_convergence: float = 1e-7
-    """Largest change of the energy in the last iteration, Hartree; its error is then some hundred times smaller."""
-    density_convergence: float = 1e-6
-    """Largest root mean square of the orbital gradient at convergence, atomic units."""
-    max_iterations: int = 100
+    energy_convergence: Annotated[Positive, Le(1e-4), Unit("Hartree")] = 1e-7
+    """Largest change of the energy in the last iteration of the SCF; its error is then some hundred times smaller."""
+    density_convergence: Annotated[Positive, Le(1e-3), Unit("atomic units")] = 1e-6
+    """Largest root mean square of the orbital gradient at convergence."""
+    max_iterations: Count = 100
     """SCF iterations before a frame is given up."""
-    memory_gib: float = 1.0
-    """Memory that Psi4 may use in each process, GiB."""
-
-    def __post_init__(self) -> None:
-        for field in ("functional", "basis"):
-            if not getattr(self, field).strip():
-                raise DensnetError(f"{field}: expected a name, got an empty one")
-        if self.dispersion not in get_args(Dispersion):
-            raise DensnetError(f"dispersion: expected one of {get_args(Dispersion)}, got {self.dispersion!r}")
-        for field in ("energy_convergence", "density_convergence", "max_iterations", "memory_gib"):
-            value = getattr(self, field)
-            if not (math.isfinite(value) and value > 0):
-                raise DensnetError(f"{field}: expected a number > 0, got {value}")
+    memory_gib: Annotated[Positive, Unit("GiB"), Operational] = 1.0
+    """Memory that Psi4 may use in each process."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain values."""

@@ -21,25 +21,13 @@ from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.molecule import Molecule, sorted_distances
 from densnet.reference.selection import distance_to_nearest
+from densnet.reference.settings import MOLECULES, BenchmarkSettings
 from densnet.units import KCAL_PER_MOL_IN_EV
 
 METHOD_VERSION: int = 1
 
 Array = NDArray[np.float64]
 
-MOLECULES = (
-    "aspirin",
-    "azobenzene",
-    "benzene",
-    "ethanol",
-    "malonaldehyde",
-    "naphthalene",
-    "paracetamol",
-    "salicylic",
-    "toluene",
-    "uracil",
-)
-"""As its files name them."""
 LEVEL = {"functional": "PBE", "basis": "def2-SVP", "dispersion": "none"}
 """Level of theory of its energies and forces."""
 PARTS = ("train", "test")
@@ -49,27 +37,6 @@ ENVIRONMENT = "DENSNET_DATA"
 """Names the folder whose folder :data:`SUBFOLDER` holds the files."""
 SUBFOLDER = "rmd17"
 SOURCE = "github.com/andersx/rmd17-npz (or make it from figshare 12672038, 'Revised MD17 dataset (rMD17)'; CC0)"
-
-
-@dataclass(frozen=True)
-class BenchmarkSettings:
-    """Which molecule of revised MD17, and how many of its frames are labelled with densities."""
-
-    molecule: str
-    """Name of the molecule: ethanol, malonaldehyde, aspirin, azobenzene, benzene, naphthalene, paracetamol,
-    salicylic, toluene or uracil."""
-    n_train: int = 950
-    """Training frames: the first of those to learn from."""
-    n_validation: int = 50
-    """Validation frames: the last of those to learn from."""
-    n_test: int = 200
-    """Test frames: the first of those to be judged by."""
-
-    def __post_init__(self) -> None:
-        check_molecule(self.molecule)
-        for name in ("n_train", "n_validation", "n_test"):
-            if getattr(self, name) < 1:
-                raise DensnetError(f"{name}: expected an integer >= 1, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from densnet.molecule import Molecule, sorted_distances
 from densnet.potential import Make
 from densnet.processes.pool import as_they_end
 from densnet.reference.selection import distance_to_nearest, farthest_points
+from densnet.reference.settings import SamplingSettings
 from densnet.reference.strain import StrainPlan, strained_frames
 from densnet.reference.trajectories import TrajectoryPlan, run_trajectory
 
@@ -36,76 +37,6 @@ STRAINED_TOGETHER = 25
 UNSTRAINED = "none"
 
 Plan = TrajectoryPlan | StrainPlan
-
-
-@dataclass(frozen=True)
-class SamplingSettings:
-    """How geometries are sampled."""
-
-    n_train: int = 150
-    """Training geometries: chosen for diversity, and strained ones."""
-    n_validation: int = 20
-    """Validation geometries, a random part of the same choice."""
-    n_test: int = 40
-    """Test geometries, from trajectories of their own, unchosen."""
-    temperatures: tuple[float, ...] = (500.0,)
-    """Temperatures of the dynamics, K; each has its own trajectories and an equal share of the frames."""
-    seed: int = 0
-    """Seed of conformers, dynamics and choice."""
-    n_conformers: int = 8
-    """Conformers to start from (SMILES only)."""
-    n_trajectories: int = 4
-    """Trajectories for training and validation at each temperature."""
-    n_test_trajectories: int = 2
-    """Trajectories for the test frames at each temperature."""
-    candidates_per_frame: float = 2.0
-    """Candidates that are sampled for each training or validation geometry."""
-    strained_share: float = 0.2
-    """Share of the training geometries that are strained: pairs of atoms pushed together or apart, normal modes, turned
-    torsions."""
-    strain_energy: float = 5.0
-    """Most energy that strain costs by GFN2-xTB, eV."""
-    timestep_fs: float = 1.0
-    """Time step of the sampling dynamics, fs; its error is far below the gap between GFN2-xTB and the reference."""
-    friction_per_fs: float = 0.02
-    """Langevin friction, 1/fs."""
-    equilibration_fs: float = 300.0
-    """Time that each trajectory runs before frames are kept, fs."""
-    interval_fs: float = 20.0
-    """Time between candidates, fs."""
-    test_interval_fs: float = 50.0
-    """Time between test frames, fs."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "temperatures", tuple(float(value) for value in self.temperatures))
-        for field, least in (("n_train", 1), ("n_validation", 0), ("n_test", 0), ("seed", 0)):
-            if getattr(self, field) < least:
-                raise DensnetError(f"{field}: expected an integer >= {least}, got {getattr(self, field)}")
-        for field in ("n_conformers", "n_trajectories", "n_test_trajectories"):
-            if getattr(self, field) < 1:
-                raise DensnetError(f"{field}: expected an integer >= 1, got {getattr(self, field)}")
-        for field in ("strain_energy", "timestep_fs", "friction_per_fs", "interval_fs", "test_interval_fs"):
-            _positive(field, getattr(self, field))
-        if not self.temperatures:
-            raise DensnetError("temperatures: expected at least one, got none")
-        for temperature in self.temperatures:
-            _positive("temperatures", temperature)
-        if not (math.isfinite(self.equilibration_fs) and self.equilibration_fs >= 0):
-            raise DensnetError(f"equilibration_fs: expected a number >= 0, got {self.equilibration_fs}")
-        if not (math.isfinite(self.candidates_per_frame) and self.candidates_per_frame >= 1):
-            raise DensnetError(f"candidates_per_frame: expected a number >= 1, got {self.candidates_per_frame}")
-        if not 0 <= self.strained_share < 1:
-            raise DensnetError(f"strained_share: expected a number >= 0 and below 1, got {self.strained_share}")
-
-    @property
-    def n_strained(self) -> int:
-        """Number of strained training geometries; at least one is left to dynamics."""
-        return min(round(self.strained_share * self.n_train), self.n_train - 1)
-
-
-def _positive(field: str, value: float) -> None:
-    if not (math.isfinite(value) and value > 0):
-        raise DensnetError(f"{field}: expected a number > 0, got {value}")
 
 
 def plan_trajectories(starts: Sequence[Molecule], settings: SamplingSettings) -> list[TrajectoryPlan]:

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from densnet.report.lengths import along_trajectory, is_trained, model_of, units_of
-from densnet.report.style import EXPERIMENT, MODEL, Picture, new_figure, panel_letter, picture, style
+from densnet.report.style import EXPERIMENT, MODEL, Drawn, drawing, new_figure, panel_letter
 from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV
 
 Array = NDArray[np.float64]
@@ -20,42 +20,45 @@ Array = NDArray[np.float64]
 AXIS_COLOURS = (MODEL, "#D55E00", "#009E73")
 
 
-def along_trajectories(evaluations: Sequence[xr.Dataset], name: str) -> Picture:
+@drawing(
+    3,
+    "Along trajectories, against the reference",
+    "{family}: {model}, against the reference (open), {frames}. (a) Energy, each from its own mean over the frames. "
+    "(b) Dipole moment. Correlation of the energies, share of the dipole's fluctuation (variance) that is missed, and "
+    "how far the model's mean energy is off: {told}.",
+    of="lengths",
+)
+def along_trajectories(evaluations: Sequence[xr.Dataset], family: str) -> Drawn:
     """Draw energies and dipoles of the lengths that the first model never saw; of the longest, if it saw all.
 
     Args:
         evaluations: outcomes of "evaluate", as for :func:`densnet.report.lengths.lengths_table`.
-        name: of the family.
+        family: its name.
     """
     own = sorted((one for one in evaluations if model_of(one) == model_of(evaluations[0])), key=units_of)
     unseen = [one for one in own if not is_trained(one)]
     shown = unseen or own[-1:]
-    with style():
-        figure = new_figure(max(4.6, 3.1 * len(shown)), 5.4)
-        panels = figure.subplots(2, len(shown), squeeze=False, sharex="col")
-        for (above, below), one in zip(panels.T, shown, strict=True):
-            above.set_title(f"n = {units_of(one)}", loc="right")
-            _draw_energies(above, one)
-            _draw_dipoles(below, one)
-        panels[0, 0].set_ylabel("energy from its mean [meV/atom]")
-        panels[1, 0].set_ylabel("dipole component [D]")
-        panels[0, 0].legend(loc="best")
-        panels[1, 0].legend(loc="best", ncols=3)
-        panel_letter(panels[0, 0], "a")
-        panel_letter(panels[1, 0], "b")
-        figure.supxlabel("frame", fontsize=9)
-        frames = (
-            "frames of the model's own dynamics"
-            if unseen
-            else "held-out frames of the longest length, for none is unseen"
-        )
-        caption = (
-            f"{name}: {model_of(own[0])}, against the reference (open), {frames}. (a) Energy, each from its own mean "
-            "over the frames. (b) Dipole moment. Correlation of the energies, share of the dipole's fluctuation "
-            "(variance) that is missed, and how far the model's mean energy is off: "
-            f"{'; '.join(_told(one) for one in shown)}."
-        )
-        return picture(figure, "along_trajectories", "Along trajectories, against the reference", caption)
+    figure = new_figure(max(4.6, 3.1 * len(shown)), 5.4)
+    panels = figure.subplots(2, len(shown), squeeze=False, sharex="col")
+    for (above, below), one in zip(panels.T, shown, strict=True):
+        above.set_title(f"n = {units_of(one)}", loc="right")
+        _draw_energies(above, one)
+        _draw_dipoles(below, one)
+    panels[0, 0].set_ylabel("energy from its mean [meV/atom]")
+    panels[1, 0].set_ylabel("dipole component [D]")
+    panels[0, 0].legend(loc="best")
+    panels[1, 0].legend(loc="best", ncols=3)
+    panel_letter(panels[0, 0], "a")
+    panel_letter(panels[1, 0], "b")
+    figure.supxlabel("frame", fontsize=9)
+    return figure, {
+        "family": family,
+        "model": model_of(own[0]),
+        "frames": "frames of the model's own dynamics"
+        if unseen
+        else "held-out frames of the longest length, for none is unseen",
+        "told": "; ".join(_told(one) for one in shown),
+    }
 
 
 def _draw_energies(axes: Axes, one: xr.Dataset) -> None:

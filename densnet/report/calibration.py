@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV
+from densnet.quantities import DIPOLE, ENERGY, FORCES, PREDICTED
 
 Array = NDArray[np.float64]
 
@@ -62,28 +62,17 @@ def calibrations(evaluation: xr.Dataset) -> dict[str, Calibration]:
     Args:
         evaluation: of an ensemble, outcome of "evaluate"; errors of its mean.
     """
-    e = {name: evaluation[f"{name}_predicted"] - evaluation[f"{name}_reference"] for name in _PREDICTED}
-    energy, forces, dipole = e["energy"].values, e["forces"].values, e["dipole"].values
-    per_atom = EV_IN_MEV / evaluation.sizes["atom"]
     pairs = {
-        "density": (
-            MEAN_OF_A_NORMAL * evaluation["density_spread_by_atom"].values,
-            evaluation["nmae_by_atom"].sel(pair="model-fit").transpose("frame", "atom").values,
+        "density": Calibration(
+            MEAN_OF_A_NORMAL * evaluation["density_spread_by_atom"].values.ravel(),
+            evaluation["nmae_by_atom"].sel(pair="model-fit").transpose("frame", "atom").values.ravel(),
             "%",
-        ),
-        "dipole": (
-            E_ANGSTROM_IN_DEBYE * evaluation["dipole_spread"].values,
-            E_ANGSTROM_IN_DEBYE * np.linalg.norm(dipole, axis=-1),
-            "D",
-        ),
-        "energy": (per_atom * evaluation["energy_spread"].values, per_atom * np.abs(energy), "meV/atom"),
-        "force": (
-            EV_IN_MEV * evaluation["forces_spread"].values,
-            EV_IN_MEV * np.sqrt(np.mean(forces**2, axis=-1)),
-            "meV/Å",
-        ),
+        )
     }
-    return {name: Calibration(spread.ravel(), error.ravel(), unit) for name, (spread, error, unit) in pairs.items()}
-
-
-_PREDICTED = ("energy", "forces", "dipole")
+    for name in (DIPOLE.name, ENERGY.name, FORCES.name):
+        scale = PREDICTED[name].error
+        factor = scale.shown(1.0, evaluation.sizes["atom"])
+        error = (evaluation[f"{name}_predicted"] - evaluation[f"{name}_reference"]).values
+        spread = evaluation[f"{name}_spread"].values
+        pairs[scale.word] = Calibration(factor * spread.ravel(), factor * scale.root(error**2).ravel(), scale.unit)
+    return pairs

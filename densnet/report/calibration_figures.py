@@ -7,15 +7,26 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from densnet.report.calibration import Calibration, calibrations
-from densnet.report.captions import CAPTIONS, TITLES
-from densnet.report.sources import Sources, level_of_theory
-from densnet.report.style import MODEL, PEER, Picture, new_figure, panel_letter, picture
+from densnet.report.sources import Sources
+from densnet.report.style import MODEL, PEER, Drawn, drawing, new_figure, panel_letter
 
 POINTS_PER_BIN = {"density": 20, "dipole": 5, "energy": 5, "force": 20}
 """Fewer where there is one point a frame."""
 
 
-def calibration(sources: Sources) -> Picture:
+@drawing(
+    7,
+    "Does the ensemble know its error?",
+    "{system}, {n_test} test frames, ensemble of {n_members} pairs of models trained on {n_train} frames with "
+    "different seeds: error of the mean against the standard deviation over the members, root mean squares in bins "
+    "of rising spread, and where both are equal. (a) Density: integral over each atom's cell (Becke) of the "
+    "deviation from the fit, against the one expected of a normal distribution, (2/π)^½ ∫σ. (b) Dipole: "
+    "length of the error vector. (c) Energy. (d) Force: root mean square over the components of each atom. The "
+    "scale is the factor that makes the spread that of the errors, ⟨error²/spread²⟩^½; what all members get wrong "
+    "alike, and the mean's being better than a member, are in it. Reference {level}.",
+    of="ensemble",
+)
+def calibration(sources: Sources) -> Drawn:
     """Draw true errors over those that the spread of the ensemble lets expect, on logarithmic scales."""
     evaluation = sources.evaluation
     figure = new_figure(7.6, 7.2)
@@ -25,14 +36,7 @@ def calibration(sources: Sources) -> Picture:
         _draw(axes, found, what[name], POINTS_PER_BIN[name])
         panel_letter(axes, letter)
     panels[0].legend(loc="lower right")
-    caption = CAPTIONS["calibration"].format(
-        system=sources.system,
-        n_test=evaluation.sizes["frame"],
-        n_members=int(evaluation.attrs["n_members"]),
-        n_train=sources.metrics["n_train"],
-        level=level_of_theory(sources.labels),
-    )
-    return picture(figure, "calibration", TITLES["calibration"], caption)
+    return figure, sources.words | {"n_members": int(evaluation.attrs["n_members"])}
 
 
 def _draw(axes: Axes, found: Calibration, name: str, points_per_bin: int) -> None:

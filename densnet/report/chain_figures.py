@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from densnet.report.chains import BIN_EDGES, PLACES
 from densnet.report.lines import told_lines
-from densnet.report.style import EXPERIMENT, FLOOR, MODEL, PEER, Picture, new_figure, picture, style
+from densnet.report.style import EXPERIMENT, FLOOR, MODEL, PEER, Drawn, drawing, new_figure
 from densnet.report.wavenumbers import HARMONIC_COLOURS, Range, broken_axes, label_first, line_height, ranges_seen
 
 PLACE_COLOURS = dict(zip(PLACES, (MODEL, PEER), strict=True))
@@ -45,14 +45,17 @@ class ChainSpectrum:
     harmonic: tuple[xr.Dataset, ...] = ()
 
 
-def chain_figures(spectra: Sequence[ChainSpectrum], table: xr.Dataset, name: str) -> Iterator[Picture]:
-    """Yield the figures ``spectra`` and ``torsion_angles`` of a family's lengths."""
-    with style():
-        yield _spectra(sorted(spectra, key=lambda one: one.units), name)
-        yield _torsion_angles(table, name)
-
-
-def _spectra(spectra: Sequence[ChainSpectrum], name: str) -> Picture:
+@drawing(
+    1,
+    "Infrared spectra against length",
+    "{family}: infrared absorption over the number of units, from dynamics at {temperature:.0f} K ({replicas}; "
+    "{window} window, {resolution:g} 1/cm), mean with two standard errors over replicas where there are several. "
+    "{sticks}{smaller}"
+    "Dotted: the strongest lines of n = {longest} and the motion that most of their kinetic energy is in.",
+    of="chains",
+)
+def spectra(spectra: Sequence[ChainSpectrum], family: str) -> Drawn:
+    """Draw the spectra of all lengths, shortest first, one above the other."""
     ranges = ranges_seen([one.spectrum for one in spectra], [modes for one in spectra for modes in one.harmonic])
     peaks = np.array([float(one.spectrum["intensity"].max()) / one.units for one in spectra])
     divisors = divisors_of(peaks)
@@ -77,23 +80,18 @@ def _spectra(spectra: Sequence[ChainSpectrum], name: str) -> Picture:
     label_first(panels, "absorption a unit")
     last = spectra[-1].spectrum.attrs
     methods = list(dict.fromkeys(methods))
-    colours = dict(zip(methods, ("green", "orange"), strict=False))
-    sticks = [f"{colours[method]} by {method}" for method in methods]
-    caption = (
-        f"{name}: infrared absorption over the number of units, from dynamics at {float(last['temperature_k']):.0f} K "
-        f"({_replicas(spectra)}; {last['window']} window, {float(last['resolution_wavenumber']):g} 1/cm), mean with "
-        "two standard errors over replicas where there are several. "
-        + (
-            f"Sticks: harmonic lines, {' and '.join(sticks)}, as high as a lone line of their intensity at this "
-            "resolution. "
-            if sticks
-            else ""
-        )
-        + ("÷: drawn so much smaller, line and sticks. " if divisors.max() > 1 else "")
-        + f"Dotted: the strongest lines of n = {spectra[-1].units} and the kind of motion that most of their kinetic "
-        "energy is in."
-    )
-    return picture(figure, "spectra", "Infrared spectra against length", caption)
+    sticks = " and ".join(f"{colour} by {method}" for method, colour in zip(methods, ("green", "orange"), strict=False))
+    as_high = "as high as a lone line of their intensity at this resolution"
+    return figure, {
+        "family": family,
+        "temperature": float(last["temperature_k"]),
+        "replicas": _replicas(spectra),
+        "window": last["window"],
+        "resolution": float(last["resolution_wavenumber"]),
+        "sticks": f"Sticks: harmonic lines, {sticks}, {as_high}. " if sticks else "",
+        "smaller": "÷: drawn so much smaller, line and sticks. " if divisors.max() > 1 else "",
+        "longest": spectra[-1].units,
+    }
 
 
 def divisors_of(peaks: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -150,7 +148,15 @@ def _draw_scale(axes: Axes, step: float) -> None:
     )
 
 
-def _torsion_angles(table: xr.Dataset, name: str) -> Picture:
+@drawing(
+    4,
+    "Torsion angles of dynamics",
+    "{family}: torsion angles of the links between units in dynamics, without sign: of the first and the last link of "
+    "the chain (outer) and of those between (inner). Grey: all training labels together, chosen for diversity.",
+    of="chains",
+)
+def torsion_angles(table: xr.Dataset, family: str) -> Drawn:
+    """Draw the distribution of each length's torsion angles."""
     linked = [row for row in range(table.sizes["row"]) if np.isfinite(table["torsions"].values[row]).any()]
     across = min(ACROSS, max(1, len(linked)))
     down = max(1, -(-len(linked) // across))
@@ -179,8 +185,4 @@ def _torsion_angles(table: xr.Dataset, name: str) -> Picture:
         figure.legend(handles.values(), handles.keys(), loc="outside upper right", ncols=3)
     figure.supxlabel("torsion angle [degrees]: 0 syn, 180 anti", fontsize=9)
     figure.supylabel("share a degree", fontsize=9)
-    caption = (
-        f"{name}: torsion angles of the links between units in dynamics, without sign: of the first and the last link "
-        "of the chain (outer) and of those between (inner). Grey: all training labels together, chosen for diversity."
-    )
-    return picture(figure, "torsion_angles", "Torsion angles of dynamics", caption)
+    return figure, {"family": family}

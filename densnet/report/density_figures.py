@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from densnet.basis.basis import Basis
 from densnet.density.density import Density
 from densnet.density.error import DensityGrid, kohn_sham_density
-from densnet.report.captions import CAPTIONS, TITLES
 from densnet.report.plane import best_plane, draw_nuclei
-from densnet.report.sources import Sources, kohn_sham_of, level_of_theory, n_electrons_of
-from densnet.report.style import DIVERGING, FLOOR, MODEL, PRIOR, TRUE, Picture, new_figure, panel_letter, picture
+from densnet.report.sources import Sources, kohn_sham_of, n_electrons_of
+from densnet.report.style import DIVERGING, FLOOR, MODEL, PRIOR, TRUE, Drawn, drawing, new_figure, panel_letter
 from densnet.units import BOHR_IN_ANGSTROM
 
 Array = NDArray[np.float64]
@@ -30,7 +29,15 @@ N_RADIAL_FRAMES = 5
 FLOOR_NOTE = " (d) What the fitting basis loses, on the same scale: fitted less Kohn–Sham density."
 
 
-def density_map(sources: Sources) -> Picture:
+@drawing(
+    3,
+    "Electron density in a plane",
+    "{system}, test frame {frame} (the one with the median error), in the plane of {plane}. (a) Predicted "
+    "density. (b) What is learned: the fitted density less the superposed free atoms. (c) The model's error: "
+    "predicted less fitted density, on a scale {ratio:.2g} times finer than (b).{floor} Reference {level}; density "
+    "fitted in {fit_basis}. Symbols mark nuclei within 0.4 Å of the plane.",
+)
+def density_map(sources: Sources) -> Drawn:
     """Draw predicted density, learned difference and errors in a plane of the test frame of median error."""
     evaluation = sources.evaluation
     row = int(np.argsort(evaluation["nmae"].values)[evaluation.sizes["frame"] // 2])
@@ -64,17 +71,14 @@ def density_map(sources: Sources) -> Picture:
         _draw_map(figure, axes, x, y, value, scale, labels[number], signed=number > 0)
         draw_nuclei(axes, numbers, flat, height)
         panel_letter(axes, "abcd"[number])
-    names = [chemical_symbols[numbers[atom]] for atom in plane.atoms]
-    caption = CAPTIONS["density_map"].format(
-        system=sources.system,
-        frame=int(frame["frame"]) if "frame" in frame.coords else row,
-        plane="–".join(names) if names else "the molecule's axis",
-        ratio=scales[1] / scales[2] if scales[2] > 0 else np.inf,
-        level=level_of_theory(sources.labels),
-        fit_basis=basis.name,
-        floor=FLOOR_NOTE if true is not None else "",
-    )
-    return picture(figure, "density_map", TITLES["density_map"], caption)
+    words = {
+        "frame": int(frame["frame"]) if "frame" in frame.coords else row,
+        "plane": plane.name(numbers),
+        "ratio": scales[1] / scales[2] if scales[2] > 0 else np.inf,
+        "fit_basis": basis.name,
+        "floor": FLOOR_NOTE if true is not None else "",
+    }
+    return figure, sources.words | words
 
 
 def _panels(number: int, height_to_width: float) -> tuple[Figure, list[Axes]]:
@@ -117,7 +121,17 @@ def _draw_map(
     axes.set_aspect("equal")
 
 
-def density_error(sources: Sources) -> Picture:
+@drawing(
+    4,
+    "Error of the density",
+    "{system}, {n_test} test frames, model trained on {n_train} (seed {seed}). (a) Normalised mean absolute "
+    "error of each frame: superposed free atoms against the fitted density (prior), the model against the "
+    "Kohn–Sham and the fitted density, and the fit against Kohn–Sham (floor); bars are medians. (b) Where the "
+    "error sits: share of the electrons misplaced within a shell around the nearest nucleus, mean of "
+    "{n_radial} frames. (c) Electrons misplaced in the cell (Becke) of an atom of each element, and the share of "
+    "the whole error that all its atoms have. Reference {level}.",
+)
+def density_error(sources: Sources) -> Drawn:
     """Draw how wrong the density is, and where: by distance from the nuclei and by element."""
     figure = new_figure(11.0, 3.5)
     left, middle, right = figure.subplots(1, 3, width_ratios=[1.25, 1.0, 0.9])
@@ -126,15 +140,7 @@ def density_error(sources: Sources) -> Picture:
     _draw_elements(right, sources.evaluation)
     for axes, letter in zip((left, middle, right), "abc", strict=True):
         panel_letter(axes, letter)
-    caption = CAPTIONS["density_error"].format(
-        system=sources.system,
-        n_test=sources.metrics["n_test"],
-        n_train=sources.metrics["n_train"],
-        seed=sources.metrics["seed"],
-        n_radial=n_radial,
-        level=level_of_theory(sources.labels),
-    )
-    return picture(figure, "density_error", TITLES["density_error"], caption)
+    return figure, sources.words | {"n_radial": n_radial}
 
 
 def _draw_kinds(axes: Axes, evaluation: xr.Dataset) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import cycle
-
 import numpy as np
 import xarray as xr
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from densnet.report.captions import CAPTIONS, TITLES
 from densnet.report.sources import Sources
-from densnet.report.style import MODEL, PEERS, Picture, new_figure, panel_letter, picture
+from densnet.report.style import MODEL, PEERS, Drawn, drawing, new_figure, panel_letter
 from densnet.units import EV_IN_MEV
 
 Array = NDArray[np.float64]
@@ -36,7 +33,15 @@ def drifts(trajectory: xr.Dataset) -> Array:
     return deviation @ centred / (centred @ centred)
 
 
-def energy_conservation(sources: Sources) -> Picture:
+@drawing(
+    8,
+    "Energy conservation",
+    "{system}, {n_replicas} replicas of {ps:.2f} ps at constant energy, started at {temperature:.0f} K, step "
+    "{timestep:g} fs. (a) Total energy per atom from its initial value: every replica, median and the middle "
+    "90 %. (b) Linear drift of each replica{peer_note}. Drift over all replicas as the run measured it: "
+    "{drift:.3g} meV/atom/ps.",
+)
+def energy_conservation(sources: Sources) -> Drawn:
     """Draw the total energy of all replicas over time, and the distribution of their drifts."""
     trajectory = sources.trajectory
     time, deviation = energy_deviation(trajectory)
@@ -55,7 +60,7 @@ def energy_conservation(sources: Sources) -> Picture:
     left.legend(loc="upper left", ncols=2)
     panel_letter(left, "a")
     shown = [("model", drifts(trajectory), MODEL)]
-    for peer, colour in zip(sources.peer_trajectories, cycle(PEERS)):
+    for peer, colour in zip(sources.peer_trajectories, PEERS, strict=False):
         shown.append((str(peer.attrs.get("potential", "peer")), drifts(peer), colour))
     reach = max(float(np.abs(values).max()) for _, values, _ in shown) or 1e-6
     edges = np.linspace(-1.05 * reach, 1.05 * reach, 42)
@@ -71,13 +76,12 @@ def energy_conservation(sources: Sources) -> Picture:
     right.legend(loc="upper left", frameon=True, framealpha=0.9, edgecolor="none")
     panel_letter(right, "b")
     attrs = trajectory.attrs
-    caption = CAPTIONS["energy_conservation"].format(
-        system=sources.system,
-        n_replicas=trajectory.sizes["replica"],
-        ps=float(time[-1] - time[0]),
-        temperature=float(attrs["temperature_k"]),
-        timestep=float(attrs["timestep_fs"]),
-        peer_note=f", beside those of {', '.join(name for name, _, _ in shown[1:])}" if len(shown) > 1 else "",
-        drift=float(attrs["nve_drift_mev_per_atom_per_ps"]),
-    )
-    return picture(figure, "energy_conservation", TITLES["energy_conservation"], caption)
+    words = {
+        "n_replicas": trajectory.sizes["replica"],
+        "ps": float(time[-1] - time[0]),
+        "temperature": float(attrs["temperature_k"]),
+        "timestep": float(attrs["timestep_fs"]),
+        "peer_note": f", beside those of {' and '.join(name for name, *_ in shown[1:])}" if len(shown) > 1 else "",
+        "drift": float(attrs["nve_drift_mev_per_atom_per_ps"]),
+    }
+    return figure, sources.words | words

@@ -1,42 +1,31 @@
-"""All figures of one system."""
+"""All figures of one system: those of the modules beside this one that are called ``*_figures``."""
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 from densnet.report.calibration import has_spread
-from densnet.report.calibration_figures import calibration
-from densnet.report.density_figures import density_error, density_map
-from densnet.report.dynamics_figures import energy_conservation
-from densnet.report.learning_figures import learning_density, learning_energy, parity
-from densnet.report.motion_figures import motions
-from densnet.report.potential_figures import potential
 from densnet.report.sources import Sources
-from densnet.report.spectrum_figures import spectrum
-from densnet.report.style import Picture, style
-from densnet.report.timing_figures import read_benchmarks, timings
+from densnet.report.style import Drawing, Picture
 
-DRAWINGS = (
-    density_map,
-    density_error,
-    potential,
-    learning_density,
-    learning_energy,
-    parity,
-    energy_conservation,
-    spectrum,
+_MODULES = [name for _, name, _ in pkgutil.iter_modules([str(Path(__file__).parent)]) if name.endswith("_figures")]
+_CONTENTS = [drawn for name in _MODULES for drawn in vars(import_module(f"densnet.report.{name}")).values()]
+DRAWINGS: tuple[Drawing[[Sources]], ...] = tuple(
+    sorted((drawn for drawn in _CONTENTS if isinstance(drawn, Drawing)), key=lambda drawn: drawn.place)
 )
 
 
-def draw_figures(sources: Sources, benchmarks: Path | None = None) -> Iterator[Picture]:
-    """Yield the figures one by one; calibration only of an ensemble, motions and timings only if they are known."""
-    more = [calibration] if has_spread(sources.evaluation) else []
-    more += [motions] if sources.assignment is not None else []
-    for draw in (*DRAWINGS, *more):
-        with style():
+def draw_figures(sources: Sources) -> Iterator[Picture]:
+    """Yield the figures one by one, those for which enough is known."""
+    known = {
+        "system": True,
+        "ensemble": has_spread(sources.evaluation),
+        "assignment": sources.assignment is not None,
+        "benchmarks": sources.benchmarks is not None,
+    }
+    for draw in DRAWINGS:
+        if known.get(draw.of, False):
             yield draw(sources)
-    if benchmarks is not None:
-        costs = read_benchmarks(benchmarks)
-        with style():
-            yield timings(sources.system, costs)

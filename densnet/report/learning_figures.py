@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
-from densnet.report.captions import CAPTIONS, TITLES
-from densnet.report.sources import Sources, level_of_theory
-from densnet.report.style import MODEL, PRIOR, Picture, new_figure, panel_letter, picture
-from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV
+from densnet.quantities import PREDICTED
+from densnet.report.metrics import mean_error
+from densnet.report.sources import Sources
+from densnet.report.style import MODEL, PRIOR, Drawn, drawing, new_figure, panel_letter
+from densnet.units import E_ANGSTROM_IN_DEBYE
 
 Array = NDArray[np.float64]
 
@@ -24,19 +25,38 @@ _LABELS: dict[str, str] = {
     "validation_force_mae_mev_per_angstrom": "validation: force error [meV/Å]",
     "validation_energy_mae_mev_per_atom": "validation: energy error [meV/atom]",
 }
+PARITY = {
+    "energy": ("energy − mean [eV]", 1.0),
+    "forces": ("force [eV/Å]", 1.0),
+    "dipole": ("dipole [D]", E_ANGSTROM_IN_DEBYE),
+}
+"""Axes of parity plots, and factors from the units of files."""
 
 
-def learning_density(sources: Sources) -> Picture:
+@drawing(
+    9,
+    "Learning the density",
+    "{system}, density model, {n_train} training frames, seed {seed}: (a) training loss; then the errors on "
+    "the validation frames against the number of optimiser steps ({steps} steps in {minutes:.1f} minutes).",
+)
+def learning_density(sources: Sources) -> Drawn:
     """Draw the density model's learning curves."""
     return _learning(sources, sources.density_log, "learning_density")
 
 
-def learning_energy(sources: Sources) -> Picture:
+@drawing(
+    10,
+    "Learning the energy",
+    "{system}, energy model on the predicted density, {n_train} training frames, seed {seed}: (a) training "
+    "loss; then the errors on the validation frames against the number of optimiser steps ({steps} steps in "
+    "{minutes:.1f} minutes).",
+)
+def learning_energy(sources: Sources) -> Drawn:
     """Draw the energy model's learning curves."""
     return _learning(sources, sources.energy_log, "learning_energy")
 
 
-def _learning(sources: Sources, log: Mapping[str, Array], name: str) -> Picture:
+def _learning(sources: Sources, log: Mapping[str, Array], name: str) -> Drawn:
     columns = [column for column in log if column == "train_loss" or column.startswith("validation_")]
     if not columns:
         raise DensnetError(f"{name}: the log has no train_loss nor validation_* column, found {list(log)}; train again")
@@ -54,38 +74,32 @@ def _learning(sources: Sources, log: Mapping[str, Array], name: str) -> Picture:
         panel_letter(axes, "abcdef"[number])
         axes.set_title(_LABELS.get(column, column.replace("_", " ")), fontsize=8.5, loc="right")
     seconds = log.get("seconds", np.array([np.nan]))
-    caption = CAPTIONS[name].format(
-        system=sources.system,
-        n_train=sources.metrics["n_train"],
-        seed=sources.metrics["seed"],
-        steps=int(np.nanmax(log["step"])),
-        minutes=float(np.nanmax(seconds)) / 60 if np.isfinite(seconds).any() else float("nan"),
-    )
-    return picture(figure, name, TITLES[name], caption)
+    minutes = float(np.nanmax(seconds)) / 60 if np.isfinite(seconds).any() else float("nan")
+    return figure, sources.words | {"steps": int(np.nanmax(log["step"])), "minutes": minutes}
 
 
-def parity(sources: Sources) -> Picture:
+@drawing(
+    6,
+    "Energies, forces and dipoles of held-out frames",
+    "{system}, {n_test} test frames against {level}: (a) total energy from the mean of the reference, (b) "
+    "components of the forces, (c) components of the dipole. Mean absolute errors are written in the panels "
+    "(dipole: length of the error vector).",
+)
+def parity(sources: Sources) -> Drawn:
     """Draw predicted against reference energies, forces and dipoles of the test frames."""
     evaluation = sources.evaluation
-    figure = new_figure(9.4, 3.3)
-    panels = figure.subplots(1, 3)
     n_atoms = evaluation.sizes["atom"]
-    middle = float(evaluation["energy_reference"].mean())
-    energy = [evaluation[f"energy_{who}"].values - middle for who in ("reference", "predicted")]
-    error = EV_IN_MEV * np.abs(energy[1] - energy[0]).mean() / n_atoms
-    _draw_parity(panels[0], energy[0], energy[1], "energy − mean [eV]", f"MAE {error:.3g} meV/atom")
-    forces = [evaluation[f"forces_{who}"].values.ravel() for who in ("reference", "predicted")]
-    error = EV_IN_MEV * np.abs(forces[1] - forces[0]).mean()
-    _draw_parity(panels[1], forces[0], forces[1], "force [eV/Å]", f"MAE {error:.3g} meV/Å")
-    dipoles = [E_ANGSTROM_IN_DEBYE * evaluation[f"dipole_{who}"].values for who in ("reference", "predicted")]
-    error = np.linalg.norm(dipoles[1] - dipoles[0], axis=1).mean()
-    _draw_parity(panels[2], dipoles[0].ravel(), dipoles[1].ravel(), "dipole [D]", f"MAE {error:.3g} D")
-    for letter, axes in zip("abc", panels, strict=True):
+    figure = new_figure(9.4, 3.3)
+    for letter, axes, (name, quantity) in zip("abc", figure.subplots(1, 3), PREDICTED.items(), strict=True):
+        scale = quantity.error
+        reference, predicted = (evaluation[f"{name}_{who}"].values for who in ("reference", "predicted"))
+        error = float(scale.shown(mean_error(evaluation, name), n_atoms))
+        label, factor = PARITY[name]
+        middle = reference.mean() if label.startswith("energy") else 0.0
+        panel = factor * (reference - middle).ravel(), factor * (predicted - middle).ravel()
+        _draw_parity(axes, *panel, label, f"MAE {error:.3g} {scale.unit}")
         panel_letter(axes, letter)
-    caption = CAPTIONS["parity"].format(
-        system=sources.system, n_test=evaluation.sizes["frame"], level=level_of_theory(sources.labels)
-    )
-    return picture(figure, "parity", TITLES["parity"], caption)
+    return figure, sources.words
 
 
 def _draw_parity(axes: Axes, reference: Array, predicted: Array, label: str, note: str) -> None:

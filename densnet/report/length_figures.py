@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +10,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from densnet.report.style import FLOOR, MODEL, Picture, logarithmic_heights, new_figure, panel_letter, picture, style
+from densnet.report.style import FLOOR, MODEL, Drawn, drawing, logarithmic_heights, new_figure, panel_letter
 
 COLOURS = (MODEL, "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 PANELS = (
@@ -23,15 +22,15 @@ PANELS = (
 BIN_DEGREES = 30.0
 
 
-def length_figures(table: xr.Dataset, name: str) -> Iterator[Picture]:
-    """Yield the figures ``lengths``, ``chain_ends`` and ``torsions`` of a family's table."""
-    with style():
-        yield _lengths(table, name)
-        yield _chain_ends(table, name)
-        yield _torsions(table, name)
-
-
-def _lengths(table: xr.Dataset, name: str) -> Picture:
+@drawing(
+    2,
+    "Errors against length",
+    "{family}: errors against the length of the chain. Shaded: the lengths that {model} was trained on. Filled: a "
+    "length that the model was trained on, its held-out frames; open: one that it never saw. Test frames: {frames}.",
+    of="lengths",
+)
+def lengths(table: xr.Dataset, family: str) -> Drawn:
+    """Draw the errors of every model and length."""
     figure = new_figure(9.0, 6.0)
     models = list(dict.fromkeys(table["model"].values.tolist()))
     for number, (axes, (column, label)) in enumerate(zip(figure.subplots(2, 2).flat, PANELS, strict=True)):
@@ -52,12 +51,7 @@ def _lengths(table: xr.Dataset, name: str) -> Picture:
         if number == 0:
             figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=len(models) + 1)
     frames = ", ".join(f"{n} of n = {u}" for n, u in zip(own["n_test"].values, own["units"].values, strict=True))
-    caption = (
-        f"{name}: errors against the length of the chain. Shaded: the lengths that {models[0]} was trained on. "
-        "Filled: a length that the model was trained on, its held-out frames; open: one that it never saw. Test "
-        f"frames: {frames}."
-    )
-    return picture(figure, "lengths", "Errors against length", caption)
+    return figure, {"family": family, "model": models[0], "frames": frames}
 
 
 def _draw_model(axes: Axes, own: xr.Dataset, column: str, colour: str, label: str) -> None:
@@ -67,7 +61,15 @@ def _draw_model(axes: Axes, own: xr.Dataset, column: str, colour: str, label: st
         axes.plot(own["units"][chosen], own[column][chosen], "o", color=colour, mfc=face, ms=5)
 
 
-def _chain_ends(table: xr.Dataset, name: str) -> Picture:
+@drawing(
+    5,
+    "Errors along the chain",
+    "{family}: errors of {model} along the chain, mean over test frames; the outermost points are the units at its "
+    "ends. (a) NMAE in the cells (Becke) of a unit's atoms over its electrons, (b) force error.",
+    of="lengths",
+)
+def chain_ends(table: xr.Dataset, family: str) -> Drawn:
+    """Draw the errors of each unit of every length."""
     own = _own_model(table)
     figure = new_figure(9.0, 3.2)
     panels = (("nmae_by_unit", "density error of the unit [%]"), ("force_by_unit", "force error in the unit [meV/Å]"))
@@ -83,14 +85,18 @@ def _chain_ends(table: xr.Dataset, name: str) -> Picture:
         axes.grid()
         panel_letter(axes, "ab"[number])
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=own.sizes["row"])
-    caption = (
-        f"{name}: errors of {own['model'].values[0]} along the chain, mean over test frames; the outermost points are "
-        "the units at its ends. (a) NMAE in the cells (Becke) of a unit's atoms over its electrons, (b) force error."
-    )
-    return picture(figure, "chain_ends", "Errors along the chain", caption)
+    return figure, {"family": family, "model": own["model"].values[0]}
 
 
-def _torsions(table: xr.Dataset, name: str) -> Picture:
+@drawing(
+    6,
+    "Errors against torsion",
+    "{family}: errors of {model} in the two units at a link against its torsion angle, {count} links of all lengths; "
+    "lines are means over {width:g} degrees.",
+    of="lengths",
+)
+def torsions(table: xr.Dataset, family: str) -> Drawn:
+    """Draw the errors at each link of every frame."""
     own = _own_model(table)
     links = table.isel(link=np.isin(table["link_row"].values, np.flatnonzero(_is_own(table))))
     angle = np.abs(links["torsion"].values)
@@ -109,11 +115,8 @@ def _torsions(table: xr.Dataset, name: str) -> Picture:
         axes.set_ylabel(label)
         axes.grid()
         panel_letter(axes, "ab"[number])
-    caption = (
-        f"{name}: errors of {own['model'].values[0]} in the two units at a link against its torsion angle, "
-        f"{len(angle)} links of all lengths; lines are means over {BIN_DEGREES:g} degrees."
-    )
-    return picture(figure, "torsions", "Errors against torsion", caption)
+    words = {"family": family, "model": own["model"].values[0]}
+    return figure, words | {"count": len(angle), "width": BIN_DEGREES}
 
 
 def _is_own(table: xr.Dataset) -> np.ndarray:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from densnet.report.captions import CAPTIONS, TITLES
 from densnet.report.lines import told_lines
 from densnet.report.sources import Sources
 from densnet.report.spectrum_figures import draw_curve, number_lines
-from densnet.report.style import MODEL, Picture, new_figure, panel_letter, picture
+from densnet.report.style import MODEL, Drawn, drawing, new_figure, panel_letter
 from densnet.report.wavenumbers import (
     HARMONIC_COLOURS,
     Range,
@@ -29,7 +30,16 @@ N_TOLD = 6
 """Lines that the caption takes apart."""
 
 
-def motions(sources: Sources) -> Picture:
+@drawing(
+    2,
+    "Motions and harmonic frequencies",
+    "{system}. (a) Infrared absorption from dynamics at {temperature:.0f} K, as above{harmonic_note}. (b) Kinetic "
+    "energy of the same trajectory by kind of motion, over k_B T/2: degrees of freedom per wavenumber. Bends are "
+    "what they add to stretches, torsions what they add to both; the rest is the motion of the whole. Strongest "
+    "lines: {lines}.",
+    of="assignment",
+)
+def motions(sources: Sources) -> Drawn:
     """Draw the spectrum over harmonic ones, mirrored, and the kinetic energy by kind of motion.
 
     Raises:
@@ -60,7 +70,7 @@ def motions(sources: Sources) -> Picture:
     label_first(below, "degrees of freedom\nper 1/cm")
     panel_letter(above[0], "a")
     panel_letter(below[0], "b")
-    return picture(figure, "motions", TITLES["motions"], _caption(sources, assignment))
+    return figure, sources.words | _words(sources, assignment)
 
 
 def _draw_harmonic(axes: Axes, sources: Sources, number: int, shown: Range) -> float:
@@ -81,16 +91,13 @@ def _draw_kinds(axes: Axes, assignment: xr.Dataset, temperature: float) -> None:
     axes.stackplot(assignment["wavenumber"].values, energy, labels=PARTS, colors=KIND_COLOURS.values(), lw=0)
 
 
-def _caption(sources: Sources, assignment: xr.Dataset) -> str:
+def _words(sources: Sources, assignment: xr.Dataset) -> dict[str, Any]:
     told = [f"{line:.0f} ({words})" for line, words in told_lines(sources.spectrum, assignment, N_TOLD)]
     width = float(sources.spectrum.attrs["resolution_wavenumber"])
-    names = " and ".join(str(one.attrs["method"]) for one in sources.harmonic)
-    return CAPTIONS["motions"].format(
-        system=sources.system,
-        temperature=float(sources.spectrum.attrs["temperature_k"]),
-        harmonic_note=f"; below, mirrored, harmonic lines by {names} at 0 K in one conformer, as Gaussians of "
-        f"{width:g} 1/cm"
-        if sources.harmonic
-        else "",
-        lines="; ".join(told) or "none",
-    )
+    names = " and ".join(str(modes.attrs["method"]) for modes in sources.harmonic)
+    beside = f"; below, mirrored, harmonic lines by {names} at 0 K in one conformer, as Gaussians of {width:g} 1/cm"
+    return {
+        "temperature": float(sources.spectrum.attrs["temperature_k"]),
+        "harmonic_note": beside if sources.harmonic else "",
+        "lines": "; ".join(told) or "none",
+    }

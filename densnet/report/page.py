@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import importlib.metadata
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import xarray as xr
@@ -19,130 +17,33 @@ from densnet.basis.basis import Basis
 from densnet.errors import DensnetError
 from densnet.molecule import formula
 from densnet.report import chains, lengths
-from densnet.report.captions import FAMILY_ORDER, ORDER
 from densnet.report.job_costs import HEADS, NUMBERS
 from densnet.report.lines import line_rows
-from densnet.report.metrics import Metrics, describe
-from densnet.report.peer_table import LABELS, peer_cells
+from densnet.report.metrics import describe
+from densnet.report.peer_table import peer_cells
+from densnet.report.run import Family, Run, Sweep, SystemReport
 from densnet.report.sources import level_of_theory
-from densnet.report.style import Picture, read_picture
+from densnet.report.style import Picture
 from densnet.report.sweep_table import axes_of, mean_rows
-from densnet.report.table import metric_rows, region_table
+from densnet.report.table import band_rows, metric_rows
 
 PACKAGES = ("torch", "e3nn", "pyscf", "ase", "tblite", "rdkit", "xarray", "numpy", "scipy", "matplotlib", "snakemake")
 """Whose versions the page names."""
+FIRST = ("spectrum", "motions")
+"""Figures that a system's section begins with, before its numbers."""
 _LONGEST_ATTRIBUTE = 500
 """Longer attributes (basis sets as JSON) are cut in the page."""
 
 
-@dataclass(frozen=True)
-class SystemReport:
-    """What the page needs of one system.
-
-    Attributes:
-        name: as it is shown.
-        metrics: flat numbers.
-        labels: outcome of "fit".
-        comparison: outcome of "compare".
-        figures: in the order of the page.
-        assignment: outcome of "assign".
-    """
-
-    name: str
-    metrics: Metrics
-    labels: xr.Dataset
-    comparison: xr.Dataset
-    figures: Sequence[Picture]
-    assignment: xr.Dataset | None = None
-
-
-@dataclass(frozen=True)
-class Family:
-    """What the page needs of chains of several lengths.
-
-    Attributes:
-        name: as it is shown.
-        lengths: outcome of "lengths".
-        chains: outcome of "chains".
-        figures: in the order of the page.
-    """
-
-    name: str
-    lengths: xr.Dataset
-    chains: xr.Dataset
-    figures: Sequence[Picture]
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """Outcome of "sweep" and its figures, one a system."""
-
-    table: xr.Dataset
-    figures: Sequence[Picture]
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """A text file that decided the run, and its SHA-256."""
-
-    text: str
-    digest: str
-
-
-def read_figures(folder: Path) -> list[Picture]:
-    """Return the figures of a folder in the page's order, unknown names last.
-
-    Raises:
-        DensnetError: no figure in the folder, or one that densnet did not make.
-    """
-    paths = sorted(path for path in Path(folder).glob("*.png") if not path.name.startswith("."))
-    if not paths:
-        raise DensnetError(f"figures: no .png file in {folder}; run 'densnet figures' first")
-    rank = {name: number for number, name in enumerate((*ORDER, *FAMILY_ORDER))}
-    return [read_picture(path) for path in sorted(paths, key=lambda path: (rank.get(path.stem, len(rank)), path.stem))]
-
-
-def read_configuration(path: Path) -> Configuration:
-    """Read a text file and its digest.
-
-    Raises:
-        DensnetError: the file cannot be read as text.
-    """
-    try:
-        content = Path(path).read_bytes()
-        return Configuration(content.decode("utf-8"), hashlib.sha256(content).hexdigest())
-    except (OSError, UnicodeDecodeError) as error:
-        raise DensnetError(f"config: {path} cannot be read as text ({error}); give the run's configuration") from error
-
-
-def page(
-    run: str,
-    systems: Sequence[SystemReport],
-    configuration: Configuration | None = None,
-    peers: Sequence[Mapping[str, str]] = (),
-    sweep: Sweep | None = None,
-    ran: Sequence[Sequence[str]] = (),
-    families: Sequence[Family] = (),
-    benchmark: tuple[Sequence[str], Sequence[Sequence[str]]] | None = None,
-) -> str:
+def page(run: Run) -> str:
     """Return the HTML of a run's page.
-
-    Args:
-        run: its name.
-        systems: in the order of the page.
-        configuration: shown word for word.
-        peers: rows of the table of peers, all systems'.
-        sweep: variants of the configuration, all systems'.
-        ran: rows of :func:`densnet.report.job_costs.where_it_ran`.
-        families: chains of several lengths, each length being a system too.
-        benchmark: heads and cells of :func:`densnet.report.benchmark_table.read_table`.
 
     Raises:
         DensnetError: no system, or two of the same name.
     """
     import jinja2
 
-    names = [system.name for system in systems]
+    names = [system.name for system in run.systems]
     if not names or len(set(names)) < len(names):
         raise DensnetError(f"report: expected systems with different names, found {names}; name each once")
     environment = jinja2.Environment(
@@ -154,22 +55,20 @@ def page(
     return environment.get_template("report.html").render(
         run=run,
         version=__version__,
-        systems=[_context(system) | {"peers": peer_cells(peers, system.name)} for system in systems],
-        peer_heads=list(LABELS.values()),
-        overview=metric_rows([system.metrics for system in systems]),
-        versions=_versions(systems),
-        config=configuration,
-        sweep=None if sweep is None else _sweep_context(sweep),
-        ran=[[(cell, head in NUMBERS) for head, cell in zip(HEADS, row, strict=True)] for row in ran],
-        ran_heads=[(head, head in NUMBERS) for head in HEADS],
-        families=[_family_context(family) for family in families],
-        benchmark=benchmark,
+        systems=[_context(system, run) for system in run.systems],
+        overview=[[label, *values] for label, values in metric_rows([system.metrics for system in run.systems])],
+        versions=_versions(run.systems),
+        sweep=None if run.sweep is None else _sweep_context(run.sweep),
+        job_heads=HEADS,
+        texts=set(HEADS) - set(NUMBERS),
+        families=[_family_context(family) for family in run.families],
     )
 
 
-def _context(system: SystemReport) -> dict[str, Any]:
+def _context(system: SystemReport, run: Run) -> dict[str, Any]:
     """Return what the template shows of a system."""
     comparison, labels = system.comparison, system.labels
+    figures = {figure.name: _figure_context(figure) for figure in system.figures}
     return {
         "name": system.name,
         "anchor": _anchor("system", system.name),
@@ -178,10 +77,12 @@ def _context(system: SystemReport) -> dict[str, Any]:
         "fit_basis": Basis.from_json(labels.attrs["fit_basis"]).name,
         "failed": len(json.loads(labels.attrs.get("failed_frames", "{}"))),
         "rows": describe(system.metrics),
-        "regions": region_table(comparison),
+        "bands": band_rows(comparison),
         "lines": None if system.assignment is None else line_rows(comparison, system.assignment),
+        "peers": peer_cells(run.peers, system.name),
         "remarks": _remarks(comparison),
-        "figures": [_figure_context(figure) for figure in system.figures],
+        "spectra": [figures.pop(name) for name in FIRST if name in figures],
+        "figures": list(figures.values()),
         "provenance": _provenance(labels),
     }
 
@@ -243,14 +144,12 @@ def _provenance(labels: xr.Dataset) -> str:
 
 def _versions(systems: Sequence[SystemReport]) -> list[tuple[str, str]]:
     """Return versions: those that the label files recorded, and those of the packages that made the page."""
-    found = [("densnet", __version__)]
+    versions = [("densnet", __version__)]
     for key, name in (("densnet_version", "densnet (labels)"), ("psi4_version", "Psi4 (labels)")):
-        recorded = sorted({str(s.labels.attrs[key]) for s in systems if key in s.labels.attrs})
+        recorded = sorted({str(system.labels.attrs[key]) for system in systems if key in system.labels.attrs})
         if recorded:
-            found.append((name, ", ".join(recorded)))
+            versions.append((name, ", ".join(recorded)))
     for package in PACKAGES:
-        try:
-            found.append((package, importlib.metadata.version(package)))
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions.append((package, importlib.metadata.version(package)))
+    return versions

@@ -12,6 +12,7 @@ import xarray as xr
 
 from densnet.errors import DensnetError
 from densnet.report.csv_rows import csv_text, read_csv
+from densnet.report.metrics import mean_error
 from densnet.report.temperatures import frames_by_temperature
 from densnet.units import EV_IN_MEV
 
@@ -62,13 +63,12 @@ LABELS = {
 
 
 def _errors(dataset: xr.Dataset) -> dict[str, float | int]:
-    energy = np.abs(dataset["energy_predicted"].values - dataset["energy_reference"].values)
-    forces = np.abs(dataset["forces_predicted"].values - dataset["forces_reference"].values)
+    energy = EV_IN_MEV * mean_error(dataset, "energy")
     return {
         "n_test": dataset.sizes["frame"],
-        "energy_mae_mev": EV_IN_MEV * float(energy.mean()),
-        "energy_mae_mev_per_atom": EV_IN_MEV * float(energy.mean()) / dataset.sizes["atom"],
-        "force_mae_mev_per_angstrom": EV_IN_MEV * float(forces.mean()),
+        "energy_mae_mev": energy,
+        "energy_mae_mev_per_atom": energy / dataset.sizes["atom"],
+        "force_mae_mev_per_angstrom": EV_IN_MEV * mean_error(dataset, "forces"),
     }
 
 
@@ -161,6 +161,6 @@ def read_table(path: Path) -> list[dict[str, str]]:
     return read_csv(PeerRow, path, "peer table")
 
 
-def peer_cells(rows: Sequence[Mapping[str, str]], system: str) -> list[list[str]]:
-    """Return the cells of a system's rows in the order of :data:`LABELS`; what was not measured is a dash."""
-    return [[row[name] or "–" for name in LABELS] for row in rows if row["system"] == system]
+def peer_cells(rows: Sequence[Mapping[str, str]], system: str) -> tuple[list[str], list[list[str]]]:
+    """Return heads and cells of a system's rows; what was not measured is a dash."""
+    return list(LABELS.values()), [[row[name] or "–" for name in LABELS] for row in rows if row["system"] == system]

@@ -27,6 +27,10 @@ class Plane:
     axes: Array
     atoms: tuple[int, ...]
 
+    def name(self, numbers: NDArray[np.int64]) -> str:
+        """Return the elements of the atoms that define it, O–C–C."""
+        return "–".join(chemical_symbols[numbers[atom]] for atom in self.atoms) or "the molecule's axis"
+
     def coordinates(self, points: Array) -> tuple[Array, Array]:
         """Return coordinates (g, 2) in the plane and distances (g,) from it, Å."""
         relative = points - self.origin

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from ase.data import chemical_symbols
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -12,10 +11,9 @@ from numpy.typing import NDArray
 from densnet.basis.basis import Basis
 from densnet.density.potential_error import fitted_potential, kohn_sham_potential
 from densnet.density.surface import SCALES, van_der_waals_radii
-from densnet.report.captions import CAPTIONS, TITLES
 from densnet.report.plane import Plane, best_plane, draw_nuclei
-from densnet.report.sources import Sources, kohn_sham_of, level_of_theory
-from densnet.report.style import DIVERGING, FLOOR, MODEL, PRIOR, TRUE, Picture, new_figure, panel_letter, picture
+from densnet.report.sources import Sources, kohn_sham_of
+from densnet.report.style import DIVERGING, FLOOR, MODEL, PRIOR, TRUE, Drawn, drawing, new_figure, panel_letter
 from densnet.units import BOHR_IN_ANGSTROM, EV_IN_MEV, HARTREE_IN_EV
 
 Array = NDArray[np.float64]
@@ -26,7 +24,16 @@ N_POINTS = 7000
 """Of the shown surface, about: Kohn-Sham potentials of large molecules are slow."""
 
 
-def potential(sources: Sources) -> Picture:
+@drawing(
+    5,
+    "Electrostatic potential around the molecule",
+    "{system}, test frame {frame} (the one with the median error), seen along the normal of the plane of {plane}: "
+    "the nearer side of the merged spheres of {scale:g} van der Waals radii. (a) Electrostatic potential of the "
+    "{reference}. (b) The potential of the predicted density less that (RMS {rms:.3g} mV here). (c) RMS error on "
+    "surfaces of 1.4 to 2.0 van der Waals radii (Singh and Kollman's points), mean and range of {n_test} test "
+    "frames; the model deviates by {relative:.3g} % of the potential from the fit. Reference {level}.",
+)
+def potential(sources: Sources) -> Drawn:
     """Draw the potential on a surface of the test frame of median error, its error, and the error over the distance."""
     evaluation = sources.evaluation
     of_model = evaluation["potential_rms_error"].sel(pair="model-fit").values
@@ -61,19 +68,15 @@ def potential(sources: Sources) -> Picture:
     _draw_distance(right, evaluation)
     for axes, letter in zip((left, middle, right), "abc", strict=True):
         panel_letter(axes, letter)
-    names = [chemical_symbols[numbers[atom]] for atom in plane.atoms]
-    caption = CAPTIONS["potential"].format(
-        system=sources.system,
-        frame=int(frame["frame"]) if "frame" in frame.coords else row,
-        plane="–".join(names) if names else "the molecule's axis",
-        scale=SCALE,
-        reference=name,
-        rms=HARTREE_IN_EV * EV_IN_MEV * float(np.sqrt(np.mean(error**2))),
-        relative=float(evaluation["potential_relative_error"].sel(pair="model-fit").mean()),
-        n_test=sources.metrics["n_test"],
-        level=level_of_theory(sources.labels),
-    )
-    return picture(figure, "potential", TITLES["potential"], caption)
+    words = {
+        "frame": int(frame["frame"]) if "frame" in frame.coords else row,
+        "plane": plane.name(numbers),
+        "scale": SCALE,
+        "reference": name,
+        "rms": HARTREE_IN_EV * EV_IN_MEV * float(np.sqrt(np.mean(error**2))),
+        "relative": float(evaluation["potential_relative_error"].sel(pair="model-fit").mean()),
+    }
+    return figure, sources.words | words
 
 
 def front_of_spheres(plane: Plane, centres: Array, radii: Array, n_points: int) -> tuple[Array, Array, Array]:

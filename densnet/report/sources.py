@@ -40,6 +40,7 @@ class Sources:
         peer_spectra: other potentials' spectra, in the same order.
         assignment: outcome of "assign".
         harmonic: outcomes of "harmonic", the model's first.
+        benchmarks: folder of the files that Snakemake writes of its jobs.
     """
 
     system: str
@@ -55,6 +56,13 @@ class Sources:
     peer_spectra: tuple[xr.Dataset, ...] = ()
     assignment: xr.Dataset | None = None
     harmonic: tuple[xr.Dataset, ...] = ()
+    benchmarks: Path | None = None
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """What captions say of the system."""
+        numbers = {name: self.metrics.get(name) for name in ("n_train", "n_test", "seed")}
+        return {"system": self.system, "level": level_of_theory(self.labels), **numbers}
 
 
 def read_log(path: Path) -> dict[str, Array]:

@@ -1,8 +1,8 @@
-"""The infrared spectrum beside experiment and other potentials."""
+"""The infrared spectrum beside experiment and a peer."""
 
 from __future__ import annotations
 
-from itertools import cycle
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -10,18 +10,24 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from densnet.report.captions import CAPTIONS, TITLES
 from densnet.report.lines import lines_apart
 from densnet.report.sources import Sources
-from densnet.report.style import EXPERIMENT, MODEL, PEERS, Picture, new_figure, picture
+from densnet.report.style import EXPERIMENT, MODEL, PEERS, Drawn, drawing, new_figure
 
 Array = NDArray[np.float64]
 
 N_NUMBERED = 8
 
 
-def spectrum(sources: Sources) -> Picture:
-    """Draw the model's spectrum with its band, the peers' below, experimental sticks and a measured curve."""
+@drawing(
+    1,
+    "Infrared spectrum",
+    "{system}, infrared absorption from the dipoles of {length} (window {window}, "
+    "resolution {resolution:g} 1/cm, quantum correction {correction}), mean with two standard errors over "
+    "replicas. {peer_note}{stick_note}{jcamp_note}Numbers are the strongest lines.",
+)
+def spectrum(sources: Sources) -> Drawn:
+    """Draw the model's spectrum with its band, the peer's below, experimental sticks and a measured curve."""
     comparison, model = sources.comparison, sources.spectrum
     grid = comparison["wavenumber"].values
     low, high = float(grid[0]), float(grid[-1])
@@ -32,14 +38,14 @@ def spectrum(sources: Sources) -> Picture:
     main = panels[-1]
     top = draw_curve(main, model, (low, high), MODEL, "model", sign=1)
     bottom = 0.0
-    for peer, colour in zip(sources.peer_spectra, cycle(PEERS)):
+    for peer, colour in zip(sources.peer_spectra, PEERS, strict=False):
         name = str(peer.attrs.get("potential", "peer"))
         bottom = max(bottom, draw_curve(main, peer, (low, high), colour, name, sign=-1))
     if "intensity_jcamp" in comparison:
         top = max(top, _draw_measured(main, comparison, model))
     number_lines(main, model, (low, high), 1.0)
-    # below more than one curve nobody could tell whose the numbers are
-    for peer in sources.peer_spectra if len(sources.peer_spectra) == 1 else ():
+    # the lines of several would lie on each other
+    for peer in sources.peer_spectra[:1]:
         number_lines(main, peer, (low, high), -1.0)
     main.axhline(0, color="black", lw=0.7)
     main.set_ylim(-1.15 * bottom if bottom else 0.0, 1.2 * top)
@@ -50,32 +56,31 @@ def spectrum(sources: Sources) -> Picture:
     main.legend(loc="upper center", ncols=3)
     if has_sticks:
         _draw_sticks(panels[0], comparison, (low, high))
-    return picture(figure, "spectrum", TITLES["spectrum"], _caption(sources))
+    return figure, sources.words | _words(sources)
 
 
-def _caption(sources: Sources) -> str:
+def _words(sources: Sources) -> dict[str, Any]:
     comparison, model = sources.comparison, sources.spectrum
-    peers = [
-        f"{peer.attrs['potential']}, {int(peer.attrs['n_replicas'])} replicas of "
-        f"{float(peer.attrs['ps_per_replica']):.2f} ps"
-        for peer in sources.peer_spectra
-    ]
-    return CAPTIONS["spectrum"].format(
-        system=sources.system,
-        n_replicas=int(model.attrs["n_replicas"]),
-        ps=float(model.attrs["ps_per_replica"]),
-        window=model.attrs["window"],
-        resolution=float(model.attrs["resolution_wavenumber"]),
-        correction=model.attrs["quantum_correction"],
-        peer_note=f"Below, mirrored: {'; '.join(peers)}. " if peers else "",
-        stick_note="Sticks: published fundamentals, positions only. "
-        if "stick_wavenumber" in comparison.variables
-        else "",
-        jcamp_note=f"Grey: measured, {comparison.attrs['experiment_title']}, broadened by "
-        f"{float(comparison.attrs['broadening']):g} 1/cm, from its lowest point, scaled to the model's area. "
-        if "intensity_jcamp" in comparison
-        else "",
-    )
+    peers = "; ".join(f"{peer.attrs['potential']}, {_length(peer)}" for peer in sources.peer_spectra)
+    measured = ""
+    if "intensity_jcamp" in comparison:
+        measured = (
+            f"Grey: measured, {comparison.attrs['experiment_title']}, broadened by "
+            f"{float(comparison.attrs['broadening']):g} 1/cm, from its lowest point, scaled to the model's area. "
+        )
+    return {
+        "length": _length(model),
+        "window": model.attrs["window"],
+        "resolution": float(model.attrs["resolution_wavenumber"]),
+        "correction": model.attrs["quantum_correction"],
+        "peer_note": f"Below, mirrored: {peers}. " if peers else "",
+        "stick_note": "Sticks: published fundamentals, positions only. " if "stick_wavenumber" in comparison else "",
+        "jcamp_note": measured,
+    }
+
+
+def _length(spectrum: xr.Dataset) -> str:
+    return f"{int(spectrum.attrs['n_replicas'])} replicas of {float(spectrum.attrs['ps_per_replica']):.2f} ps"
 
 
 def _within(dataset: xr.Dataset, limits: tuple[float, float]) -> xr.Dataset:

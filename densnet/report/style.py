@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, ParamSpec
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -20,12 +19,12 @@ from densnet.io.netcdf import write_atomically
 # Okabe and Ito's colours, told apart by every kind of colour vision.
 MODEL = "#0072B2"
 PEER = "#D55E00"
-PEERS = (PEER, "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
-"""Of the potentials beside the model, in their order."""
 EXPERIMENT = "#222222"
 PRIOR = "#E69F00"
 FLOOR = "#7F7F7F"
 TRUE = "#009E73"
+PEERS = (PEER, "#CC79A7", "#56B4E9", "#E69F00", "#009E73")
+"""Of several potentials beside the model."""
 DIVERGING = "PuOr_r"
 
 DOTS_PER_INCH = 160
@@ -61,19 +60,50 @@ class Picture:
         title: a few words.
         caption: what is seen and how it was made.
         png: the file's bytes.
+        place: on the page, among the others of its system or family.
     """
 
     name: str
     title: str
     caption: str
     png: bytes
+    place: int
 
 
-@contextmanager
-def style() -> Iterator[None]:
-    """Set matplotlib's parameters for the figures drawn inside, and only for them."""
-    with matplotlib.rc_context(_STYLE):
-        yield
+Drawn = tuple[Figure, dict[str, Any]]
+"""A figure, and the words that its title and caption leave open."""
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Drawing(Generic[P]):
+    """How a figure is drawn, and what stands below it.
+
+    Attributes:
+        place: on the page, among the figures of its system or family.
+        title: a few words; words in braces are filled in by what is drawn, as in the caption.
+        caption: what is seen and how it was made.
+        of: what must be known for it.
+        draw: draws it from its sources.
+    """
+
+    place: int
+    title: str
+    caption: str
+    of: str
+    draw: Callable[P, Drawn]
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Picture:
+        """Draw the figure in the style of the page."""
+        with matplotlib.rc_context(_STYLE):
+            figure, words = self.draw(*args, **kwargs)
+            name = str(words.get("name", self.draw.__name__))
+            return picture(figure, name, self.title.format(**words), self.caption.format(**words), self.place)
+
+
+def drawing(place: int, title: str, caption: str, of: str = "system") -> Callable[[Callable[P, Drawn]], Drawing[P]]:
+    """Make a :class:`Drawing` of the function below, whose name is that of the file."""
+    return lambda draw: Drawing(place, title, caption, of, draw)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -100,11 +130,11 @@ def logarithmic_heights(axes: Axes) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def picture(figure: Figure, name: str, title: str, caption: str) -> Picture:
-    """Return the figure as a PNG whose text fields hold title and caption."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", metadata={"Title": title, "Description": caption, "Software": "densnet"})
-    return Picture(name, title, caption, stream.getvalue())
+def picture(figure: Figure, name: str, title: str, caption: str, place: int = 0) -> Picture:
+    """Return the figure as a PNG whose text fields hold title, caption and place."""
+    stream, said = io.BytesIO(), {"Title": title, "Description": caption, "Place": str(place), "Software": "densnet"}
+    figure.savefig(stream, format="png", metadata=said)
+    return Picture(name, title, caption, stream.getvalue(), place)
 
 
 def write_picture(shown: Picture, folder: Path) -> Path:
@@ -132,4 +162,4 @@ def read_picture(path: Path) -> Picture:
         raise DensnetError(f"{path}: not a readable PNG ({error}); run 'densnet figures' again") from error
     if text.get("Software") != "densnet" or "Description" not in text:
         raise DensnetError(f"{path}: not a figure of 'densnet figures' (no caption inside); run it again")
-    return Picture(path.stem, str(text["Title"]), str(text["Description"]), content)
+    return Picture(path.stem, str(text["Title"]), str(text["Description"]), content, int(text.get("Place", 0)))

@@ -12,7 +12,7 @@ from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
-from densnet.report.metrics import explanation
+from densnet.quantities import metric_of
 from densnet.report.style import (
     EXPERIMENT,
     FLOOR,
@@ -20,12 +20,12 @@ from densnet.report.style import (
     PEER,
     PRIOR,
     TRUE,
+    Drawn,
     Picture,
+    drawing,
     logarithmic_heights,
     new_figure,
     panel_letter,
-    picture,
-    style,
 )
 from densnet.report.sweep_table import SHOWN, Axis, axes_of, groups, value_text
 
@@ -42,9 +42,8 @@ Array = NDArray[np.float64]
 def sweep_figures(table: xr.Dataset, peers: Sequence[Mapping[str, str]] = ()) -> Iterator[Picture]:
     """Yield one figure a system, named ``sweep_<system>``; rows of the table of peers are drawn beside ours."""
     for system in dict.fromkeys(table["system"].values.tolist()):
-        with style():
-            own = [row for row in peers if row["system"] == system and not row["temperature_kelvin"]]
-            yield sweep_figure(table.isel(variant=table["system"].values == system), str(system), own)
+        own = [row for row in peers if row["system"] == system and not row["temperature_kelvin"]]
+        yield sweep_figure(table.isel(variant=table["system"].values == system), str(system), own)
 
 
 def abscissa(axes: tuple[Axis, ...]) -> Axis:
@@ -54,7 +53,14 @@ def abscissa(axes: tuple[Axis, ...]) -> Axis:
     return (frames or others or list(axes))[0]
 
 
-def sweep_figure(table: xr.Dataset, system: str, peers: Sequence[Mapping[str, str]] = ()) -> Picture:
+@drawing(
+    1,
+    "{title}",
+    "{system}: errors on {tested} held-out frames and time of training (both models), against {across}. {lines}{bars}"
+    "Dotted: what the fitting basis alone misses.",
+    of="sweep",
+)
+def sweep_figure(table: xr.Dataset, system: str, peers: Sequence[Mapping[str, str]] = ()) -> Drawn:
     """Draw every error, and the training time, of one system's variants; learning curves of its peers with them.
 
     Raises:
@@ -89,7 +95,7 @@ def sweep_figure(table: xr.Dataset, system: str, peers: Sequence[Mapping[str, st
         handles, labels = list(legend.values()), list(legend)
         figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 5))
     title = "Learning curves" if learning else f"Errors against {across.title}"
-    return picture(figure, f"sweep_{system}", title, _caption(table, system, across, series))
+    return figure, {"name": f"sweep_{system}", "title": title, "system": system} | _words(table, across, series)
 
 
 def _series(table: xr.Dataset, axes: list[Axis]) -> dict[str, NDArray[np.int64]]:
@@ -104,8 +110,7 @@ def _series(table: xr.Dataset, axes: list[Axis]) -> dict[str, NDArray[np.int64]]
 def _label(name: str) -> str:
     if name == COST:
         return "training [min]"
-    shown = explanation(name)
-    return f"{shown.label} [{shown.unit}]" if shown.unit else shown.label
+    return metric_of(name).title
 
 
 def _places(table: xr.Dataset, across: Axis) -> tuple[Array, dict[float, str], bool]:
@@ -192,14 +197,13 @@ def _heights(panel: Axes, *, logarithmic: bool, from_zero: bool) -> None:
         panel.set_ylim(bottom=0)
 
 
-def _caption(table: xr.Dataset, system: str, across: Axis, series: list[Axis]) -> str:
+def _words(table: xr.Dataset, across: Axis, series: list[Axis]) -> dict[str, str]:
     seeds = [axis for axis in axes_of(table) if axis.is_seed and axis is not across]
-    lines = f"A line for each {' and '.join(axis.title for axis in series)}. " if series else ""
     count = max((len(rows) for rows in groups(table, [across, *series]).values()), default=1)
-    bars = f"Mean and standard deviation of {count} seeds. " if seeds and count > 1 else ""
     frames = sorted({int(n) for n in table["n_test"].values})
-    tested = str(frames[0]) if len(frames) == 1 else f"{frames[0]} to {frames[-1]}"
-    return (
-        f"{system}: errors on {tested} held-out frames and time of training (both models), against "
-        f"{', '.join(across.keys)}. {lines}{bars}Dotted: what the fitting basis alone misses."
-    )
+    return {
+        "tested": str(frames[0]) if len(frames) == 1 else f"{frames[0]} to {frames[-1]}",
+        "across": ", ".join(across.keys),
+        "lines": f"A line for each {' and '.join(axis.title for axis in series)}. " if series else "",
+        "bars": f"Mean and standard deviation of {count} seeds. " if seeds and count > 1 else "",
+    }

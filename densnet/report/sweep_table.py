@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,19 +15,14 @@ import xarray as xr
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, variable
-from densnet.report.metrics import AT_TEMPERATURE, Metrics, evaluation_metrics, explanation, formatted, read_metrics
+from densnet.quantities import METRICS, metric_of, three_digits
+from densnet.report.metrics import Metrics, evaluation_metrics, read_metrics
 from densnet.report.sources import read_log
 
 METHOD_VERSION: int = 3
 
 SECONDS = ("training_seconds_density_model", "training_seconds_energy_model", "training_seconds")
-SHOWN = (
-    "density_nmae_percent",
-    "density_nmae_true_percent",
-    "dipole_mae_debye",
-    "energy_mae_mev_per_atom",
-    "force_mae_mev_per_angstrom",
-)
+SHOWN = tuple(m.key for m in METRICS if m.by_temperature or (m.of, m.pair) == ("nmae", "model-true"))
 """Metrics of the short table and of the figure."""
 
 
@@ -132,8 +126,8 @@ def sweep_table(plan: Plan) -> xr.Dataset:
         if name in SECONDS:
             found[name] = variable(over, values, "s", "time that training took, all members of an ensemble")
         else:
-            shown = explanation(name)
-            found[name.replace("/", "_")] = variable(over, values, shown.unit or "1", shown.label)
+            metric = metric_of(name)
+            found[name.replace("/", "_")] = variable(over, values, metric.unit or "1", metric.label)
     axes = [{"name": axis.name, "keys": list(axis.keys)} for axis in plan.axes]
     return xr.Dataset(found, attrs={"title": "sweep", "axes": json.dumps(axes)})
 
@@ -192,29 +186,31 @@ def mean_rows(table: xr.Dataset) -> tuple[list[str], list[list[str]]]:
     """Return header and rows of the short table: errors and minutes of training, mean ± deviation over seeds."""
     axes = [axis for axis in axes_of(table) if not axis.is_seed] or list(axes_of(table))
     keys = [key for key in (*SHOWN, *_of_hottest(table)) if key in table]
-    units = {key: explanation(key) for key in keys}
-    labels = [f"{units[key].label} [{units[key].unit}]" for key in keys]
-    header = ["system", *[axis.title for axis in axes], *labels, "training [min]"]
+    header = ["system", *[axis.title for axis in axes], *[metric_of(key).title for key in keys], "training [min]"]
     rows = []
     for system in dict.fromkeys(table["system"].values.tolist()):
         own = table.isel(variant=table["system"].values == system)
         for values, members in groups(own, axes).items():
-            cells = [_spread(key, own[key].values[members]) for key in keys]
-            minutes = _spread("minutes", own["training_seconds"].values[members] / 60)
+            cells = [_spread(own[key].values[members]) for key in keys]
+            minutes = _spread(own["training_seconds"].values[members] / 60)
             rows.append([str(system), *values, *cells, minutes])
     return header, rows
 
 
 def _of_hottest(table: xr.Dataset) -> list[str]:
     """Return the columns of errors at the highest temperature of the test frames, where there are several."""
-    found = {int(at.group(1)) for name in table.data_vars for at in [re.search(r"_at_(\d+)k_", str(name))] if at}
-    return [name.format(T=max(found)) for name in AT_TEMPERATURE.values()] if found else []
+    errors = [metric.at_temperature for metric in METRICS if metric.by_temperature]
+    matches = [match for metric in errors for name in table.data_vars if (match := metric.match(str(name)))]
+    if not matches:
+        return []
+    hottest = max((match["temperature"] for match in matches), key=int)
+    return [metric.under(temperature=hottest).key for metric in errors]
 
 
-def _spread(key: str, values: np.ndarray) -> str:
+def _spread(values: np.ndarray) -> str:
     if not np.isfinite(values).all():
         return "–"
-    mean = formatted(key, float(values.mean()))
+    mean = three_digits(float(values.mean()))
     if len(values) == 1:
         return mean
     deviation = float(values.std(ddof=1))

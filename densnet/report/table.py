@@ -2,54 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 
-from densnet.report.metrics import Metrics, explanation, formatted
-from densnet.spectra.compare import peers_of
+from densnet.quantities import METRICS, metric_of
+from densnet.report.metrics import Metrics
 
 N_LINES = 5
 
 Row = tuple[str, list[str]]
 
-_ROWS = (
-    "density_nmae_percent",
-    "density_nmae_true_percent",
-    "density_floor_percent",
-    "density_prior_percent",
-    "density_coulomb_error_mha",
-    "dipole_mae_debye",
-    "potential_rms_error_mv",
-    "potential_rms_error_true_mv",
-    "potential_floor_mv",
-    "potential_prior_mv",
-    "charge_max_error_e",
-    "energy_mae_mev_per_atom",
-    "force_mae_mev_per_angstrom",
-    "n_members",
-    "density_spread_percent",
-    "dipole_spread_debye",
-    "energy_spread_mev_per_atom",
-    "force_spread_mev_per_angstrom",
-    "nve_drift_mev_per_atom_per_ps",
-    "md_ps_total",
-    "md_ms_per_step_per_replica",
-)
-
 
 def metric_rows(metrics: Sequence[Metrics]) -> list[Row]:
-    """Return (label with unit, a value for each system)."""
-    scores = sorted({key for one in metrics for key in one if key.startswith("spectrum_")})
-    rows = []
-    for key in (*_ROWS, *scores, "n_train", "n_test", "test_distance_to_train_angstrom"):
-        if not any(key in one for one in metrics):
-            continue
-        shown = explanation(key)
-        label = f"{shown.label} [{shown.unit}]" if shown.unit else shown.label
-        rows.append((label, [formatted(key, one[key]) if key in one else "–" for one in metrics]))
-    return rows
+    """Return (label with unit, a value for each system), spectra sorted by what they are compared with."""
+    known = sorted({key for of_system in metrics for key in of_system})
+    shown = {key: metric_of(key) for brief in METRICS if brief.brief for key in known if brief.match(key)}
+    return [
+        (metric.title, [metric.formatted(of_system[key]) if key in of_system else "–" for of_system in metrics])
+        for key, metric in shown.items()
+    ]
 
 
 def line_texts(comparison: xr.Dataset) -> list[str]:
@@ -62,22 +36,25 @@ def line_texts(comparison: xr.Dataset) -> list[str]:
     return [f"{x:.0f} ({e:.0f} {name})" for x, e, name in zip(positions, nearest, names, strict=True)]
 
 
-def region_table(comparison: xr.Dataset) -> tuple[list[str], list[list[str]]]:
-    """Return heads (region, experimental fundamentals, then measured, model and peers, as there are) and rows in 1/cm,
-    high wavenumbers first."""
+def band_rows(comparison: xr.Dataset) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of the bands, high wavenumbers first, in 1/cm; no rows without fundamentals.
+
+    They are the regions of the experimental table, its fundamentals, and the highest maximum there of the measured
+    spectrum, the model's and the others', if they have a band in any region.
+    """
     if "region" not in comparison.variables:
         return [], []
-    curves = {"jcamp": "measured", "model": "model"} | {label: name for name, label in peers_of(comparison).items()}
-    peaks = {head: comparison.get(f"region_{label}_peak") for label, head in curves.items()}
-    shown = {head: values for head, values in peaks.items() if values is not None and bool(values.notnull().any())}
+    names = {"jcamp": "measured", "peer": str(comparison.attrs.get("peer") or "peer")}
+    others = [str(name)[7:-5] for name in comparison if re.fullmatch("region_.+_peak", str(name))]
+    whose = sorted(others, key=lambda who: ("jcamp", "model", who).index(who))
+    peaks = {names.get(who, who): comparison[f"region_{who}_peak"].values for who in whose}
+    peaks = {name: values for name, values in peaks.items() if np.isfinite(values).any()}
     rows = []
     for index in np.argsort(-comparison["region_experiment"].values):
-        low = float(comparison["region_experiment_low"][index])
-        high = float(comparison["region_experiment_high"][index])
+        low, high = (float(comparison[f"region_experiment_{end}"][index]) for end in ("low", "high"))
         row = [str(comparison["region"].values[index]), f"{low:.0f}" if low == high else f"{low:.0f}–{high:.0f}"]
-        row += ["–" if np.isnan(peak[index]) else f"{float(peak[index]):.0f}" for peak in shown.values()]
-        rows.append(row)
-    return ["region", "fundamentals", *shown], rows
+        rows.append(row + ["–" if np.isnan(values[index]) else f"{values[index]:.0f}" for values in peaks.values()])
+    return ["region", "fundamentals", *peaks], rows
 
 
 def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -96,9 +73,10 @@ def summary_text(names: Sequence[str], metrics: Sequence[Metrics], comparisons: 
     """Return the closing table: errors, speed, scores, then each system's bands beside experiment."""
     parts = [plain_table(["", *names], [[label, *values] for label, values in metric_rows(metrics)])]
     for name, comparison in zip(names, comparisons, strict=True):
-        parts.append(f"{name}: strongest lines, 1/cm (nearest experimental fundamental)")
+        nearest = " (nearest experimental fundamental)" if "line_experiment" in comparison else ""
+        parts.append(f"{name}: strongest lines, 1/cm{nearest}")
         parts.append("  " + "\n  ".join(line_texts(comparison)))
-        heads, regions = region_table(comparison)
-        if regions:
-            parts.append(plain_table([f"{name}: bands, 1/cm", *heads[1:]], regions))
+        header, bands = band_rows(comparison)
+        if bands:
+            parts.append(plain_table([f"{name}: bands, 1/cm", *header[1:]], bands))
     return "\n\n".join(parts)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from densnet.errors import DensnetError
-from densnet.report.captions import CAPTIONS, TITLES
 from densnet.report.job_costs import JobCost, over_known, read_job_costs
-from densnet.report.style import MODEL, PRIOR, Picture, new_figure, panel_letter, picture
+from densnet.report.sources import Sources
+from densnet.report.style import MODEL, PRIOR, Drawn, drawing, new_figure, panel_letter
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,22 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def timings(system: str, costs: list[StageCost]) -> Picture:
-    """Draw wall time and memory of every rule."""
+@drawing(
+    11,
+    "Time and memory of every stage",
+    "{system}: (a) wall time of every rule, summed over its jobs (how many, and the longest, in brackets); (b)"
+    " largest resident memory of a job. From the benchmark files of the workflow.",
+    of="benchmarks",
+)
+def timings(sources: Sources) -> Drawn:
+    """Draw wall time and memory of every rule.
+
+    Raises:
+        ValueError: the sources have no benchmarks.
+    """
+    if sources.benchmarks is None:
+        raise ValueError("timings: no benchmarks")
+    costs = read_benchmarks(sources.benchmarks)
     figure = new_figure(9.0, 0.9 + 0.3 * len(costs))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[2.0, 1.0])
     places = np.arange(len(costs))
@@ -81,4 +95,4 @@ def timings(system: str, costs: list[StageCost]) -> Picture:
     right.set_xlim(0, max(1.25 * float(np.nan_to_num(memory).max()), 1.0))
     right.set_xlabel("resident memory [MB]")
     panel_letter(right, "b")
-    return picture(figure, "timings", TITLES["timings"], CAPTIONS["timings"].format(system=system))
+    return figure, sources.words

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
 from densnet.errors import DensnetError
+from densnet.spectra.settings import Window
 
-WINDOWS: tuple[str, ...] = ("hann", "blackman", "blackmanharris", "gaussian", "none")
+WINDOWS: tuple[str, ...] = get_args(Window)
 
 GAUSSIAN_SIGMA = 1.0 / 6.0
 """Standard deviation of the Gaussian window, as a share of its length: three to each side."""

@@ -3,47 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from densnet.errors import DensnetError
-from densnet.models.density_model import DensityModel, DensityModelSettings
+from densnet.models.density_model import DensityModel
 from densnet.models.densnet_model import DenSNet
 from densnet.models.graph import joined, with_neighbours
 from densnet.models.repulsion import closest_distances
+from densnet.models.settings import DensityModelSettings
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.training import ranks
 from densnet.training.density_targets import DensityFrames, DensityTargets, coefficient_scales, density_frames
-from densnet.training.loop import LoopSettings, TrainingRun
+from densnet.training.loop import TrainingRun
+from densnet.training.settings import DensityTrainingSettings
 from densnet.training.training_set import LEVEL_ATTRIBUTES, LabelPaths, TrainingSet, free_atoms, mean_neighbours
 from densnet.units import E_ANGSTROM_IN_DEBYE, HARTREE_IN_MILLIHARTREE
 
 METHOD_VERSION: int = 5
-
-
-@dataclass(frozen=True)
-class DensityTrainingSettings(LoopSettings):
-    """How the density model is trained."""
-
-    overlap_weight: float = 300.0
-    """Bohr²: weight w of ∫ Δρ² beside the Coulomb self-energy, which hardly sees short waves of the density's error."""
-    dipole_weight: float = 60.0
-    """Hartree per (e Angstrom)²: both metrics hardly see the dipole, so it has its own weight."""
-    metric_memory_gib: float = 4.0
-    """Most memory for the frames' metrics; above it they lie in a file beside the output."""
-
-    def __post_init__(self) -> None:
-        """Refuse impossible values."""
-        super().__post_init__()
-        for field in ("overlap_weight", "dipole_weight"):
-            if not getattr(self, field) >= 0:
-                raise DensnetError(
-                    f"training {field}: expected zero or a positive number, found {getattr(self, field)}"
-                )
 
 
 def train_density(

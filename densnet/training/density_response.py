@@ -22,11 +22,11 @@ BATCH_ATOMS = {"cpu": 128, "cuda": 4096}
 """Atoms of the frames whose Jacobians are taken at once, about."""
 
 ReadDensity = Callable[[torch.Tensor], torch.Tensor]
-"""From positions (T, a, 3) to the coefficients that the energy model reads, (T, a, lm, n)."""
+"""From positions (t, i, 3) to the coefficients that the energy model reads, (t, i, lm, n)."""
 
 
 def read_density(density: DensityModel, element: torch.Tensor, l_density: int) -> ReadDensity:
-    """Return the function from positions to u up to a degree, of a molecule with element indices (a,)."""
+    """Return the function from positions to u up to a degree, of a molecule with element indices (i,)."""
     n_read = (l_density + 1) ** 2
 
     def read(positions: torch.Tensor) -> torch.Tensor:
@@ -39,7 +39,7 @@ def read_density(density: DensityModel, element: torch.Tensor, l_density: int) -
 def density_jacobian(
     density: DensityModel, element: torch.Tensor, positions: torch.Tensor, l_density: int, *, jacobian: bool
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Return u (T, a, lm, n) and du/dR (T, a · lm · n, a · 3), the latter None if it is not wanted.
+    """Return u (t, i, lm, n) and du/dR (t, i · lm · n, i · 3), the latter None if it is not wanted.
 
     By forward differentiation, one coordinate at a time, on the elements' device; the results are in the host's memory.
     """
@@ -76,7 +76,7 @@ class ThroughDensity(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, v: torch.Tensor, read: ReadDensity, positions: torch.Tensor) -> torch.Tensor:
-        """Return (T, a, 3) from v (T, a, lm, n) at positions (T, a, 3)."""
+        """Return (t, i, 3) from v (t, i, lm, n) at positions (t, i, 3)."""
         ctx.read, ctx.positions = read, positions.detach()
         with torch.enable_grad():
             moved = ctx.positions.requires_grad_(True)

@@ -24,15 +24,15 @@ from densnet.units import BOHR_IN_ANGSTROM
 
 @dataclass(frozen=True)
 class DensityTargets:
-    """What the density model learns from, T frames of a atoms and k coefficients.
+    """What the density model learns from, t frames of i atoms and k coefficients.
 
     Attributes:
-        positions: Angstrom, (T, a, 3), float32.
-        neighbour: of each atom, (T, a, k), as :func:`densnet.models.graph.neighbours` gives them.
-        x: whitened target coefficients, (T, k), float64.
+        positions: Angstrom, (t, i, 3), float32.
+        neighbour: of each atom, (t, i, j), as :func:`densnet.models.graph.neighbours` gives them.
+        x: whitened target coefficients, (t, k), float64.
         metric: of each frame, as :func:`metrics` gives it, in the host's memory, in a file mapped into it, or on the
             device.
-        dipole: electronic dipole Σ x_k ∫ r χ_k of the target, e Angstrom, (T, 3).
+        dipole: electronic dipole Σ x_k ∫ r χ_k of the target, e Angstrom, (t, 3).
     """
 
     positions: torch.Tensor
@@ -48,7 +48,7 @@ class DensityTargets:
         return DensityTargets(metric=metric, **moved)
 
     def error_energy(self, rows: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """Return Δxᵀ metric Δx of predictions x (T, k) for some rows, (T,), in Hartree."""
+        """Return Δxᵀ metric Δx of predictions x (t, k) for some rows, (t,), in Hartree."""
         difference = x - self.x[rows].to(x.dtype)
         metric = self.metric[rows if self.metric.is_cuda else rows.cpu()].to(x.device)
         return torch.einsum("tk,tkl,tl->t", difference, metric, difference)
@@ -115,7 +115,7 @@ def density_frames(
         )
         frames.append(
             DensityFrames(
-                element=torch.tensor([whitened.elements.index(int(z)) for z in labels.numbers]),
+                element=whitened.index_of(labels.numbers),
                 index=whitened.flat_index(labels.numbers),
                 train=train,
                 validation=validation,
@@ -149,16 +149,11 @@ def density_targets(
         memory_gib: most memory for them.
     """
     data = labels.dataset.isel(frame=rows)
-    element = torch.tensor([whitened.elements.index(int(z)) for z in labels.numbers])
-    index = whitened.flat_index(labels.numbers)
     c = torch.as_tensor(data["coefficients"].values)
     if target == "delta":
         c = c - torch.as_tensor(data["prior"].values)
-    n_frames, n_atoms = len(rows), len(labels.numbers)
-    blocks = c.new_zeros(n_frames, n_atoms * (whitened.l_max + 1) ** 2 * whitened.n_max)
-    blocks[:, index] = c
-    shape = (n_frames * n_atoms, (whitened.l_max + 1) ** 2, whitened.n_max)
-    x = whitened.whiten(blocks.reshape(shape), element.repeat(n_frames)).reshape(n_frames, -1)[:, index]
+    element = whitened.index_of(labels.numbers).repeat(len(rows))
+    x = whitened.flat(whitened.whiten(whitened.in_blocks(c, labels.numbers), element), labels.numbers)
     nuclear = np.einsum("i,tix->tx", labels.numbers, data["positions"].values) if target == "direct" else 0.0
     positions = torch.as_tensor(data["positions"].values, dtype=torch.float32)
     return DensityTargets(
@@ -179,17 +174,15 @@ def metrics(
     folder: Path,
     memory_gib: float,
 ) -> torch.Tensor:
-    """Return L⁻¹ (J + w S) L⁻ᵀ of some frames, (T, k, k) float32, w = ``overlap_weight`` in bohr².
+    """Return L⁻¹ (J + w S) L⁻ᵀ of some frames, (t, k, k) float32, w = ``overlap_weight`` in bohr².
 
     xᵀ metric x is (Δρ|Δρ) + w ∫Δρ² in Hartree, of a density Δρ with whitened coefficients x.
 
     Raises:
         DensnetError: they fit neither in the memory allowed nor on the disk.
     """
-    element = torch.tensor([whitened.elements.index(int(z)) for z in labels.numbers])
-    index = whitened.flat_index(labels.numbers)
-    transform = _flat_unwhitening(whitened, element, index)
-    metric = _room((len(rows), len(index), len(index)), folder, memory_gib)
+    transform = _flat_unwhitening(whitened, labels.numbers)
+    metric = _room((len(rows), *transform.shape), folder, memory_gib)
     for frame, positions in enumerate(labels.dataset["positions"].values[rows] / BOHR_IN_ANGSTROM):
         M = coulomb(labels.basis, labels.numbers, positions)
         if overlap_weight > 0:
@@ -198,7 +191,7 @@ def metrics(
     return metric
 
 
-def _room(shape: tuple[int, int, int], folder: Path, memory_gib: float) -> torch.Tensor:
+def _room(shape: tuple[int, ...], folder: Path, memory_gib: float) -> torch.Tensor:
     """Return float32 numbers in memory, or in a file without a name that vanishes with this process."""
     size = math.prod(shape)
     if 4 * size <= memory_gib * 2**30:
@@ -215,14 +208,11 @@ def _room(shape: tuple[int, int, int], folder: Path, memory_gib: float) -> torch
         ) from error
 
 
-def _flat_unwhitening(whitened: WhitenedBasis, element: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+def _flat_unwhitening(whitened: WhitenedBasis, numbers: np.ndarray) -> torch.Tensor:
     """Return L⁻ᵀ of the whole molecule, (k, k), block diagonal."""
-    identity = torch.eye(len(index), dtype=torch.float64)
-    blocks = identity.new_zeros(len(index), len(element) * (whitened.l_max + 1) ** 2 * whitened.n_max)
-    blocks[:, index] = identity
-    shape = (len(index) * len(element), (whitened.l_max + 1) ** 2, whitened.n_max)
-    columns = whitened.coefficients(blocks.reshape(shape), element.repeat(len(index)))
-    return columns.reshape(len(index), -1)[:, index].T
+    identity = torch.eye(len(whitened.flat_index(numbers)), dtype=torch.float64)
+    element = whitened.index_of(numbers).repeat(len(identity))
+    return whitened.flat(whitened.coefficients(whitened.in_blocks(identity, numbers), element), numbers).T
 
 
 def coefficient_scales(
@@ -235,13 +225,13 @@ def coefficient_scales(
 
     Args:
         whitened: the fitting basis.
-        learned: of each molecule, atomic numbers (a,) and x of its frames (T, k).
+        learned: of each molecule, atomic numbers (i,) and x of its frames (t, k).
         target: ``"delta"`` or ``"direct"``.
     """
     gathered: dict[tuple[int, int, int], list[torch.Tensor]] = {}
     for numbers, x in learned:
         layout = whitened.basis.layout(numbers)
-        z = np.array([whitened.elements.index(int(number)) for number in numbers])[layout.atom]
+        z = whitened.index_of(numbers).numpy()[layout.atom]
         for key in sorted({(int(a), int(b), int(c)) for a, b, c in zip(z, layout.l, layout.n, strict=True)}):
             columns = torch.as_tensor((z == key[0]) & (layout.l == key[1]) & (layout.n == key[2]))
             gathered.setdefault(key, []).append(x[:, columns])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,50 +15,23 @@ from densnet.io.fingerprint import fingerprint
 from densnet.models.checkpoint import load_model, read_description
 from densnet.models.density_model import DensityModel
 from densnet.models.densnet_model import DenSNet
-from densnet.models.energy_model import EnergyModel, EnergyModelSettings
+from densnet.models.energy_model import EnergyModel
 from densnet.models.graph import joined, replicate, with_neighbours
 from densnet.models.repulsion import closest_distances
+from densnet.models.settings import EnergyModelSettings
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.training import ranks
 from densnet.training.density_response import ThroughDensity, read_density
 from densnet.training.energy_targets import EnergyErrors, EnergyLoss, EnergyTargets, Rows, energy_targets, errors_of
 from densnet.training.fine_tuning import fine_tune
 from densnet.training.labels import Labels
-from densnet.training.loop import LoopSettings, TrainingRun
+from densnet.training.loop import TrainingRun
+from densnet.training.settings import EnergyTrainingSettings
 from densnet.training.training_set import LabelPaths, TrainingSet, mean_neighbours
 
 METHOD_VERSION: int = 5
 ATOMS_AT_ONCE = 512
 """Of the frames whose energies are predicted together; more would want more memory and gain no time."""
-
-
-@dataclass(frozen=True)
-class EnergyTrainingSettings(LoopSettings):
-    """How the energy model is trained; the density model stays as it is."""
-
-    energy_weight: float = 5.0
-    """Weight of the squared error of the energy per atom over (the usual force times 1 Angstrom)."""
-    force_weight: float = 1.0
-    """Weight of the mean squared error of a force component over the usual force."""
-    fine_tune_steps: int = 0
-    """Steps in which, at the end, both networks are trained together; none: the density model stays as it is."""
-    fine_tune_rate: float = 1e-3
-    """Learning rate of these steps, at its highest."""
-    density_weight: float = 0.1
-    """Weight of the density model's own loss in these steps."""
-    jacobian_memory_gib: float = 1.0
-    """Most memory for the frames' Jacobians of the density; above it each step differentiates the density model."""
-
-    def __post_init__(self) -> None:
-        """Refuse impossible values."""
-        super().__post_init__()
-        for field in ("energy_weight", "force_weight", "fine_tune_steps", "density_weight", "jacobian_memory_gib"):
-            if not getattr(self, field) >= 0:
-                raise DensnetError(
-                    f"training {field}: expected zero or a positive number, found {getattr(self, field)}"
-                )
-        if not self.fine_tune_rate > 0:
-            raise DensnetError(f"training fine_tune_rate: expected a positive number, found {self.fine_tune_rate}")
 
 
 def train_energy(

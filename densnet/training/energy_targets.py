@@ -113,7 +113,7 @@ def errors_of(energy: torch.Tensor, forces: Sequence[torch.Tensor], parts: Seque
 
 
 def frame_weights(forces: torch.Tensor, scale: float) -> torch.Tensor:
-    """Return the weights (T,) of frames with forces (T, a, 3): w = 1 / (1 + f² / s²), f² the mean square component.
+    """Return the weights (t,) of frames with forces (t, i, 3): w = 1 / (1 + f² / s²), f² the mean square component.
 
     Ordinary frames count alike. Where forces are ten times the usual s an error may be ten times as large: unweighted,
     a fifth of strained frames doubles the errors of all others (docs/robustness.md).
@@ -141,10 +141,10 @@ def energy_targets(
         device: where to compute.
     """
     data = labels.dataset.isel(frame=rows)
-    element = torch.tensor([density.whitened.elements.index(int(z)) for z in labels.numbers], device=device)
+    element = density.whitened.index_of(labels.numbers)
     positions = torch.as_tensor(data["positions"].values, dtype=torch.float32)
-    u, jacobian = density_jacobian(density, element, positions, network.l_density, jacobian=stored)
-    base = float(sum(network.atomic_energy[density.whitened.elements.index(int(z))] for z in labels.numbers))
+    u, jacobian = density_jacobian(density, element.to(device), positions, network.l_density, jacobian=stored)
+    base = float(sum(network.atomic_energy.cpu()[element]))
     forces = torch.as_tensor(data["forces"].values, dtype=torch.float32)
     return EnergyTargets(
         element=element,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,8 @@ import xarray as xr
 
 from densnet.basis.basis import Basis
 from densnet.basis.integrals import charges
-from densnet.density.error import GRID_LEVEL, MOLECULAR_SURFACE, DensityGrid
-from densnet.density.frame_errors import PAIRS, SHELLS, FrameErrors, Geometry, KohnSham, frame_errors
+from densnet.density.error import GRID_LEVEL, DensityGrid
+from densnet.density.frame_errors import SHELLS, FrameErrors, Geometry, KohnSham, frame_errors
 from densnet.density.surface import SCALES
 from densnet.errors import DensnetError
 from densnet.fitting.prior import superposition
@@ -28,29 +27,15 @@ from densnet.models.checkpoint import load_ensemble, read_descriptions
 from densnet.models.densnet_model import Prediction
 from densnet.models.ensemble import Ensemble, mean_of
 from densnet.oligomer import VARIABLES
+from densnet.quantities import MEASURES, PAIRS, PREDICTED, compared
 from densnet.training.labels import Labels, load_labels
 from densnet.training.spread import density_spread, density_spread_variables, prediction_spread
-from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE, EV_IN_MEV, HARTREE_IN_EV, HARTREE_IN_MILLIHARTREE
+from densnet.units import BOHR_IN_ANGSTROM
 
 METHOD_VERSION: int = 3
 
 BLOCK = 32
 """Frames that the networks take at once: their memory grows with it."""
-
-_MILLIVOLT = HARTREE_IN_EV * EV_IN_MEV
-
-MEASURES: dict[str, tuple[tuple[str, ...], float, str, str]] = {
-    "nmae_by_atom": (("atom",), 1.0, "%", "part of the NMAE in each atom's cell (Becke)"),
-    "nmae_by_shell": (("shell",), 1.0, "%", "part of the NMAE by distance to the nearest nucleus"),
-    "overlap_error": ((), 1.0, "e bohr^-1.5", "root of the integral of the squared density error"),
-    "overlap_error_relative": ((), 1.0, "%", "the same relative to the reference density's own"),
-    "dipole_error": ((), E_BOHR_IN_DEBYE, "D", "length of the dipole's error vector"),
-    "potential_rms_error": ((), _MILLIVOLT, "mV", "RMS error of the potential around the molecule"),
-    "potential_max_error": ((), _MILLIVOLT, "mV", "largest error of the potential around the molecule"),
-    "potential_relative_error": ((), 1.0, "%", "RMS error of the potential relative to its RMS"),
-    "potential_rms_by_scale": (("scale",), _MILLIVOLT, "mV", "RMS error of the potential on each scaled surface"),
-}
-"""Variables over (pair, frame, ...): further dimensions, factor from atomic units, units, long name."""
 
 
 def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Dataset:
@@ -58,7 +43,8 @@ def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Data
 
     Density errors are NMAE = 100 ∫|ρ̂ - ρ| / N_e on a Becke grid: against the fitted density, against the Kohn-Sham
     density, and beside them the floor (fit against Kohn-Sham) and the prior (free atoms against fit). The other
-    measures (:data:`MEASURES`) run over the same pairs. Without orbitals, what needs the Kohn-Sham density is NaN.
+    measures (:data:`densnet.quantities.MEASURES`) run over the same pairs. Without orbitals, what needs the Kohn-Sham
+    density is NaN.
     An ensemble's file also holds the spread of its members (:mod:`densnet.training.spread`).
 
     Raises:
@@ -83,7 +69,7 @@ def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Data
             **{name: data[name] for name in VARIABLES if name in data},
             "distance_to_train": data["distance_to_train"],
             **({"temperature": data["temperature"]} if "temperature" in data else {}),
-            **_references(data),
+            **compared("reference", {name: data[name].values for name in PREDICTED}, "label"),
             **_predicted(mean_of(members), coefficients.mean(axis=0)),
             **(prediction_spread(members) | _density_spread(data, labels, coefficients) if others else {}),
             "coefficients": data["coefficients"],
@@ -112,16 +98,6 @@ def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Data
     return dataset
 
 
-def _references(data: xr.Dataset) -> dict[str, Any]:
-    return {
-        "energy_reference": variable(("frame",), data["energy"].values, "eV", "energy of the label"),
-        "forces_reference": variable(
-            ("frame", "atom", "x"), data["forces"].values, "eV/angstrom", "forces of the label"
-        ),
-        "dipole_reference": variable(("frame", "x"), data["dipole"].values, "e angstrom", "dipole of the label"),
-    }
-
-
 def _predictions(model: Ensemble, numbers: np.ndarray, positions: np.ndarray) -> tuple[Prediction, np.ndarray, float]:
     """Return what the members say of positions (T, a, 3) in Å, and the density's time in ms a frame.
 
@@ -142,11 +118,9 @@ def _predictions(model: Ensemble, numbers: np.ndarray, positions: np.ndarray) ->
 
 
 def _predicted(mean: Prediction, coefficients: np.ndarray) -> dict[str, Any]:
-    energy, forces, dipole = (v.double().cpu().numpy() for v in (mean.energy, mean.forces, mean.dipole))
+    values = {name: getattr(mean, name).double().cpu().numpy() for name in PREDICTED}
     return {
-        "energy_predicted": variable(("frame",), energy, "eV", "energy of the model"),
-        "forces_predicted": variable(("frame", "atom", "x"), forces, "eV/angstrom", "forces of the model"),
-        "dipole_predicted": variable(("frame", "x"), dipole, "e angstrom", "dipole of the model"),
+        **compared("predicted", values, "model"),
         "coefficients_predicted": variable(
             ("frame", "k"), coefficients, "bohr^-1.5", "density coefficients of the model, canonical order"
         ),
@@ -216,26 +190,16 @@ def _density_errors(data: xr.Dataset, labels: Labels, coefficients: np.ndarray) 
     }
 
 
-def _measured(found: list[FrameErrors]) -> dict[str, Any]:
+def _measured(frames: list[FrameErrors]) -> dict[str, Any]:
     """Return the measures of all frames: those of one pair over (frame,), those of all over (pair, frame, ...)."""
-    all_of = {field.name: np.stack([getattr(one, field.name) for one in found]) for field in fields(FrameErrors)}
-    nmae = dict(zip(PAIRS, all_of["nmae"].T, strict=True))
-    coulomb = dict(zip(PAIRS, HARTREE_IN_MILLIHARTREE * all_of["coulomb_error"].T, strict=True))
-    named = {
-        "nmae": (nmae["model-fit"], "%", "NMAE of the model's density against the fitted one"),
-        "nmae_true": (nmae["model-true"], "%", "NMAE of the model's density against the Kohn-Sham density"),
-        "floor_nmae": (nmae["fit-true"], "%", "NMAE of the fitted density against the Kohn-Sham density"),
-        "prior_nmae": (nmae["prior-fit"], "%", "NMAE of superposed free atoms against the fitted density"),
-        "coulomb_error": (coulomb["model-fit"], "mHa", "Coulomb self-energy of the model's density error"),
-        "prior_coulomb_error": (coulomb["prior-fit"], "mHa", "Coulomb self-energy of the free atoms' density error"),
-        "prior_negative_volume": (
-            all_of["prior_negative_volume"],
-            "%",
-            f"part of the volume (density above {MOLECULAR_SURFACE:g} e/bohr^3) where the fit is below the free atoms",
-        ),
-    }
-    by_pair = {
-        name: variable(("pair", "frame", *dims), factor * np.moveaxis(all_of[name], 1, 0), units, long_name)
-        for name, (dims, factor, units, long_name) in MEASURES.items()
-    }
-    return {name: variable(("frame",), *what) for name, what in named.items()} | by_pair
+    variables = {}
+    for measure in MEASURES:
+        values = measure.factor * np.stack([errors[measure.name] for errors in frames])
+        if not measure.paired:
+            variables[measure.name] = variable(("frame", *measure.dims), values, measure.units, measure.long_name)
+        elif not measure.apart:
+            dims = ("pair", "frame", *measure.dims)
+            variables[measure.name] = variable(dims, np.moveaxis(values, 1, 0), measure.units, measure.long_name)
+        for pair, (name, long_name) in measure.apart.items():
+            variables[name] = variable(("frame",), values[:, PAIRS.index(pair)], measure.units, long_name)
+    return variables

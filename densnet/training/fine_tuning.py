@@ -14,10 +14,11 @@ from densnet.models.energy_model import EnergyModel
 from densnet.models.graph import Graph, joined, replicate
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.training import ranks
-from densnet.training.density import DensityTrainingSettings, density_loss, validation_errors
+from densnet.training.density import density_loss, validation_errors
 from densnet.training.density_targets import density_frames
 from densnet.training.energy_targets import EnergyErrors, EnergyLoss, EnergyTargets, Rows, errors_of
-from densnet.training.loop import LoopSettings, TrainingRun
+from densnet.training.loop import TrainingRun
+from densnet.training.settings import DensityTrainingSettings, LoopSettings
 from densnet.training.training_set import TrainingSet
 
 

@@ -34,7 +34,7 @@ class Labels:
     Attributes:
         dataset: the file.
         basis: fitting basis of its coefficients.
-        numbers: atomic numbers (a,).
+        numbers: atomic numbers (i,).
         settings: how the file was made.
     """
 
@@ -77,8 +77,8 @@ def load_labels(path: Path) -> Labels:
     """
     dataset = read_dataset(path, stage="fit", variables=VARIABLES)
     if dataset.attrs.get("coefficient_convention") != "densnet":
-        found = dataset.attrs.get("coefficient_convention")
-        raise DensnetError(f"{path}: expected coefficients in the densnet convention, found {found!r}; fit again")
+        convention = dataset.attrs.get("coefficient_convention")
+        raise DensnetError(f"{path}: expected coefficients in the densnet convention, found {convention!r}; fit again")
     for name in ("positions", "energy", "forces", "dipole", "coefficients"):
         bad = ~np.isfinite(dataset[name].values).reshape(dataset.sizes["frame"], -1).all(1)
         if bad.any():

@@ -9,12 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from densnet.errors import DensnetError, Stopped
 from densnet.io.netcdf import write_atomically
@@ -24,61 +25,14 @@ from densnet.nn.captured import Captured
 from densnet.processes.group import signals_collected
 from densnet.training import ranks
 from densnet.training.event_log import EventLog
+from densnet.training.settings import LoopSettings
 from densnet.training.soap import SOAP
 
 CHECKPOINT_FORMAT = "densnet training checkpoint"
 NOT_DECISIVE = ("checkpoint_seconds", "metric_memory_gib")
 """Settings that say when and where things are kept, and change no result."""
-OPTIMIZERS = ("soap", "adam")
 LossOf = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """From row indices of frames, and those of the whole batch that they are of, to what they contribute to its loss."""
-
-
-@dataclass(frozen=True)
-class LoopSettings:
-    """How long and how fast to learn."""
-
-    steps: int = 4000
-    """Optimiser steps."""
-    batch_size: int = 8
-    """Frames a step."""
-    optimizer: str = "soap"
-    """soap (Adam in the eigenbasis of Shampoo's preconditioner; Vyas et al., arXiv 2409.11321), or adam (AdamW)."""
-    learning_rate: float = 1e-2
-    """At its highest."""
-    ema_decay: float = 0.99
-    """Moving average over steps; it is what is kept."""
-    gradient_clip: float = 10.0
-    """Longest gradient."""
-    n_train: int | None = None
-    """Training frames to use, the first so many; all if not given."""
-    max_units: int | None = None
-    """Of label files of several chains, use those of at most so many units; all if not given."""
-    validate_every: int = 100
-    """Steps between validations."""
-    patience: int | None = None
-    """Stop after so many validations without a better one; never if not given."""
-    checkpoint_seconds: float = 30.0
-    """Shortest time between checkpoints."""
-    seed: int = 1
-    """Of initial weights and batches."""
-
-    def __post_init__(self) -> None:
-        """Refuse impossible values."""
-        for field in ("steps", "batch_size", "validate_every"):
-            if getattr(self, field) < 1:
-                raise DensnetError(f"training {field}: expected a positive whole number, found {getattr(self, field)}")
-        if self.patience is not None and self.patience < 1:
-            raise DensnetError(
-                f"training patience: expected a positive whole number of validations, found {self.patience}"
-            )
-        for field in ("learning_rate", "gradient_clip"):
-            if not getattr(self, field) > 0:
-                raise DensnetError(f"training {field}: expected a positive number, found {getattr(self, field)}")
-        if self.optimizer not in OPTIMIZERS:
-            raise DensnetError(f"training optimizer: expected one of {list(OPTIMIZERS)}, found {self.optimizer!r}")
-        if not 0 <= self.ema_decay < 1:
-            raise DensnetError(f"training ema_decay: expected a number in [0, 1), found {self.ema_decay}")
 
 
 def batch_rows(n_frames: int, batch_size: int, seed: int, step: int) -> torch.Tensor:
@@ -219,8 +173,8 @@ class TrainingRun:
         # a young average forgets its start quickly
         decay = min(settings.ema_decay, (1 + self.step) / (10 + self.step))
         parameters = dict(self.model.named_parameters())
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.values()), [parameters[n] for n in self.average], 1 - decay)
+        average = get_ema_multi_avg_fn(decay)
+        average(list(self.average.values()), [parameters[name] for name in self.average], self.step)
         return value
 
     def _differentiate(self, batch: torch.Tensor, loss_of: LossOf) -> float:

@@ -59,8 +59,8 @@ class SOAP(torch.optim.Optimizer):
             raise ValueError("SOAP: expected no closure; differentiate before the step")
         (group,) = self.param_groups
         for alike, gradient in zip(self.alike, self.gradients, strict=True):
-            found = [torch.zeros_like(p) if p.grad is None else p.grad for p in alike]
-            torch.stack(found, out=gradient)
+            gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in alike]
+            torch.stack(gradients, out=gradient)
         t, beta = group["step"], group["beta"]
         if t == 0:
             self._begin()
@@ -119,8 +119,8 @@ class SOAP(torch.optim.Optimizer):
                 products[order.shape[1]].append((basis, torch.take_along_dim(product, order.unsqueeze(1), dim=2)))
         for pairs in products.values():
             turned, _ = torch.linalg.qr(torch.cat([product for _, product in pairs]))
-            for (basis, _), own in zip(pairs, turned.split([len(basis) for basis, _ in pairs]), strict=True):
-                basis.copy_(own)
+            for (basis, _), better in zip(pairs, turned.split([len(basis) for basis, _ in pairs]), strict=True):
+                basis.copy_(better)
 
 
 def _axes(stacked: torch.Tensor) -> range:

@@ -12,21 +12,17 @@ from densnet.density.error import DensityGrid
 from densnet.io.netcdf import variable
 from densnet.models.densnet_model import Prediction
 from densnet.models.ensemble import spread_of
+from densnet.quantities import PREDICTED
 
 Array = NDArray[np.float64]
 
 
 def prediction_spread(members: Prediction) -> dict[str, Any]:
     """Return the spread of energies, forces and dipoles over the members, the first dimension, as variables."""
-    found = {name: value.double().cpu().numpy() for name, value in vars(spread_of(members)).items()}
+    spreads = {name: value.double().cpu().numpy() for name, value in spread_of(members).items()}
     return {
-        "energy_spread": variable(("frame",), found["energy"], "eV", "standard deviation of the members' energies"),
-        "forces_spread": variable(
-            ("frame", "atom"), found["forces"], "eV/angstrom", "standard deviation of a force component, RMS of three"
-        ),
-        "dipole_spread": variable(
-            ("frame",), found["dipole"], "e angstrom", "standard deviation of the members' dipoles, root of the sum"
-        ),
+        f"{name}_spread": variable(("frame", *q.dims[:-1]), spreads[name], q.units, q.error.spread_name)
+        for name, q in PREDICTED.items()
     }
 
 

@@ -22,7 +22,8 @@ from densnet.density.density import Density
 from densnet.errors import DensnetError
 from densnet.fitting import fitted_labels
 from densnet.fitting.basis_comparison import MEASURES
-from densnet.fitting.fitted_labels import FitSettings, fit_labels, fit_parts
+from densnet.fitting.fitted_labels import fit_labels, fit_parts
+from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.units import BOHR_IN_ANGSTROM
 

@@ -17,8 +17,9 @@ from densnet.basis.conventions import from_canonical
 from densnet.cli.main import app
 from densnet.density.error import DensityGrid
 from densnet.errors import DensnetError
-from densnet.fitting.fitted_labels import DIPOLE_TOLERANCE_DEBYE, FitSettings, fit_labels
+from densnet.fitting.fitted_labels import DIPOLE_TOLERANCE_DEBYE, fit_labels
 from densnet.fitting.kohn_sham_labels import read_kohn_sham_labels
+from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.reference.packing import pack_labels, write_folder
 from densnet.units import BOHR_IN_ANGSTROM, E_BOHR_IN_DEBYE

@@ -14,7 +14,8 @@ from ase import Atoms
 from tblite.ase import TBLite
 
 from densnet.dynamics import simulation
-from densnet.dynamics.simulation import DynamicsSettings, nve_drift, simulate
+from densnet.dynamics.settings import DynamicsSettings
+from densnet.dynamics.simulation import nve_drift, simulate
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
 from densnet.mechanics.integrators import State, langevin, thermal_velocities, velocity_verlet, without_drift
@@ -174,7 +175,7 @@ def test_a_lost_atom_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("field", "value"), [("replicas", 0), ("timestep_fs", -0.5), ("chunk_steps", 0)])
 def test_impossible_settings(field: str, value: float) -> None:
-    with pytest.raises(DensnetError, match=f"md {field}: expected"):
+    with pytest.raises(DensnetError, match=f"{field}: expected"):
         replace(SETTINGS, **{field: value})
 
 

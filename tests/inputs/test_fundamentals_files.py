@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from inputs.input_case import READ, REFUSED, InputCase
+from input_case import READ, REFUSED, InputCase
 
 from densnet.errors import DensnetError
 from densnet.spectra.experiment import fundamentals

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from inputs.input_case import READ, REFUSED, InputCase
+from input_case import READ, REFUSED, InputCase
 
 from densnet.bonds import bonded
 from densnet.cli.harmonic import relaxed_molecule, write_modes

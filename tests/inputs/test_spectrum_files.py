@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from inputs.input_case import READ, REFUSED, SAID, InputCase
+from input_case import READ, REFUSED, SAID, InputCase
 
 from densnet.errors import DensnetError
 from densnet.spectra.jcamp_dx import read_jcamp_dx

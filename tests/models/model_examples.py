@@ -6,9 +6,10 @@ import numpy as np
 import torch
 
 from densnet.basis.basis import Basis
-from densnet.models.density_model import DensityModel, DensityModelSettings
+from densnet.models.density_model import DensityModel
 from densnet.models.densnet_model import DenSNet
-from densnet.models.energy_model import EnergyModel, EnergyModelSettings
+from densnet.models.energy_model import EnergyModel
+from densnet.models.settings import DensityModelSettings, EnergyModelSettings
 from densnet.models.whitened_basis import WhitenedBasis
 
 METHANOL = np.array([6, 8, 1, 1, 1, 1])

@@ -10,7 +10,7 @@ from model_examples import METHANOL, METHANOL_POSITIONS, random_model
 
 from densnet import Density, DenSNetCalculator
 from densnet.basis.basis import Basis
-from densnet.density.trajectory_moments import MomentsSettings
+from densnet.density.settings import MomentsSettings
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.models import moments as stage

@@ -16,7 +16,8 @@ from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.peers import mace_program
 from densnet.peers.labelled_frames import labelled_frames, write_frames
-from densnet.peers.mace_stage import SIZES, MaceSettings, train_mace
+from densnet.peers.mace import SIZES, train_mace
+from densnet.peers.settings import MaceSettings
 from densnet.report.peer_table import LABELS, peer_cells, read_table
 
 ROOT = Path(__file__).parents[2]
@@ -129,9 +130,9 @@ def test_labels_that_cannot_be_learned(
 
 def test_impossible_settings(water_labels: Path) -> None:
     for wrong, said in (
-        ({"size": "huge"}, "size: expected small or large, found 'huge'"),
-        ({"minutes": 0.0}, "minutes: expected a positive number"),
-        ({"epochs": 0}, "epochs: expected a positive whole number"),
+        ({"size": "huge"}, "size: expected one of small, large, found 'huge'"),
+        ({"minutes": 0.0}, "minutes: expected a number of more than 0"),
+        ({"epochs": 0}, "epochs: expected a whole number of at least 1"),
     ):
         with pytest.raises(DensnetError, match=said):
             MaceSettings(**wrong)

@@ -24,15 +24,16 @@ from densnet.basis.conventions import from_canonical, to_canonical
 from densnet.cli.atoms import atoms as densnet_atoms
 from densnet.cli.import_ import import_labels
 from densnet.errors import DensnetError
-from densnet.fitting.fitted_labels import FitSettings
+from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import read_dataset
-from densnet.models.density_model import DensityModelSettings
+from densnet.models.settings import DensityModelSettings
 from densnet.reference.import_checks import canonical_orbitals, primitive_length
-from densnet.reference.import_stage import SplitSettings, atoms_of, deal
 from densnet.reference.imported_data import read_data
+from densnet.reference.imported_labels import SplitSettings, atoms_of, deal
 from densnet.reference.level import LevelOfTheory
-from densnet.training.density import DensityTrainingSettings, train_density
+from densnet.training.density import train_density
 from densnet.training.labels import load_labels
+from densnet.training.settings import DensityTrainingSettings
 from densnet.units import BOHR_IN_ANGSTROM, E_ANGSTROM_IN_DEBYE, HARTREE_IN_EV
 
 DOCS = Path(__file__).parents[2] / "docs" / "import.md"
@@ -344,7 +345,7 @@ def test_split_is_drawn_once_and_for_all(example: Content, tmp_path: Path) -> No
     assert (rows.tolist(), names[0]) == (list(range(4)), "test")
     with pytest.raises(DensnetError, match="4 frames do not suffice for n_train 5, n_validation 1 and n_test 1"):
         deal(data, SplitSettings(n_train=5))
-    with pytest.raises(DensnetError, match="n_train: expected an integer >= 1, got 0"):
+    with pytest.raises(DensnetError, match="n_train: expected a whole number of at least 1, found 0"):
         SplitSettings(n_train=0)
 
 

@@ -18,7 +18,8 @@ from densnet.basis.basis import Basis
 from densnet.basis.conventions import to_canonical
 from densnet.density.error import DensityGrid
 from densnet.errors import DensnetError
-from densnet.fitting.fitted_labels import FitSettings, fit_labels
+from densnet.fitting.fitted_labels import fit_labels
+from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import variable, write_dataset
 from densnet.reference.atoms import free_atoms
 from densnet.reference.dispersion import check_d4, d4

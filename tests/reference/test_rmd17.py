@@ -17,18 +17,13 @@ from rmd17_examples import KCAL_PER_MOL, N_JUDGED, N_LEARNED, NUMBERS, benchmark
 
 from densnet.cli import benchmark
 from densnet.errors import DensnetError
-from densnet.fitting.fitted_labels import FitSettings, fit_labels
+from densnet.fitting.fitted_labels import fit_labels
+from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import read_dataset, write_dataset
 from densnet.models.checkpoint import load_model
 from densnet.reference.given_orbitals import check_held, rows_of
-from densnet.reference.rmd17 import (
-    TEMPERATURE,
-    BenchmarkSettings,
-    benchmark_folder,
-    benchmark_geometries,
-    orbitals_file,
-    read_frames,
-)
+from densnet.reference.rmd17 import TEMPERATURE, benchmark_folder, benchmark_geometries, orbitals_file, read_frames
+from densnet.reference.settings import BenchmarkSettings
 from densnet.report.benchmark_table import published, read_table
 from densnet.units import BOHR_IN_ANGSTROM, EV_IN_MEV, HARTREE_IN_EV
 
@@ -108,7 +103,7 @@ def test_what_is_not_there_is_named_with_where_to_fetch_it(folder: Path, tmp_pat
     [
         ({"n_train": 11}, r"n_train: expected with n_validation at most 12, .* got 11 \+ 2"),
         ({"n_test": 7}, r"n_test: expected at most 6, .* got 7"),
-        ({"n_validation": 0}, r"n_validation: expected an integer >= 1, got 0"),
+        ({"n_validation": 0}, r"n_validation: expected a whole number of at least 1, found 0"),
     ],
 )
 def test_more_frames_than_there_are(folder: Path, sizes: dict[str, int], said: str) -> None:

@@ -19,7 +19,8 @@ from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
 from densnet.molecule import Molecule, from_smiles
 from densnet.potentials import named
-from densnet.reference.sampling import SamplingSettings, plan_trajectories, sample_geometries
+from densnet.reference.sampling import plan_trajectories, sample_geometries
+from densnet.reference.settings import SamplingSettings
 from densnet.reference.trajectories import BondWindow, run_trajectory
 
 GFN2 = named("gfn2-xtb")
@@ -141,9 +142,7 @@ def _processes_with_parent(parent: int) -> list[str]:
 
 
 def test_molecule_that_falls_apart_is_one_clear_line(water: Molecule) -> None:
-    plan = replace(
-        plan_trajectories([water], replace(SMALL, temperatures=(60000.0,)))[0], frames=10, stride=5, timestep=1.0
-    )
+    plan = replace(plan_trajectories([water], SMALL)[0], temperature=60000.0, frames=10, stride=5, timestep=1.0)
     with pytest.raises(DensnetError, match="lower the temperature") as error:
         run_trajectory(plan, GFN2)
     assert "\n" not in str(error.value)
@@ -164,8 +163,8 @@ def test_bond_window_sees_a_broken_bond_and_a_new_one() -> None:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"n_train": 0}, "n_train: expected an integer >= 1"),
-        ({"temperatures": (-1.0,)}, "temperatures: expected a number > 0"),
+        ({"n_train": 0}, "n_train: expected a whole number of at least 1"),
+        ({"temperatures": (-1.0,)}, "temperatures.0: expected a number of more than 0"),
         ({"temperatures": ()}, "temperatures: expected at least one"),
         ({"timestep_fs": float("nan")}, "timestep_fs"),
         ({"candidates_per_frame": 0.5}, "candidates_per_frame"),

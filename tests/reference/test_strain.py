@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from densnet.dynamics.simulation import DynamicsSettings, starting_geometries
+from densnet.dynamics.settings import DynamicsSettings
+from densnet.dynamics.simulation import starting_geometries
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_dataset
 from densnet.molecule import Molecule, conformers, from_smiles
 from densnet.potentials import named
-from densnet.reference.sampling import METHOD_VERSION, SamplingSettings, plan_strain, sample_geometries
+from densnet.reference.sampling import METHOD_VERSION, plan_strain, sample_geometries
+from densnet.reference.settings import SamplingSettings
 from densnet.reference.strain import (
     KINDS,
     Minimum,

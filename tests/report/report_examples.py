@@ -250,3 +250,13 @@ def write_run(folder: Path) -> dict[str, Any]:
         "assignment": folder / "assignment.nc",
         "harmonic": [folder / "harmonic.nc", folder / "harmonic_psi4.nc"],
     }
+
+
+def write_manifest(
+    path: Path, run: dict[str, Any], figures: Path, names: tuple[str, ...] = ("water",), **more: Any
+) -> Path:
+    """Write the manifest of a run whose systems are all the same, and whatever else it has."""
+    files = {name: str(run[name]) for name in ("metrics", "labels", "comparison", "assignment")}
+    files |= {"figures": [str(picture) for picture in sorted(figures.iterdir())]}
+    path.write_text(json.dumps({"name": "try & more", "systems": [{"name": name, **files} for name in names], **more}))
+    return path

@@ -11,7 +11,8 @@ from densnet.cli.summary import summary
 from densnet.io.netcdf import read_dataset
 from densnet.report.benchmark_table import LABELS, benchmark_rows, read_table, table_csv
 from densnet.report.metrics import read_metrics
-from densnet.report.page import SystemReport, page
+from densnet.report.page import page
+from densnet.report.run import Run, SystemReport
 
 FOUND = {
     "molecule": "ethanol",
@@ -33,10 +34,10 @@ def test_ours_stands_above_published_errors(tmp_path: Path, capsys: pytest.Captu
         read_dataset(run["comparison"], stage="compare"),
         [],
     )
-    shown = page("try", [system], benchmark=read_table(table))
+    shown = page(Run("try", [system], benchmark=read_table(table)))
     assert all(head in shown for head in LABELS.values())
     assert shown.index('<td class="number">4.321</td>') < shown.index("arXiv:2206.07697")
-    assert "Revised MD17" not in page("try", [system])
+    assert "Revised MD17" not in page(Run("try", [system]))
     summary(system=["water"], metrics=[run["metrics"]], comparison=[run["comparison"]], benchmark=table)
     printed = capsys.readouterr().out
     assert "densnet, water" in printed and "0.9877" in printed and "arXiv:2206.07697" in printed

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chain_examples import evaluation, geometries, harmonic, spectrum, trajectory, write_chains
-from report_examples import write_run
+from report_examples import write_manifest, write_run
 
 from densnet.cli.chains import chains
 from densnet.cli.figures import figures
@@ -111,13 +111,14 @@ def test_the_verb_writes_table_and_figures_for_the_page(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     figures(name="water", output=tmp_path / "water", **run)
     page = tmp_path / "report.html"
-    one = {"figures": [tmp_path / "water"]} | {name: [run[name]] for name in ("metrics", "labels", "comparison")}
-    family = {"family": ["pe"], "family_figures": [folder], "lengths": [tmp_path / "l.nc"]}
-    report(run="x", system=["water"], output=page, chains=[tmp_path / "c.nc"], **one, **family)
+    family = {"name": "pe", "lengths": str(tmp_path / "l.nc"), "figures": [str(path) for path in folder.iterdir()]}
+    family |= {"chains": str(tmp_path / "c.nc")}
+    report(manifest=write_manifest(tmp_path / "m.json", run, tmp_path / "water", families=[family]), output=page)
     text = page.read_text()
     assert (
-        text.index("Errors against length") < text.index("Infrared spectra against length") < text.index("water <span")
+        text.index("Infrared spectra against length") < text.index("Errors against length") < text.index("water <span")
     )
     assert "drift [meV/atom/ps]" in text
-    with pytest.raises(DensnetError, match="expected 1 of each, one a --family, found --chains 0"):
-        report(run="x", system=["water"], output=page, **one, **family)
+    del family["chains"]
+    with pytest.raises(DensnetError, match=r"not the manifest of a run.*chains"):
+        report(manifest=write_manifest(tmp_path / "m.json", run, tmp_path / "water", families=[family]), output=page)

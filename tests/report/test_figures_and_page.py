@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import html.parser
+import json
 import re
 import shutil
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
-from report_examples import NUMBERS, write_run
+from report_examples import NUMBERS, write_manifest, write_run
 
 from densnet.cli.figures import figures
 from densnet.cli.report import report
@@ -22,16 +22,16 @@ from densnet.cli.summary import summary
 from densnet.errors import DensnetError
 from densnet.io.job_record import JobRecord
 from densnet.io.netcdf import read_dataset
-from densnet.report.captions import CAPTIONS, ORDER, TITLES
 from densnet.report.density_figures import density_error, density_map
 from densnet.report.dynamics_figures import drifts, energy_conservation
+from densnet.report.figures import DRAWINGS
 from densnet.report.lines import line_rows
 from densnet.report.metrics import read_metrics
 from densnet.report.plane import best_plane
 from densnet.report.potential_figures import front_of_spheres, potential
 from densnet.report.sources import Sources, kohn_sham_of, level_of_theory, read_log
 from densnet.report.spectrum_figures import spectrum
-from densnet.report.style import read_picture, style
+from densnet.report.style import read_picture
 from densnet.report.timing_figures import duration, read_benchmarks
 from densnet.spectra.assignment import PARTS
 
@@ -49,11 +49,14 @@ def drawn(run: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def test_every_figure_is_there_with_its_caption(drawn: Path) -> None:
-    assert {path.stem for path in drawn.iterdir()} | {"calibration"} == set(TITLES) == set(CAPTIONS) == set(ORDER)
+    of_a_system = {
+        draw.draw.__name__: draw for draw in DRAWINGS if draw.of in ("system", "assignment", "benchmarks", "ensemble")
+    }
+    assert {path.stem for path in drawn.iterdir()} | {"calibration"} == set(of_a_system)
     assert {path.suffix for path in drawn.iterdir()} == {".png"}
     for path in drawn.iterdir():
         shown = read_picture(path)
-        assert shown.title == TITLES[path.stem]
+        assert shown.title == of_a_system[path.stem].title
         assert shown.caption.startswith("water") and "{" not in shown.caption and "nan" not in shown.caption
 
 
@@ -88,7 +91,7 @@ def test_a_table_tells_what_lines_are_made_of(run: dict[str, Path]) -> None:
     assert {row[-1] for row in rows} == {"0 100"}
 
 
-def sources(run: dict[str, Any], *, peer: bool) -> Sources:
+def sources(run: dict[str, Path], *, peer: bool) -> Sources:
     return Sources(
         system="water",
         metrics=read_metrics(run["metrics"]),
@@ -99,15 +102,14 @@ def sources(run: dict[str, Any], *, peer: bool) -> Sources:
         trajectory=read_dataset(run["trajectory"], stage="md"),
         spectrum=read_dataset(run["spectrum"], stage="spectrum"),
         comparison=read_dataset(run["comparison"], stage="compare"),
-        peer_trajectories=tuple(read_dataset(path, stage="md") for path in run["peer_trajectory"] if peer),
-        peer_spectra=tuple(read_dataset(path, stage="spectrum") for path in run["peer_spectrum"] if peer),
+        peer_trajectories=(read_dataset(run["peer_trajectory"][0], stage="md"),) if peer else (),
+        peer_spectra=(read_dataset(run["peer_spectrum"][0], stage="spectrum"),) if peer else (),
     )
 
 
 def test_figures_are_the_same_each_time(run: dict[str, Path], drawn: Path) -> None:
     for draw in (spectrum, density_error):
-        with style():
-            again = draw(sources(run, peer=True))
+        again = draw(sources(run, peer=True))
         assert again.png == (drawn / f"{again.name}.png").read_bytes()
 
 
@@ -122,7 +124,7 @@ def test_maps_show_the_error_of_the_fit_if_it_is_known(run: dict[str, Path], dra
         unknown[name].loc[{"pair": ["model-true", "fit-true"]}] = np.nan
     bare = dataclasses.replace(whole, labels=whole.labels.drop_vars("orbitals"), evaluation=unknown)
     for draw in (density_map, density_error, potential):
-        with style(), warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("error")
             shown = draw(bare)
         assert "nan" not in shown.caption and "(d)" not in shown.caption
@@ -160,24 +162,9 @@ def test_view_from_above_lies_on_the_spheres() -> None:
 
 def test_without_a_peer(run: dict[str, Path]) -> None:
     alone = sources(run, peer=False)
-    with style():
-        assert "gfn2" not in spectrum(alone).caption
-        assert "gfn2" not in energy_conservation(alone).caption
-        assert "gfn2" in spectrum(sources(run, peer=True)).caption
-
-
-def test_every_potential_beside_the_model_is_drawn_and_named(run: dict[str, Path]) -> None:
-    one = sources(run, peer=True)
-    other = one.peer_spectra[0].assign_attrs(potential="mmff94")
-    moved = one.peer_trajectories[0].assign_attrs(potential="mmff94")
-    two = dataclasses.replace(
-        one, peer_spectra=(*one.peer_spectra, other), peer_trajectories=(*one.peer_trajectories, moved)
-    )
-    with style():
-        for draw in (spectrum, energy_conservation):
-            before, after = draw(one), draw(two)
-            assert "gfn2-xtb" in after.caption and "mmff94" in after.caption and "mmff94" not in before.caption
-            assert after.png != before.png
+    assert "gfn2" not in spectrum(alone).caption
+    assert "gfn2" not in energy_conservation(alone).caption
+    assert "gfn2" in spectrum(sources(run, peer=True)).caption
 
 
 class Page(html.parser.HTMLParser):
@@ -214,18 +201,9 @@ def test_page_holds_everything(run: dict[str, Path], drawn: Path, tmp_path: Path
     log.parent.mkdir(parents=True)
     log.write_text(JobRecord("node17", "a card", "550.54", "12.4", 300.0).line())
     shutil.copytree(run["benchmarks"], tmp_path / "run" / "benchmarks")
-    report(
-        run="demo & more",
-        system=["water", "heavy water"],
-        figures=[drawn, drawn],
-        metrics=[run["metrics"]] * 2,
-        labels=[run["labels"]] * 2,
-        comparison=[run["comparison"]] * 2,
-        assignment=[run["assignment"]] * 2,
-        config=config,
-        output=page,
-        jobs=tmp_path / "run",
-    )
+    files = {"config": str(config), "jobs": str(tmp_path / "run"), "sweep": None}
+    manifest = write_manifest(tmp_path / "manifest.json", run, drawn, ("water", "heavy water"), **files)
+    report(manifest=manifest, output=page)
     text = page.read_text()
     parsed = Page()
     parsed.feed(text)
@@ -233,7 +211,7 @@ def test_page_holds_everything(run: dict[str, Path], drawn: Path, tmp_path: Path
     assert len(parsed.images) == 20 and all(image.startswith("data:image/png;base64,") for image in parsed.images)
     assert hashlib.sha256(config.read_bytes()).hexdigest() in text
     for expected in (
-        "demo &amp; more",
+        "try &amp; more",
         "&lt;not a tag&gt;",
         "H2O",
         "PBE/def2-SVP",
@@ -245,17 +223,32 @@ def test_page_holds_everything(run: dict[str, Path], drawn: Path, tmp_path: Path
         assert expected in text, expected
 
 
-def test_lists_of_unequal_length_are_refused(run: dict[str, Path], drawn: Path, tmp_path: Path) -> None:
-    with pytest.raises(DensnetError, match=r"expected 2 of each.*--figures 1"):
-        report(
-            run="x",
-            system=["a", "b"],
-            figures=[drawn],
-            metrics=[run["metrics"]] * 2,
-            labels=[run["labels"]] * 2,
-            comparison=[run["comparison"]] * 2,
-            output=tmp_path / "x.html",
-        )
+def test_a_system_comes_as_spectrum_bands_and_numbers(run: dict[str, Path], drawn: Path, tmp_path: Path) -> None:
+    report(manifest=write_manifest(tmp_path / "manifest.json", run, drawn), output=tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    parts = ("Infrared spectrum.", "Bands beside experiment", "their motions", "<h3>Numbers", "Error of the density.")
+    places = [text.index(part) for part in parts]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"systems": [{"name": "water"}]}, "not the manifest of a run.*metrics"),
+        ({"colour": "red"}, "not the manifest of a run.*colour"),
+        ({"config": "absent.yaml"}, "config: absent.yaml cannot be read"),
+    ],
+)
+def test_a_wrong_manifest_is_one_line(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    manifest = tmp_path / "manifest.json"
+    with pytest.raises(DensnetError, match="cannot be read"):
+        report(manifest=manifest, output=tmp_path / "report.html")
+    manifest.write_text(json.dumps({"name": "x", "systems": []} | change))
+    with pytest.raises(DensnetError, match=message):
+        report(manifest=manifest, output=tmp_path / "report.html")
+
+
+def test_lists_of_unequal_length_are_refused(run: dict[str, Path]) -> None:
     with pytest.raises(DensnetError, match="as many"):
         summary(system=["a", "b"], metrics=[run["metrics"]], comparison=[run["comparison"]])
 

@@ -11,15 +11,14 @@ import xarray as xr
 
 from densnet.density.frame_errors import PAIRS
 from densnet.errors import DensnetError
+from densnet.quantities import METRICS, metric_of
 from densnet.report.metrics import (
-    EXPLANATIONS,
     collect_metrics,
     describe,
     evaluation_metrics,
-    explanation,
     read_metrics,
 )
-from densnet.report.table import line_texts, plain_table, region_table, summary_text
+from densnet.report.table import band_rows, line_texts, plain_table, summary_text
 from densnet.units import E_ANGSTROM_IN_DEBYE
 
 
@@ -86,7 +85,7 @@ def test_errors_at_each_temperature() -> None:
     assert metrics["force_mae_at_300k_mev_per_angstrom"] == cold["force_mae_mev_per_angstrom"]
     mean = (metrics["dipole_mae_at_300k_debye"] + metrics["dipole_mae_at_500k_debye"]) / 2
     assert mean == pytest.approx(metrics["dipole_mae_debye"])
-    assert explanation("dipole_mae_at_500k_debye").label == "Dipole error, 500 K"
+    assert metric_of("dipole_mae_at_500k_debye").label == "Dipole error, 500 K"
     same = evaluation_metrics(evaluation().assign(temperature=("frame", [500.0, 500.0])))
     assert not [key for key in same if "_at_" in key], "one temperature is what the errors are of anyway"
 
@@ -203,8 +202,9 @@ def test_every_key_is_explained_once() -> None:
     metrics = collect_metrics(evaluation(), trajectory(), comparison())
     rows = describe(metrics)
     assert len(rows) == len(metrics)
-    of_an_ensemble = {key for key in EXPLANATIONS if "_spread_" in key} | {"n_members", "density_pairwise_nmae_percent"}
-    assert set(EXPLANATIONS) - set(metrics) == of_an_ensemble
+    known = {metric.key for metric in METRICS if not metric.match(metric.key).groups()}
+    of_an_ensemble = {key for key in known if "_spread_" in key} | {"n_members", "density_pairwise_nmae_percent"}
+    assert known - set(metrics) == of_an_ensemble
 
 
 def test_damaged_metrics_file_is_one_line(tmp_path: Path) -> None:
@@ -228,7 +228,6 @@ def lines_and_regions() -> xr.Dataset:
             "region_experiment_low": (("region",), [1028.0, 3653.0]),
             "region_experiment_high": (("region",), [1091.0, 3653.0]),
             "region_model_peak": (("region",), [1031.6, 3702.2]),
-            "region_jcamp_peak": (("region",), [np.nan, np.nan]),
             "region_peer_peak": (("region",), [np.nan, 3500.0]),
         },
         attrs={"peer": "gfn2-xtb"},
@@ -238,19 +237,21 @@ def lines_and_regions() -> xr.Dataset:
 def test_lines_and_regions_stand_beside_experiment() -> None:
     dataset = lines_and_regions()
     assert line_texts(dataset) == ["1032 (1028 C-O stretch)", "3702 (3653 O-H stretch)"]
-    heads, rows = region_table(dataset)
-    assert heads == ["region", "fundamentals", "model", "gfn2-xtb"]
+    header, rows = band_rows(dataset)
+    assert header[:3] == ["region", "fundamentals", "model"] and len(header) == 4
     assert rows == [["O-H stretch", "3653", "3702", "3500"], ["C-O stretch", "1028–1091", "1032", "–"]]
+    bare = dataset.drop_vars([name for name in dataset.variables if "experiment" in name or "region" in name])
+    assert band_rows(bare) == ([], [])
+    text = summary_text(["ethanol"], [{}], [bare])
+    assert "strongest lines" in text and "fundamental" not in text
 
 
 def test_every_potential_beside_the_model_has_its_column() -> None:
     dataset = lines_and_regions().assign_attrs(peers="gfn2-xtb mmff94")
     dataset["region_mmff94_peak"] = (("region",), [1010.0, 3800.0])
-    heads, rows = region_table(dataset)
+    heads, rows = band_rows(dataset)
     assert heads[-2:] == ["gfn2-xtb", "mmff94"]
     assert [row[-2:] for row in rows] == [["3500", "3800"], ["–", "1010"]]
-    text = summary_text(["ethanol"], [{"n_train": 1}], [dataset])
-    assert "gfn2-xtb  mmff94" in text and "3800" in text
 
 
 def test_summary_shows_systems_side_by_side() -> None:

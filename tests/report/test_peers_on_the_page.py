@@ -10,8 +10,9 @@ from report_examples import write_run
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
 from densnet.report.metrics import read_metrics
-from densnet.report.page import SystemReport, page
+from densnet.report.page import page
 from densnet.report.peer_table import LABELS, PeerRow, read_table, table_csv
+from densnet.report.run import Run, SystemReport
 
 
 def test_peers_stand_beside_ours_under_their_system_alone(tmp_path: Path) -> None:
@@ -29,13 +30,13 @@ def test_peers_stand_beside_ours_under_their_system_alone(tmp_path: Path) -> Non
         read_dataset(run["comparison"], stage="compare"),
         [],
     )
-    shown = page("try", [system], peers=read_table(tmp_path / "peers.csv"))
+    shown = page(Run("try", [system], peers=read_table(tmp_path / "peers.csv")))
     assert '<td class="number">33.64</td>' in shown
     assert "MACE small (32x0e + 32x1o)" in shown and "large" not in shown
     assert shown.index("densnet</td>") < shown.index("MACE small")
     assert all(label in shown for label in LABELS.values())
     assert '<td class="number">–</td>' in shown
-    assert "on the same labels" not in page("try", [system])
+    assert "on the same labels" not in page(Run("try", [system]))
 
 
 def test_a_foreign_table_is_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from report_examples import write_labels_and_evaluation, write_log, write_run
+from report_examples import write_labels_and_evaluation, write_log, write_manifest, write_run
 
 from densnet.cli.figures import figures
 from densnet.cli.report import report
@@ -142,15 +142,10 @@ def test_the_page_of_the_run_has_a_section(plan: Path, tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     figures(name="water", output=tmp_path / "figures", **run)
     sweep(plan=plan, output=tmp_path / "sweep.nc", csv=tmp_path / "sweep.csv", figures=tmp_path / "sweep")
-    for swept in ({}, {"sweep": tmp_path / "sweep.nc", "sweep_figures": [tmp_path / "sweep" / "sweep_water.png"]}):
-        report(
-            run="try",
-            system=["water"],
-            figures=[tmp_path / "figures"],
-            output=tmp_path / "report.html",
-            **{name: [run[name]] for name in ("metrics", "labels", "comparison")},
-            **swept,
-        )
+    pictures = [str(tmp_path / "sweep" / "sweep_water.png")]
+    for swept in (None, {"table": str(tmp_path / "sweep.nc"), "figures": pictures}):
+        manifest = write_manifest(tmp_path / "manifest.json", run, tmp_path / "figures", sweep=swept)
+        report(manifest=manifest, output=tmp_path / "report.html")
         page = (tmp_path / "report.html").read_text()
         assert ('id="sweep"' in page) == ("0.8 ± 0.08" in page) == ("Learning curves" in page) == bool(swept)
 

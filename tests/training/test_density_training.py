@@ -21,12 +21,13 @@ from densnet.density.error import DensityGrid, coulomb_self_energy
 from densnet.errors import DensnetError, Stopped
 from densnet.io.netcdf import read_dataset, settings_of, write_dataset
 from densnet.models.checkpoint import load_model
-from densnet.models.density_model import DensityModelSettings
+from densnet.models.settings import DensityModelSettings
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.training import loop
-from densnet.training.density import DensityTrainingSettings, train_density
+from densnet.training.density import train_density
 from densnet.training.density_targets import density_targets
 from densnet.training.labels import load_labels
+from densnet.training.settings import DensityTrainingSettings
 from densnet.units import BOHR_IN_ANGSTROM
 
 SMALL = DensityModelSettings(channels=8, edge_channels=4, l_max=4, cutoff=3.0)
@@ -84,7 +85,7 @@ def test_training_learns_and_keeps_the_charge(water_labels: Path, tmp_path: Path
     assert np.mean(errors) < {"delta": 0.3, "direct": 0.5}[target] * np.mean(spread)
 
 
-@pytest.mark.parametrize("optimizer", loop.OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", ["soap", "adam"])
 def test_resumed_training_equals_an_undisturbed_one(
     water_labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
 ) -> None:
@@ -225,13 +226,13 @@ def test_patience_ends_a_training_that_no_longer_gets_better(
     steps = [int(line.split(",")[0]) for line in (tmp_path / "d.csv").read_text().splitlines()[1:]]
     assert steps[-1] < 200
     assert "no better validation for 2; stopping" in capsys.readouterr().err
-    with pytest.raises(DensnetError, match="patience: expected a positive whole number"):
+    with pytest.raises(DensnetError, match="patience: expected a whole number of at least 1"):
         replace(SHORT, patience=0)
 
 
 def test_impossible_settings_are_refused() -> None:
     for field, value in (("overlap_weight", -1.0), ("dipole_weight", float("nan")), ("optimizer", "sgd")):
-        with pytest.raises(DensnetError, match=f"training {field}: expected .* found '?{value}"):
+        with pytest.raises(DensnetError, match=f"{field}: expected .* found '?{value}"):
             replace(SHORT, **{field: value})
 
 

@@ -14,16 +14,17 @@ import xarray as xr
 from densnet.basis.integrals import charges
 from densnet.errors import DensnetError
 from densnet.models.checkpoint import load_model
-from densnet.models.density_model import DensityModelSettings
 from densnet.models.densnet_model import DenSNet
-from densnet.models.energy_model import EnergyModel, EnergyModelSettings
+from densnet.models.energy_model import EnergyModel
+from densnet.models.settings import DensityModelSettings, EnergyModelSettings
 from densnet.training import loop
-from densnet.training.density import DensityTrainingSettings, train_density
-from densnet.training.energy import EnergyTrainingSettings, train_energy
+from densnet.training.density import train_density
+from densnet.training.energy import train_energy
 from densnet.training.energy_targets import energy_targets
 from densnet.training.evaluation import evaluate_model
 from densnet.training.fine_tuning import joint_errors
 from densnet.training.labels import load_labels
+from densnet.training.settings import DensityTrainingSettings, EnergyTrainingSettings
 
 SMALL = EnergyModelSettings(channels=8, edge_channels=4, l_max=2, cutoff=3.0)
 

@@ -18,13 +18,13 @@ from torch import distributed as dist
 from torch import nn
 
 from densnet.errors import DensnetError, Stopped
-from densnet.models.density_model import DensityModelSettings
-from densnet.models.energy_model import EnergyModelSettings
+from densnet.models.settings import DensityModelSettings, EnergyModelSettings
 from densnet.training import loop, processes, ranks
-from densnet.training.density import DensityTrainingSettings, train_density
-from densnet.training.energy import EnergyTrainingSettings, train_energy
-from densnet.training.loop import LoopSettings, TrainingRun
+from densnet.training.density import train_density
+from densnet.training.energy import train_energy
+from densnet.training.loop import TrainingRun
 from densnet.training.processes import train_in_processes
+from densnet.training.settings import DensityTrainingSettings, EnergyTrainingSettings, LoopSettings
 
 DENSITY = DensityModelSettings(channels=8, edge_channels=4, l_max=4, cutoff=3.0)
 ENERGY = EnergyModelSettings(channels=8, edge_channels=4, l_max=2, cutoff=3.0)

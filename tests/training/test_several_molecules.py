@@ -13,16 +13,16 @@ import torch
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, settings_of, write_dataset
 from densnet.models.checkpoint import load_model, read_description
-from densnet.models.density_model import DensityModelSettings
-from densnet.models.energy_model import EnergyModelSettings
+from densnet.models.settings import DensityModelSettings, EnergyModelSettings
 from densnet.training import density as density_training
 from densnet.training import energy as energy_training
 from densnet.training import loop
-from densnet.training.density import DensityTrainingSettings, train_density
-from densnet.training.energy import EnergyTrainingSettings, reference_energies, train_energy
+from densnet.training.density import train_density
+from densnet.training.energy import reference_energies, train_energy
 from densnet.training.energy_targets import energy_targets
 from densnet.training.evaluation import evaluate_model
 from densnet.training.labels import load_labels
+from densnet.training.settings import DensityTrainingSettings, EnergyTrainingSettings
 from densnet.training.training_set import TrainingSet
 
 SMALL = DensityModelSettings(channels=8, edge_channels=4, l_max=4, cutoff=3.0)

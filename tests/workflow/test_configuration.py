@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from configuration import CHECKED, ConfigurationError, as_options, configuration, method_version, schema, with_defaults
+from configuration import CHECKED, ConfigurationError, as_options, configuration, method_version
 
 from densnet.potentials.gfn2 import Gfn2
 
@@ -172,53 +171,6 @@ def test_numbers_and_names_are_read_as_meant() -> None:
 
 def test_the_shipped_config_is_good() -> None:
     configuration(yaml.safe_load((ROOT / "config.yaml").read_text()))
-
-
-def test_the_shipped_config_shows_every_key() -> None:
-    """Every key of the schema is explained in config.yaml, commented out if it has no default."""
-    text = (ROOT / "config.yaml").read_text()
-
-    def keys(rules: dict[str, Any]) -> list[str]:
-        named = rules.get("properties", {})
-        return [*named, *(key for entry in named.values() for key in keys(entry))]
-
-    assert [key for key in keys(schema()) if f"{key}:" not in text] == []
-
-
-def test_defaults_are_those_of_the_settings() -> None:
-    """The schema's defaults and keys are those of the settings that the verbs take."""
-    from densnet.dynamics.simulation import DynamicsSettings
-    from densnet.fitting.fitted_labels import FitSettings
-    from densnet.models.density_model import DensityModelSettings
-    from densnet.models.energy_model import EnergyModelSettings
-    from densnet.reference.level import LevelOfTheory
-    from densnet.reference.sampling import SamplingSettings
-    from densnet.spectra.settings import ComparisonSettings, SpectrumSettings
-    from densnet.training.density import DensityTrainingSettings
-    from densnet.training.energy import EnergyTrainingSettings
-
-    config = with_defaults(GOOD, schema())
-    density, energy, reference = config["density_model"], config["energy_model"], config["reference"]
-    # What decides about cost alone stays out of config.yaml: memory, and how often restart points are written.
-    operational = {"memory_gib", "chunk_steps", "checkpoint_seconds"}
-    for settings, given in (
-        ((LevelOfTheory, FitSettings), {key: reference[key] for key in reference if key != "shards"}),
-        ((SamplingSettings,), config["sampling"]),
-        ((DensityModelSettings,), density["architecture"] | {"target": density["target"]}),
-        ((DensityTrainingSettings,), density["training"]),
-        ((EnergyModelSettings,), energy["architecture"]),
-        ((EnergyTrainingSettings,), energy["training"]),
-        ((DynamicsSettings,), {key: config["md"][key] for key in config["md"] if key != "potentials"}),
-        ((SpectrumSettings,), config["spectrum"]),
-        ((ComparisonSettings,), config["comparison"]),
-    ):
-        expected = {
-            field.name: list(field.default) if isinstance(field.default, tuple) else field.default
-            for kind in settings
-            for field in dataclasses.fields(kind)
-            if field.name not in operational
-        }
-        assert given == {key: value for key, value in expected.items() if value is not None}
 
 
 def test_what_was_checked_is_not_checked_again(tmp_path: Path) -> None:

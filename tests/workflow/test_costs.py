@@ -14,7 +14,8 @@ from operations.costs import START_SECONDS, Law, Measurement, Work
 from operations.planned_jobs import PlannedJob
 
 from densnet.molecule import from_smiles
-from densnet.reference.sampling import SamplingSettings, plan_trajectories
+from densnet.reference.sampling import plan_trajectories
+from densnet.reference.settings import SamplingSettings
 
 ROOT = Path(__file__).parents[2]
 MOLECULES = {"water": "O", "ethanol": "CCO", "ethanethiol": "CCS", "thiophene": "c1ccsc1"}

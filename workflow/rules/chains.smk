@@ -15,7 +15,7 @@ rule chains:
         csv=f"{SYSTEM}/chains.csv",
         figures=expand(
             f"{SYSTEM}/figures/{{figure}}.png",
-            figure=["spectra", "torsion_angles"],
+            figure=figures_of("chains"),
             allow_missing=True,
         ),
     log:

@@ -31,7 +31,6 @@ MEMBER = f"{SYSTEM}/members/{{member}}" if ENSEMBLE else SYSTEM
 MEMBER_NOTE = ", member {wildcards.member}" if ENSEMBLE else ""
 MODEL = f"{SYSTEM}/model.pt"
 FAMILIES = list(config["families"])
-CONFIG_FILE = (workflow.overwrite_configfiles or ["config.yaml"])[-1]
 # Potentials that run beside the model, by what their files are called.
 POTENTIALS = {
     "gfn2" if name == "gfn2-xtb" else name: name for name in config["md"]["potentials"]
@@ -45,19 +44,9 @@ MACE = list(dict.fromkeys(config["peers"]["mace"]))
 # Systems of the benchmark, and those of them whose orbitals lie beside its files.
 RMD17 = [name for name, own in config["systems"].items() if "rmd17" in own]
 WITH_ORBITALS = [name for name in RMD17 if given_orbitals(config["systems"][name])]
-FIGURES = [
-    "density_map",
-    "density_error",
-    "potential",
-    "learning_density",
-    "learning_energy",
-    "parity",
-    "energy_conservation",
-    "spectrum",
-    "motions",
-    "timings",
-    *(["calibration"] if ENSEMBLE else []),
-]
+FIGURES = figures_of(
+    "system", "assignment", "benchmarks", *(["ensemble"] if ENSEMBLE else [])
+)
 
 
 def given_file(stage, name):

@@ -7,7 +7,7 @@ rule lengths:
         csv=f"{SYSTEM}/lengths.csv",
         figures=expand(
             f"{SYSTEM}/figures/{{figure}}.png",
-            figure=["lengths", "chain_ends", "torsions", "along_trajectories"],
+            figure=figures_of("lengths"),
             allow_missing=True,
         ),
     log:

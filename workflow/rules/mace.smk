@@ -28,7 +28,7 @@ rule mace:
                 ].get("n_train"),
             }
         ),
-        method_version=method_version("densnet.peers.mace_stage"),
+        method_version=method_version("densnet.peers.mace"),
     message:
         "{wildcards.system}: training MACE, {wildcards.size}"
     shell:

@@ -1,3 +1,43 @@
+import json
+
+# What the page is made from; "densnet report --help" says what is in it.
+MANIFEST = {
+    "name": config["run"],
+    "systems": [
+        {
+            "name": name,
+            "metrics": f"{RUN}/{name}/metrics.json",
+            "labels": f"{RUN}/{name}/labels.nc",
+            "comparison": f"{RUN}/{name}/comparison.nc",
+            "assignment": f"{RUN}/{name}/assignment.nc",
+            "figures": expand(rules.figures.output.figures, system=name),
+        }
+        for name in config["systems"]
+    ],
+    "families": [
+        {
+            "name": name,
+            "lengths": f"{RUN}/{name}/lengths.nc",
+            "chains": f"{RUN}/{name}/chains.nc",
+            "figures": expand(
+                [*rules.lengths.output.figures, *rules.chains.output.figures],
+                system=name,
+            ),
+        }
+        for name in FAMILIES
+    ],
+    "peers": rules.peers.output.table if MACE else None,
+    "benchmark": rules.benchmark_table.output.table if RMD17 else None,
+    "sweep": (
+        {"table": rules.sweep.output.sweep, "figures": list(rules.sweep.output.figures)}
+        if SWEEP
+        else None
+    ),
+    "config": str(CONFIG_FILE),
+    "jobs": RUN,
+}
+
+
 rule report:
     input:
         figures=expand(rules.figures.output.figures, system=config["systems"]),
@@ -22,6 +62,7 @@ rule report:
         config=CONFIG_FILE,
     output:
         report=f"{RUN}/report.html",
+        manifest=f"{RUN}/report.json",
     log:
         f"{RUN}/logs/report.log",
     benchmark:
@@ -33,31 +74,11 @@ rule report:
         mem_mb=2000,
         runtime=30,
     params:
-        run=config["run"],
+        manifest=json.dumps(MANIFEST),
         systems=list(config["systems"]),
-        peers=lambda wildcards, input: f"--peers {input.peers}" if MACE else "",
-        benchmark=lambda wildcards, input: (
-            f"--benchmark {input.benchmark}" if RMD17 else ""
-        ),
-        sweep=lambda wildcards, input: (
-            f"--sweep {input.sweep} --sweep-figures {input.sweep_figures}"
-            if SWEEP
-            else ""
-        ),
-        families=lambda wildcards, input: (
-            f"--family {' '.join(FAMILIES)} --lengths {input.lengths} --chains {input.chains} "
-            f"--family-figures {' '.join(expand(f'{SYSTEM}/figures', system=FAMILIES))}"
-            if FAMILIES
-            else ""
-        ),
-        folders=of_every_system(f"{SYSTEM}/figures"),
-        jobs=lambda wildcards, output: Path(output.report).parent,
         method_version=method_version("densnet.report"),
     message:
         "report of {params.systems}"
     shell:
-        "densnet report --run {params.run} --system {params.systems} --figures {params.folders} "
-        "--metrics {input.metrics} --labels {input.labels} --comparison {input.comparison} "
-        "--assignment {input.assignment} "
-        "{params.peers} {params.benchmark} {params.sweep} {params.families} --config {input.config} --jobs {params.jobs} "
-        "--output {output.report} 2>&1 | tee -i {log} >&2"
+        "printf '%s\\n' {params.manifest:q} > {output.manifest}; "
+        "densnet report --manifest {output.manifest} --output {output.report} 2>&1 | tee -i {log} >&2"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from theory import check_gradient, clean, molecule, orbital_basis, prepare, save, set_scf_options, shells_of
+from theory import JobError, check_gradient, clean, molecule, orbital_basis, prepare, save, set_scf_options, shells_of
 
 COARSE_GRID = {"dft_spherical_points": 110, "dft_radial_points": 24}
 COARSE_CONVERGENCE = 1e-4
@@ -81,7 +82,11 @@ def dipole_moment(
 def label_frame(
     psi4: Any, job: dict[str, Any], numbers: np.ndarray, positions: np.ndarray, needs_grid: bool
 ) -> dict[str, Any]:
-    """Return the arrays of one frame's part; a failed SCF is a status, not an error."""
+    """Return the arrays of one frame's part; what the geometry is to blame for is a status, not an error.
+
+    Raises:
+        JobError: of anything else, a full disk for instance, which Psi4's C++ reports as a RuntimeError as well.
+    """
     started = time.time()
     level = job["level"]
     try:
@@ -98,6 +103,11 @@ def label_frame(
     except (MemoryError, OSError):  # the machine's fault, not the frame's
         raise
     except Exception as error:  # SCFConvergenceError, or a RuntimeError from Psi4's C++
+        if not re.search(job["failures_of_geometries"], str(error), re.IGNORECASE):
+            raise JobError(
+                "psi4: " + one_line(error) + ": not the geometry's fault, so the frame is not given up; see to the "
+                "machine (memory, the disk of PSI_SCRATCH) and run again, finished frames are kept"
+            ) from error
         return {"status": "Psi4: " + one_line(error), "wall_time": time.time() - started}
     occupied = np.array(wavefunction.Ca_subset("AO", "OCC"))
     variables = psi4.core.variables()

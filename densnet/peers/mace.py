@@ -20,8 +20,10 @@ from densnet.io.parts import Parts
 from densnet.mechanics.timing import milliseconds
 from densnet.peers.labelled_frames import SPLITS, LabelledFrames, labelled_frames, write_frames
 from densnet.peers.mace_program import MaceWorker, find_mace, mace_worker
+from densnet.peers.settings import MaceSettings
 from densnet.potential import Potential
 from densnet.processes.program import Event
+from densnet.quantities import PREDICTED, compared
 from densnet.units import EV_IN_MEV
 
 METHOD_VERSION: int = 1
@@ -54,32 +56,6 @@ TRAINING = {
 BATCH = 64
 ROUNDS = 3
 REPETITIONS = 10
-
-
-@dataclass(frozen=True)
-class MaceSettings:
-    """What is trained and for how long."""
-
-    size: str = "small"
-    """small or large."""
-    minutes: float = 30.0
-    """Wall time of the training; the learning rate falls to its end within it."""
-    epochs: int | None = None
-    """Stop after so many passes over the training frames, if that is earlier; the result then does not depend on the
-    machine's speed."""
-    n_train: int | None = None
-    """Training frames to use, the first so many; all if not given."""
-    seed: int = 1
-    """Of initial weights and batches."""
-
-    def __post_init__(self) -> None:
-        """Refuse impossible values."""
-        if self.size not in SIZES:
-            raise DensnetError(f"size: expected {' or '.join(SIZES)}, found {self.size!r}")
-        if not self.minutes > 0:
-            raise DensnetError(f"minutes: expected a positive number, found {self.minutes}")
-        if self.epochs is not None and self.epochs < 1:
-            raise DensnetError(f"epochs: expected a positive whole number, found {self.epochs}")
 
 
 def train_mace(
@@ -200,15 +176,13 @@ def _timings(worker: MaceWorker, ours: OurTimer | None) -> dict[str, float]:
 
 def _assemble(frames: LabelledFrames, predicted: Mapping[str, np.ndarray]) -> xr.Dataset:
     data = frames.dataset.isel(frame=frames.rows["test"])
-    xyz = ("frame", "atom", "x")
+    values = {name: predicted[name] for name in PREDICTED if name in predicted}
     return xr.Dataset(
         {
             "numbers": variable(("atom",), frames.numbers, "1", "atomic numbers"),
             **({"temperature": data["temperature"]} if "temperature" in data else {}),
-            "energy_reference": variable(("frame",), data["energy"].values, "eV", "energy of the label"),
-            "forces_reference": variable(xyz, data["forces"].values, "eV/angstrom", "forces of the label"),
-            "energy_predicted": variable(("frame",), predicted["energy"], "eV", "energy of the peer"),
-            "forces_predicted": variable(xyz, predicted["forces"], "eV/angstrom", "forces of the peer"),
+            **compared("reference", {name: data[name].values for name in values}, "label"),
+            **compared("predicted", values, "peer"),
         },
         coords={"frame": variable(("frame",), data["frame"].values, "1", "index into the geometries")},
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,47 +18,48 @@ import numpy as np
 import xarray as xr
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.basis.conventions import to_canonical
 from densnet.errors import DensnetError
-from densnet.fitting.fitted_labels import FitSettings, fit_labels
+from densnet.fitting.fitted_labels import fit_labels
 from densnet.fitting.label_content import FittedFrame, label_content
+from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.molecule import sorted_distances
 from densnet.processes.pool import map_in_processes, one_thread, report_progress
+from densnet.quantities import DIPOLE, ENERGY, FORCES
 from densnet.reference import import_checks as checks
+from densnet.reference.force_checks import check_forces
 from densnet.reference.imported_coefficients import ImportedMolecule, take_frame
-from densnet.reference.imported_data import ImportedData
+from densnet.reference.imported_data import SPLITS, ImportedData
 from densnet.reference.selection import distance_to_nearest
+from densnet.settings import Count, Natural, Settings
 
 METHOD_VERSION: int = 1
 
 Array = NDArray[np.float64]
 
+SAME_GEOMETRY = 1e-4
+"""Å; root mean square difference of sorted distances below which two frames are copies: text files have four digits."""
 SAME_FUNCTIONS = 1e-6
 """Relative; exponents and coefficients of a basis set as two programs have them."""
 
 
 @dataclass(frozen=True)
-class SplitSettings:
+class SplitSettings(Settings):
     """How frames without a split are dealt; those that nobody asks for are left out."""
 
-    n_train: int | None = None
+    n_train: Count | None = None
     """Training frames; all that are left, if not given."""
-    n_validation: int | None = None
+    n_validation: Natural | None = None
     """Validation frames; a tenth of all, at least one, if not given."""
-    n_test: int | None = None
+    n_test: Natural | None = None
     """Test frames; a tenth of all, at least one, if not given."""
-    seed: int = 0
+    seed: Natural = 0
     """Of the random choice."""
-
-    def __post_init__(self) -> None:
-        for field in ("n_train", "n_validation", "n_test", "seed"):
-            value, least = getattr(self, field), int(field == "n_train")
-            if value is not None and value < least:
-                raise DensnetError(f"{field}: expected an integer >= {least}, got {value}")
 
     @property
     def given(self) -> bool:
@@ -86,7 +88,13 @@ class ImportedAtoms:
 
 @one_thread()
 def import_labels(
-    data: ImportedData, settings: FitSettings, split: SplitSettings, *, atoms: Path | None, processes: int
+    data: ImportedData,
+    settings: FitSettings,
+    split: SplitSettings,
+    *,
+    atoms: Path | None,
+    processes: int,
+    accept_forces: bool = False,
 ) -> xr.Dataset:
     """Check labels made elsewhere and return the content of ``labels.nc``.
 
@@ -96,13 +104,16 @@ def import_labels(
         split: for frames that have none.
         atoms: file of ``densnet atoms`` at the same functional and basis; None if ``data`` has free atoms.
         processes: worker processes, one thread each; the result does not depend on it.
+        accept_forces: take forces as they are, whatever the energies and GFN2-xTB say of them.
 
     Raises:
-        DensnetError: orbitals are not orthonormal; charge, dipole, overlap or energy contradict the density; no free
-            atoms; a split that cannot be made; the fit fails.
+        DensnetError: orbitals are not orthonormal; charge, dipole, overlap or energy contradict the density; forces
+            contradict the energies; no free atoms; a split that cannot be made; the fit fails.
     """
     free = atoms_of(data, atoms)
     checks.check_energies(data, free.energies)
+    if not accept_forces:
+        check_forces(data)
     selection = select(data, split)
     make = _fitted if data.coefficients is None else _taken_over
     labels = make(data, free, settings, selection, processes)
@@ -115,14 +126,19 @@ def import_labels(
 def deal(data: ImportedData, split: SplitSettings) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
     """Return the frames to use and the split of each, (t,): as given, or drawn at random.
 
+    Copies are left out, so that none is learned that a model is judged by.
+
     Raises:
         DensnetError: more frames asked for than there are, or numbers for frames that have a split.
     """
-    n = len(data.positions)
+    copies = copies_in(data)
     if data.split is not None:
         if split.given:
             raise DensnetError(f"{data.source}: its frames have a split; leave n_train, n_validation and n_test out")
-        return np.arange(n), data.split
+        return _without_copies(data, copies)
+    different = np.flatnonzero(copies == np.arange(len(copies)))
+    n, left_out = len(different), len(copies) - len(different)
+    copied = f" ({left_out} of its {len(copies)} frames are copies of others)" if left_out else ""
     tenth = max(1, n // 10)
     validation = tenth if split.n_validation is None else split.n_validation
     test = tenth if split.n_test is None else split.n_test
@@ -130,10 +146,43 @@ def deal(data: ImportedData, split: SplitSettings) -> tuple[NDArray[np.int64], N
     if train < 1 or train + validation + test > n:
         raise DensnetError(
             f"{data.source}: {n} frames do not suffice for n_train {train if split.n_train else 'at least 1'}, "
-            f"n_validation {validation} and n_test {test}; ask for fewer"
+            f"n_validation {validation} and n_test {test}{copied}; ask for fewer"
         )
-    rows = np.random.default_rng(split.seed).permutation(n)[: train + validation + test]
+    if left_out:
+        print(
+            f"densnet import: {data.source}: {left_out} of {len(copies)} frames are copies of others: left out",
+            file=sys.stderr,
+        )
+    rows = different[np.random.default_rng(split.seed).permutation(n)[: train + validation + test]]
     return rows, np.repeat(["train", "validation", "test"], [train, validation, test])
+
+
+def copies_in(data: ImportedData) -> NDArray[np.int64]:
+    """Return for each frame the first of the same geometry, (t,): itself, where it is no copy."""
+    descriptors = sorted_distances(data.numbers, data.positions)
+    first = np.arange(len(descriptors))
+    pairs = cKDTree(descriptors).query_pairs(SAME_GEOMETRY * max(descriptors.shape[1], 1) ** 0.5, output_type="ndarray")
+    for a, b in pairs[np.lexsort(pairs.T[::-1])]:
+        first[max(a, b)] = min(first[max(a, b)], first[min(a, b)])
+    return first
+
+
+def _without_copies(data: ImportedData, copies: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
+    """Return all frames with their given splits, less those for validation and test that an earlier split has."""
+    names = np.asarray(data.split)
+    taken: set[int] = set()
+    kept = np.ones(len(names), dtype=bool)
+    for name in SPLITS:
+        rows = np.flatnonzero(names == name)
+        kept[rows] = [int(copies[row]) not in taken for row in rows]
+        taken |= set(copies[rows].tolist())
+    if not kept.all():
+        print(
+            f"densnet import: {data.source}: {int((~kept).sum())} frames for validation or test are copies of "
+            f"frames of another split: left out, first frame {np.flatnonzero(~kept)[0]}",
+            file=sys.stderr,
+        )
+    return np.flatnonzero(kept), names[kept]
 
 
 def select(data: ImportedData, split: SplitSettings) -> Selection:
@@ -142,12 +191,12 @@ def select(data: ImportedData, split: SplitSettings) -> Selection:
     Raises:
         DensnetError: as :func:`deal`; no training frames; a single atom.
     """
+    if len(data.numbers) < 2:
+        raise DensnetError(f"{data.source}: holds a single atom; expected a molecule")
     rows, names = deal(data, split)
     train = names == "train"
     if not train.any():
         raise DensnetError(f"{data.source}: its split has no training frames; name some 'train'")
-    if len(data.numbers) < 2:
-        raise DensnetError(f"{data.source}: holds a single atom; expected a molecule")
     descriptors = sorted_distances(data.numbers, data.positions[rows])
     distance = np.full(len(rows), np.nan)
     if not train.all():
@@ -319,15 +368,15 @@ def _taken_over(
 
 def _frames(data: ImportedData, selection: Selection, dipoles: Array) -> dict[str, Any]:
     """Variables that labels.nc takes over, for the selected frames; dipoles (t, 3) in e Å are theirs."""
-    xyz, frame, rows = ("frame", "atom", "x"), ("frame",), selection.rows
+    frame, rows = ("frame",), selection.rows
     nearest = "root mean square difference of sorted distances to nearest train frame"
     return {
         "numbers": variable(("atom",), data.numbers, "1", "atomic numbers"),
-        "positions": variable(xyz, data.positions[rows], "angstrom", "positions"),
+        "positions": variable(("frame", "atom", "x"), data.positions[rows], "angstrom", "positions"),
         "split": variable(frame, selection.split.astype(str), "1", "train, validation or test"),
-        "energy": variable(frame, data.energies[rows], "eV", "total energy"),
-        "forces": variable(xyz, data.forces[rows], "eV/angstrom", "forces"),
-        "dipole": variable(("frame", "x"), dipoles, "e*angstrom", "dipole about the frame's origin"),
+        "energy": ENERGY.variable(data.energies[rows]),
+        "forces": FORCES.variable(data.forces[rows]),
+        "dipole": DIPOLE.variable(dipoles, long_name="dipole about the frame's origin"),
         "wall_time": variable(frame, np.full(len(rows), np.nan), "s", "wall time of the label"),
         "temperature": variable(frame, data.temperature[rows], "K", "temperature of the geometries"),
         "distance_to_train": variable(frame, selection.distance_to_train, "angstrom", nearest),

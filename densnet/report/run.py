@@ -1,0 +1,165 @@
+"""What the page of a run is made from: one manifest that names all of its files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from densnet.errors import DensnetError
+from densnet.io.netcdf import read_dataset
+from densnet.report import benchmark_table, peer_table
+from densnet.report.job_costs import where_it_ran
+from densnet.report.metrics import Metrics, read_metrics
+from densnet.report.style import Picture, read_picture
+
+
+@dataclass(frozen=True)
+class SystemReport:
+    """What the page needs of one system.
+
+    Attributes:
+        name: as it is shown.
+        metrics: flat numbers.
+        labels: outcome of "fit".
+        comparison: outcome of "compare".
+        figures: in the order of the page.
+        assignment: outcome of "assign".
+    """
+
+    name: str
+    metrics: Metrics
+    labels: xr.Dataset
+    comparison: xr.Dataset
+    figures: Sequence[Picture]
+    assignment: xr.Dataset | None = None
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the page needs of chains of several lengths, each length being a system too.
+
+    Attributes:
+        name: as it is shown.
+        lengths: outcome of "lengths".
+        chains: outcome of "chains".
+        figures: in the order of the page.
+    """
+
+    name: str
+    lengths: xr.Dataset
+    chains: xr.Dataset
+    figures: Sequence[Picture]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Outcome of "sweep" and its figures, one a system."""
+
+    table: xr.Dataset
+    figures: Sequence[Picture]
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A text file that decided the run, and its SHA-256."""
+
+    text: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that the page of a run shows.
+
+    Attributes:
+        name: of the run.
+        systems: in the order of the page.
+        families: chains of several lengths.
+        config: shown word for word.
+        peers: rows of the table of peers, all systems'.
+        benchmark: heads and cells of :func:`densnet.report.benchmark_table.read_table`.
+        sweep: variants of the configuration, all systems'.
+        jobs: rows of :func:`densnet.report.job_costs.where_it_ran`.
+    """
+
+    name: str
+    systems: Sequence[SystemReport]
+    families: Sequence[Family] = ()
+    config: Configuration | None = None
+    peers: Sequence[Mapping[str, str]] = ()
+    benchmark: tuple[Sequence[str], Sequence[Sequence[str]]] | None = None
+    sweep: Sweep | None = None
+    jobs: Sequence[Sequence[str]] = ()
+
+
+def read_run(manifest: Path) -> Run:
+    """Read the manifest of a run and the files that it names.
+
+    It is a JSON object with the fields of :class:`Run`, where files stand for what they hold: of a system ``metrics``,
+    ``labels``, ``comparison``, ``assignment`` and a list of ``figures``, of a family ``lengths``, ``chains`` and
+    ``figures``, of the sweep ``table`` and ``figures``; ``jobs`` is the folder below which ``benchmarks`` and ``logs``
+    lie. What is null or left out is not shown.
+
+    Raises:
+        DensnetError: the manifest or a file cannot be read, or is something else.
+    """
+    try:
+        content = json.loads(Path(manifest).read_text("utf-8"))
+        entries = {name: _ENTRIES[name](value) for name, value in content.items() if value is not None}
+        return Run(**entries)
+    except OSError as error:
+        raise DensnetError(f"{manifest}: cannot be read ({error}); expected the manifest of a run") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise DensnetError(f"{manifest}: not the manifest of a run ({error!r}); see 'densnet report --help'") from error
+
+
+def _system(
+    name: str, metrics: str, labels: str, comparison: str, figures: Sequence[str], assignment: str | None = None
+) -> SystemReport:
+    return SystemReport(
+        name,
+        read_metrics(Path(metrics)),
+        read_dataset(Path(labels), stage="fit", variables=("numbers",)),
+        read_dataset(Path(comparison), stage="compare"),
+        _pictures(figures),
+        None if assignment is None else read_dataset(Path(assignment), stage="assign"),
+    )
+
+
+def _family(name: str, lengths: str, chains: str, figures: Sequence[str]) -> Family:
+    errors, dynamics = read_dataset(Path(lengths), stage="lengths"), read_dataset(Path(chains), stage="chains")
+    return Family(name, errors, dynamics, _pictures(figures))
+
+
+def _sweep(table: str, figures: Sequence[str]) -> Sweep:
+    return Sweep(read_dataset(Path(table), stage="sweep"), _pictures(figures))
+
+
+def _pictures(paths: Sequence[str]) -> list[Picture]:
+    return sorted((read_picture(Path(path)) for path in paths), key=lambda shown: shown.place)
+
+
+def _configuration(path: str) -> Configuration:
+    try:
+        content = Path(path).read_bytes()
+        return Configuration(content.decode("utf-8"), hashlib.sha256(content).hexdigest())
+    except (OSError, UnicodeDecodeError) as error:
+        raise DensnetError(f"config: {path} cannot be read as text ({error}); give the run's configuration") from error
+
+
+_ENTRIES: dict[str, Any] = {
+    "name": str,
+    "systems": lambda entries: [_system(**entry) for entry in entries],
+    "families": lambda entries: [_family(**entry) for entry in entries],
+    "config": _configuration,
+    "peers": lambda path: peer_table.read_table(Path(path)),
+    "benchmark": lambda path: benchmark_table.read_table(Path(path)),
+    "sweep": lambda entry: _sweep(**entry),
+    "jobs": lambda path: where_it_ran(Path(path)),
+}

@@ -1,0 +1,195 @@
+"""The sections of config.yaml: the package's settings and those of the workflow alone, and the schema that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Unit
+from pydantic import Field
+
+from densnet.dynamics.settings import DynamicsSettings
+from densnet.fitting.settings import FitSettings
+from densnet.models.settings import DensityModelSettings, EnergyModelSettings
+from densnet.peers.settings import MaceSettings, Size
+from densnet.reference.level import LevelOfTheory
+from densnet.reference.settings import Benchmarked, SamplingSettings
+from densnet.settings import Count, Positive, Rules, Settings, Text, rules, section
+from densnet.spectra.settings import ComparisonSettings, SpectrumSettings
+from densnet.training.settings import DensityTrainingSettings, EnergyTrainingSettings
+
+LETTERS = "letters, digits, _ and -"
+NAME = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]*$", "allowed": LETTERS}
+LENGTH = {
+    "type": "string",
+    "pattern": "^[1-9][0-9]*$",
+    "allowed": "the length of a chain as a whole number of at least 1",
+}
+AtLeastTwo = Annotated[int, Ge(2)]
+
+
+@dataclass(frozen=True)
+class Run(Settings):
+    """What is computed, apart from the sections."""
+
+    run: str
+    """Results go to results/<run>/."""
+    ensemble: Count = 1
+    """Train so many pairs of models, whose mean is the model, in dynamics too, which then cost so many times more;
+    their spread estimates the error (docs/ensembles.md)."""
+
+
+@dataclass(frozen=True)
+class Experiment(Settings):
+    """What a system's spectrum is laid beside."""
+
+    fundamentals: Text | None = None
+    """Published line positions: ethanol, methanethiol, thiophene, water or a CSV file of your own."""
+    jcamp: Text | None = None
+    """A measured gas-phase spectrum, JCAMP-DX."""
+
+
+@dataclass(frozen=True)
+class Budget(Settings):
+    """How many frames of one length of chain are labelled."""
+
+    n_train: AtLeastTwo
+    """Training frames of this length."""
+    n_validation: Count = 10
+    """Validation frames of this length."""
+    n_test: Count = 20
+    """Test frames of this length."""
+
+
+@dataclass(frozen=True)
+class System(Settings):
+    """A molecule, or a family of chains of several lengths (docs/polythiophene.md)."""
+
+    smiles: Text | None = None
+    """The molecule as a SMILES string in quotes."""
+    xyz: Text | None = None
+    """Or as an xyz file with one geometry in Å."""
+    labels: Text | None = None
+    """A folder of 'densnet pack' with labels made before: neither Psi4 nor smiles or xyz is needed, and of sampling
+    only the numbers of frames count, if they are given (all frames, if not)."""
+    rmd17: Benchmarked | None = None
+    """A molecule of revised MD17 from the folder that DENSNET_DATA names: its frames, energies and forces; of sampling
+    the numbers of frames alone count (docs/benchmarks.md)."""
+    thiophene: Count | None = None
+    """A chain of so many thiophene units, linked between their alpha carbons."""
+    oligomer: Text | None = None
+    """A chain of thiophene or of any other repeat unit, a SMILES with two attachment points such as "*CC*"."""
+    units: Count | None = None
+    """Length of the chain."""
+    sizes: dict[str, int] | None = None
+    """Instead of units: lengths that one model learns from together, and the frames of each."""
+    extrapolate: dict[str, Count] | None = None
+    """Lengths that are never trained on, and by how many frames each is judged, from the model's own dynamics."""
+    replicas: dict[str, Count] | None = None
+    """Lengths that have another number of replicas than md.replicas."""
+    basis_from: Count | None = None
+    """The length whose frames the natural fit basis is made from; the second shortest if not given."""
+    charge: int = 0
+    """Total charge, e."""
+    multiplicity: Count = 1
+    """2 S + 1; closed shells only."""
+
+
+@dataclass(frozen=True)
+class Reference(FitSettings, LevelOfTheory):
+    """The quantum chemistry that is learned, done by Psi4, and the basis in which its densities are."""
+
+    shards: Count = 16
+    """Labelling is cut into so many jobs; they run side by side, one core each."""
+
+
+@dataclass(frozen=True)
+class Sampling(SamplingSettings):
+    """Geometries: conformers (RDKit), dynamics with GFN2-xTB, then a diverse choice among its frames."""
+
+    n_train: AtLeastTwo = SamplingSettings.n_train
+    n_validation: Count = SamplingSettings.n_validation
+    n_test: Count = SamplingSettings.n_test
+
+
+@dataclass(frozen=True)
+class Dynamics(DynamicsSettings):
+    """Molecular dynamics: Langevin to thermalise, then constant energy; the second part gives the spectrum."""
+
+    potentials: Annotated[tuple[Text, ...], Field(strict=False)] = ("gfn2-xtb",)
+    """The same simulation with other potentials, to set their spectra beside the model's (docs/potentials.md)."""
+
+
+@dataclass(frozen=True)
+class Harmonic(Settings):
+    """Harmonic frequencies and intensities, laid below the spectra from dynamics (docs/polythiophene.md)."""
+
+    model: Literal["families", "all", "none"] = "families"
+    """By the model: of the lengths of families, of all systems, or none."""
+    psi4: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    """By Psi4 too, of the systems or lengths named here, [ethanol, polythiophene/1]: 6 gradients an atom, and some
+    dozens to relax; in as many jobs as reference.shards."""
+
+
+@dataclass(frozen=True)
+class Peers(Settings):
+    """Models of others, trained from scratch on the same frames and set beside ours (docs/peers.md)."""
+
+    mace: Annotated[tuple[Size, ...], Field(strict=False)] = ()
+    """MACE, for energies and forces: small, large, or both."""
+    mace_minutes: Annotated[Positive, Unit("min")] = MaceSettings.minutes
+    """Wall time of each training."""
+
+
+SECTIONS: dict[str, type[Settings]] = {
+    "reference": Reference,
+    "sampling": Sampling,
+    "md": Dynamics,
+    "spectrum": SpectrumSettings,
+    "harmonic": Harmonic,
+    "comparison": ComparisonSettings,
+    "peers": Peers,
+}
+
+
+def schema(of: Callable[[type[Settings]], Rules] = rules) -> Rules:
+    """Return the JSON schema of config.yaml.
+
+    Args:
+        of: gives the schema of some settings; another than :func:`densnet.settings.rules` may say more of each key.
+    """
+    top, system, architecture = of(Run)["properties"], of(System), of(DensityModelSettings)
+    by_length = {"type": "object", "propertyNames": LENGTH}
+    sizes = {"minProperties": 1, "additionalProperties": of(Budget)}
+    for key, more in (("sizes", sizes), ("extrapolate", {}), ("replicas", {})):
+        system["properties"][key] |= by_length | more
+    system["properties"]["experiment"] = of(Experiment) | {"default": {}}
+    target = architecture["properties"].pop("target")
+    density = {"target": target, "architecture": architecture, "training": of(DensityTrainingSettings)}
+    energy = {"architecture": of(EnergyModelSettings), "training": of(EnergyTrainingSettings)}
+    simple = {name: of(kind) | {"default": {}} for name, kind in SECTIONS.items()}
+    labels = {name: simple.pop(name) for name in ("reference", "sampling")}
+    return section(
+        {
+            "run": top["run"] | NAME,
+            "systems": {
+                "type": "object",
+                "minProperties": 1,
+                "propertyNames": NAME | {"allowed": f"a name of {LETTERS}"},
+                "additionalProperties": system,
+            },
+            **labels,
+            "ensemble": top["ensemble"],
+            "density_model": _optional(density),
+            "energy_model": _optional(energy),
+            **simple,
+            "sweep": {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}, "default": {}},
+        },
+        required=["run", "systems"],
+    )
+
+
+def _optional(keys: dict[str, Rules]) -> Rules:
+    nested = {name: rule | ({"default": {}} if "properties" in rule else {}) for name, rule in keys.items()}
+    return section(nested, default={})
