@@ -26,14 +26,14 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from densnet.dynamics.gfn2_potential import Gfn2Potential
 from densnet.dynamics.pair_scan import scan_points
 from densnet.io.netcdf import variable
 from densnet.models.checkpoint import load_model
 from densnet.molecule import Molecule, conformers
+from densnet.potentials import named
 from densnet.reference.labels import label_shard
 from densnet.reference.level import LevelOfTheory
-from densnet.reference.strain import relaxed
+from densnet.reference.strain import minimum_of
 
 Array = NDArray[np.float64]
 DISTANCES = np.arange(2.2, 0.69, -0.1)
@@ -81,10 +81,10 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("docs/figures/contact.png"))
     options = parser.parse_args()
     molecule = conformers(options.smiles, count=8)[0]
-    minimum = relaxed(molecule)
-    frames = geometries(molecule.numbers, minimum.atoms.positions.copy(), tuple(options.atoms))
+    minimum = minimum_of(molecule, named("gfn2-xtb"))
+    frames = geometries(molecule.numbers, minimum.positions, tuple(options.atoms))
     psi4 = psi4_energies(molecule, frames, options.psi4)
-    gfn2 = Gfn2Potential(molecule.numbers, molecule.charge, len(frames))(frames).energy
+    gfn2 = minimum.potential(frames)["energy"]
     figure, axes = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
     axes.axhline(0, color="0.8", linewidth=0.8)
     axes.plot(DISTANCES, (psi4 - psi4[0])[1:], "ko", markersize=5, label="Psi4, PBE/def2-SVP", zorder=3)

@@ -1,4 +1,4 @@
-"""Time one molecular-dynamics evaluation (energy, forces, dipole) of a model beside GFN2-xTB, in one run.
+"""Time one molecular-dynamics evaluation (energy, forces, dipole) of a model beside other potentials, in one run.
 
     .venv/bin/python benchmarks/energy_and_forces.py results/demo/ethanol/model.pt results/demo/ethanol/geometries.nc
 
@@ -14,64 +14,52 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import statistics
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from ase import Atoms
-from tblite.ase import TBLite
 
+from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
+from densnet.mechanics.timing import milliseconds
 from densnet.models.checkpoint import load_model
 from densnet.models.density_model import DensityModel
 from densnet.models.densnet_model import DenSNet
 from densnet.models.energy_model import EnergyModel
+from densnet.models.ensemble import Ensemble
 from densnet.models.settings import DensityModelSettings, EnergyModelSettings
+from densnet.molecule import Molecule
+from densnet.potential import Array
+from densnet.potentials import NAMED, named
+from densnet.potentials.model import ModelPotential
 
 REPETITIONS = 20
-
-
-def median_milliseconds(call: Callable[[], object]) -> float:
-    """Return the median time of a call after three calls to warm up."""
-    for _ in range(3):
-        call()
-    times = []
-    for _ in range(REPETITIONS):
-        began = time.process_time()
-        call()
-        times.append(1e3 * (time.process_time() - began))
-    return statistics.median(times)
 
 
 def main(model_path: str, geometries: str) -> None:
     """Print the table."""
     torch.set_num_threads(1)
-    model = load_model(Path(model_path))
     data = read_dataset(Path(geometries), stage="sample")
     numbers, frames = data["numbers"].values, data["positions"].values
-    element = model.elements_of(numbers)
-    atoms = Atoms(numbers, frames[0])
-
-    def gfn2() -> None:
-        atoms.calc = TBLite(method="GFN2-xTB", verbosity=0)
-        atoms.get_forces()
-
+    molecule = Molecule(numbers, frames[0], charge=int(data.attrs["charge"]))
     print(f"{len(numbers)} atoms, one thread, CPU time, median of {REPETITIONS}")
-    print(f"GFN2-xTB, one molecule        {median_milliseconds(gfn2):8.1f} ms")
+    for name in NAMED:
+        try:
+            spent = milliseconds(named(name)(molecule), frames[:1], repetitions=REPETITIONS)
+        except DensnetError as error:
+            print(f"{name:10s} {error}")
+            continue
+        print(f"{name:10s} one molecule       {spent:8.2f} ms")
     for recorded in (False, True):
-        model = load_model(Path(model_path))
-        if recorded:
-            model.record()
+        potential = ModelPotential.from_file(Path(model_path), numbers, recorded=recorded)
         for replicas in (1, 4, 16, 64):
-            spent = median_milliseconds(partial(model, element, batch_of(frames, replicas)))
+            spent = milliseconds(potential, batch_of(frames, replicas), repetitions=REPETITIONS)
             kind = "recorded" if recorded else "plain"
             print(f"{kind:8s} {replicas:3d} replica(s)         {spent:8.1f} ms  {spent / replicas:6.2f} ms a replica")
+    model = load_model(Path(model_path))
     print("untrained networks, recorded            1 replica   a replica of 16")
     for changed, density, energy in variants(model):
         whitened = model.density.whitened
@@ -81,13 +69,14 @@ def main(model_path: str, geometries: str) -> None:
             model.free_atoms,
         )
         other = other.float().eval().requires_grad_(False).record()
-        one, many = (median_milliseconds(partial(other, element, batch_of(frames, n))) / n for n in (1, 16))
+        potential = ModelPotential(Ensemble([other]), numbers)
+        one, many = (milliseconds(potential, batch_of(frames, n), repetitions=REPETITIONS) / n for n in (1, 16))
         print(f"{changed:36s} {one:8.1f} ms  {many:8.2f} ms")
 
 
-def batch_of(frames: np.ndarray, replicas: int) -> torch.Tensor:
-    """Return geometries (replicas, a, 3), the frames over and over."""
-    return torch.as_tensor(np.resize(frames, (replicas, *frames.shape[1:])), dtype=torch.float32)
+def batch_of(frames: Array, replicas: int) -> Array:
+    """Return geometries (replicas, i, 3), the frames over and over."""
+    return np.resize(frames, (replicas, *frames.shape[1:]))
 
 
 def variants(model: DenSNet) -> Iterator[tuple[str, DensityModelSettings, EnergyModelSettings]]:

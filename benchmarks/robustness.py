@@ -29,6 +29,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -37,8 +38,6 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from densnet.bonds import distances
-from densnet.dynamics.ase_potential import AsePotential, Separate
-from densnet.dynamics.gfn2_potential import Gfn2Potential
 from densnet.dynamics.pair_scan import (
     FACTORS,
     HOLE,
@@ -50,16 +49,19 @@ from densnet.dynamics.pair_scan import (
     curve_errors,
     energies_above,
     read_scan,
-    relaxed,
     scan_points,
     scan_summary,
     write_scan,
 )
-from densnet.dynamics.state import Array, Potential
+from densnet.dynamics.separate import Separate
 from densnet.dynamics.time_to_failure import Failures, FailureSettings, time_to_failure
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable, write_text
+from densnet.mechanics.relaxation import relaxed
 from densnet.molecule import Molecule, formula, from_smiles, from_xyz
+from densnet.potential import Array, Potential
+from densnet.potentials import NAMED, named
+from densnet.potentials.ase import AsePotential
 from densnet.report.table import plain_table
 from densnet.units import EV_IN_MEV
 
@@ -72,8 +74,11 @@ BELOW = (1.0, 2.0, 4.0)
 PS_PER_FS = 1e-3
 DEFAULT = FailureSettings()
 
-Make = Callable[[NDArray[np.int64], int, int, bool], Potential]
-"""From atomic numbers, charge, a number of replicas, and whether there will be thousands of calls, to a potential."""
+FORCE, STEPS = 2e-3, 2000
+"""Of a relaxation: eV/Angstrom left, for the rounding of single precision is below it, and steps at most."""
+
+Make = Callable[[Molecule, int, bool], Potential]
+"""From a molecule, a number of replicas, and whether there will be thousands of calls, to a potential."""
 Row = tuple[str, str, float, str]
 """What, condition, value, unit."""
 
@@ -99,7 +104,8 @@ def main(arguments: list[str]) -> None:
     if given:
         scan, own, charge = scanned(options, make, batch, name)
         rows += scan_rows(scan, scan_summary(scan), own)
-        rows += dynamics(make, scan.points.numbers, charge, own, options.temperatures, settings)
+        molecule = Molecule(scan.points.numbers, scan.points.minimum, charge)
+        rows += dynamics(make, molecule, own, options.temperatures, settings)
     if options.output:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([("what", "condition", "value", "unit"), *rows])
@@ -111,7 +117,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("model", nargs="?", type=Path, help="the potential to test: a model.pt ...")
-    add("--calculator", help="... or gfn2-xtb, or MODULE:CALLABLE that returns an ASE calculator")
+    add("--calculator", help=f"... or {', '.join(NAMED)}, or MODULE:CALLABLE that returns an ASE calculator")
     add("--device", help="where a model computes; a GPU if there is one")
     add("--smiles", help="the molecule as SMILES ...")
     add("--xyz", type=Path, help="... or as an xyz file")
@@ -137,42 +143,38 @@ def tested_potential(options: argparse.Namespace) -> tuple[Make, int, str]:
     """Return what makes the tested potential, geometries that it takes at once in a scan, and its name."""
     if (options.model is None) == (options.calculator is None):
         raise DensnetError("potential: expected either a model file or --calculator, found both or neither; give one")
-    if options.calculator == "gfn2-xtb":
-        return gfn2, 1, "gfn2-xtb"
+    if options.calculator in NAMED:
+        return partial(separate, options.calculator), 1, options.calculator
     if options.calculator is not None:
         factory = named_callable(options.calculator)
 
-        def of_calculator(numbers: NDArray[np.int64], charge: int, replicas: int, lasting: bool) -> Potential:
-            return Separate([AsePotential(factory(), numbers)] * replicas)
+        def of_calculator(molecule: Molecule, replicas: int, lasting: bool) -> Potential:
+            return Separate([AsePotential(factory(), molecule)] * replicas)
 
         return of_calculator, 1, options.calculator
     import torch
 
-    from densnet.dynamics.model_potential import ModelPotential
+    from densnet.potentials.model import ModelPotential
 
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
 
-    def of_model(numbers: NDArray[np.int64], charge: int, replicas: int, lasting: bool) -> Potential:
-        potential = ModelPotential(options.model, numbers, device, replicas)
-        if not lasting:
-            # to record a call takes seconds, and each number of neighbours in a scan would ask for it anew
-            for member in potential.model.members:
-                member.records = False
-        return potential
+    def of_model(molecule: Molecule, replicas: int, lasting: bool) -> Potential:
+        # to record a call takes seconds, and each number of neighbours in a scan would ask for it anew
+        return ModelPotential.from_file(options.model, molecule.numbers, device=device, recorded=lasting)
 
     return of_model, BATCH, str(options.model)
 
 
-def gfn2(numbers: NDArray[np.int64], charge: int, replicas: int, lasting: bool) -> Potential:
-    """Return GFN2-xTB, each replica with its own wavefunction; one that does not converge spares the others."""
-    return Separate([Gfn2Potential(numbers, charge, 1) for _ in range(replicas)])
+def separate(name: str, molecule: Molecule, replicas: int, lasting: bool) -> Potential:
+    """Return a potential by its name, one a replica; GFN2-xTB that does not converge in one spares the others."""
+    return Separate([named(name)(molecule) for _ in range(replicas)])
 
 
 def named_callable(name: str) -> Callable[[], Any]:
     """Return the factory that MODULE:CALLABLE names; modules of the working folder are found too."""
     module, _, attribute = name.partition(":")
     if not attribute:
-        raise DensnetError(f"calculator: expected gfn2-xtb or MODULE:CALLABLE, got {name!r}")
+        raise DensnetError(f"calculator: expected one of {', '.join(NAMED)} or MODULE:CALLABLE, got {name!r}")
     sys.path.append(os.getcwd())
     try:
         found = getattr(importlib.import_module(module), attribute)
@@ -192,15 +194,16 @@ def scanned(options: argparse.Namespace, make: Make, batch: int, name: str) -> t
         molecule = from_smiles(options.smiles) if options.smiles else from_xyz(options.xyz, charge=options.charge)
         charge = molecule.charge
         # before the reference, which may take hours: a model that does not know the elements is refused here
-        single = make(molecule.numbers, charge, 1, False)
+        single = make(molecule, 1, False)
         points, reference, method = (by_gfn2 if options.reference == "gfn2-xtb" else by_psi4)(molecule, options)
     else:
         points, reference, method, charge = by_file(options)
-        single = make(points.numbers, charge, 1, False)
+        molecule = Molecule(points.numbers, points.minimum, charge)
+        single = make(molecule, 1, False)
     progress(f"reference ({method['reference']}): {len(reference)} points, {time.monotonic() - began:.0f} s")
     began = time.monotonic()
-    own = relaxed(single, points.numbers, points.minimum)
-    tested = energies_above(make(points.numbers, charge, batch, False), own, points.positions, batch=batch)
+    own = relaxed(single, points.minimum, force=FORCE, steps=STEPS, same_bonds=True)
+    tested = energies_above(make(molecule, batch, False), own, points.positions, batch=batch)
     progress(f"{name}: {len(tested)} points, {time.monotonic() - began:.0f} s")
     scan = Scan(points, tested, reference)
     if options.scan_output:
@@ -219,23 +222,23 @@ def points_from(numbers: NDArray[np.int64], minimum: Array, options: argparse.Na
 
 def by_gfn2(molecule: Molecule, options: argparse.Namespace) -> tuple[ScanPoints, Array, dict[str, Any]]:
     """Return the points of the scan from GFN2-xTB's minimum, its energies there in eV, and what decided them."""
-    potential = gfn2(molecule.numbers, molecule.charge, 1, False)
-    points = points_from(molecule.numbers, relaxed(potential, molecule.numbers, molecule.positions), options)
+    potential = separate("gfn2-xtb", molecule, 1, False)
+    minimum = relaxed(potential, molecule.positions, force=FORCE, steps=STEPS, same_bonds=True)
+    points = points_from(molecule.numbers, minimum, options)
     return points, energies_above(potential, points.minimum, points.positions, batch=1), {"reference": "gfn2-xtb"}
 
 
 def by_psi4(molecule: Molecule, options: argparse.Namespace) -> tuple[ScanPoints, Array, dict[str, Any]]:
     """Return the points of the scan from Psi4's minimum, its energies there in eV, and what decided them."""
+    from densnet.potentials.psi4 import Psi4Potential
     from densnet.reference.labels import label_shard
     from densnet.reference.level import LevelOfTheory
-    from densnet.reference.psi4_forces import Psi4Forces
-    from densnet.spectra.relaxation import relaxed as relaxed_by
 
     if options.scan_output is None:
         raise DensnetError("reference: psi4 takes long; expected --scan-output FILE.nc, beside which points are kept")
     level = LevelOfTheory(functional=options.functional, basis=options.basis, dispersion=options.dispersion)
-    forces = Psi4Forces(molecule, level, options.scan_output)
-    points = points_from(molecule.numbers, relaxed_by(molecule.numbers, molecule.positions, forces), options)
+    psi4 = Psi4Potential(molecule, level, options.scan_output)
+    points = points_from(molecule.numbers, relaxed(psi4, molecule.positions), options)
     frames = np.concatenate([points.minimum[None], points.positions])
     geometries = xr.Dataset(
         {
@@ -306,8 +309,7 @@ def scan_rows(scan: Scan, summary: ScanSummary, own: Array) -> list[Row]:
 
 def dynamics(
     make: Make,
-    numbers: NDArray[np.int64],
-    charge: int,
+    molecule: Molecule,
     own: Array,
     temperatures: list[float],
     settings: FailureSettings,
@@ -315,8 +317,8 @@ def dynamics(
     """Run replicas at every temperature, print how long they lasted, and return it."""
     if not temperatures:
         return []
-    potential = make(numbers, charge, settings.replicas, True)
-    found = [time_to_failure(potential, numbers, own, temperature, settings) for temperature in temperatures]
+    potential = make(molecule, settings.replicas, True)
+    found = [time_to_failure(potential, own, temperature, settings) for temperature in temperatures]
     rows: list[Row] = []
     for one in found:
         condition = f"{one.temperature:g} K; of {settings.replicas} in {settings.picoseconds:g} ps"
@@ -353,7 +355,7 @@ def curves(paths: list[Path], make: Make, batch: int) -> list[Row]:
             size = min(batch, len(positions))
             lowest = positions[int(reference.argmin())]
             elements = np.array(numbers, dtype=np.int64)
-            tested = energies_above(make(elements, 0, size, False), lowest, positions, batch=size)
+            tested = energies_above(make(Molecule(elements, lowest), size, False), lowest, positions, batch=size)
             off = curve_errors(tested, reference, BELOW)
             name = f"{path.name} {kind or formula(numbers)}" if len(groups) > 1 else path.name
             texts.append([name, str(len(reference)), *(number(EV_IN_MEV * off[bound], 1) for bound in BELOW)])

@@ -11,10 +11,10 @@ __all__ = ["DenSNetCalculator", "Density", "__version__", "universe"]
 if TYPE_CHECKING:
     from densnet.density.density import Density
     from densnet.dynamics.universe import universe
-    from densnet.models.calculator import DenSNetCalculator
+    from densnet.potentials.calculator import DenSNetCalculator
 
 _HOMES = {
-    "DenSNetCalculator": "densnet.models.calculator",
+    "DenSNetCalculator": "densnet.potentials.calculator",
     "Density": "densnet.density.density",
     "universe": "densnet.dynamics.universe",
 }

@@ -48,6 +48,7 @@ def configuration(config: Mapping[str, Any], path: str | None = None) -> dict[st
 
 def _checked(config: Mapping[str, Any]) -> dict[str, Any]:
     rules = schema()
+    config, notes = renamed(config)
     given = as_meant(config, rules)
     _refuse(sorted(refusals(given, rules)))
     complete = with_defaults(given, rules)
@@ -59,8 +60,20 @@ def _checked(config: Mapping[str, Any]) -> dict[str, Any]:
     if os.environ.get(CHECKED) != digest:
         _refuse(list(impossible(complete)) or list(impossible_variants(complete)))
         say_what_is_trained(named)
+        for note in notes:
+            print(f"densnet: {note}", file=sys.stderr)
         os.environ[CHECKED] = digest
     return complete
+
+
+def renamed(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return a configuration with keys of earlier versions under their names of today, and a line for each."""
+    md = dict(config.get("md") or {}) if isinstance(config.get("md"), Mapping | None) else {}
+    if not isinstance(md.get("peer"), bool) or "potentials" in md:
+        return dict(config), []
+    names = ["gfn2-xtb"] if md.pop("peer") else []
+    note = f"md.peer is md.potentials now and a list; read as potentials: [{', '.join(names)}]"
+    return dict(config) | {"md": md | {"potentials": names}}, [note]
 
 
 def _refuse(errors: list[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,13 @@ from sections import SECTIONS
 from stages import SIZES, one_of
 
 from densnet.errors import DensnetError
+from densnet.potential import check_elements
+from densnet.potentials import NAMED, check, named_class
 from densnet.spectra.settings import SpectrumSettings
 
 SPEED_OF_LIGHT_CM_PER_FS = 2.99792458e-5
+NEEDED = ("energy", "forces", "dipole")
+"""Of a potential that runs beside the model."""
 
 
 def impossible(config: Mapping[str, Any], *, molecules: bool = True) -> Iterator[str]:
@@ -30,6 +34,7 @@ def impossible(config: Mapping[str, Any], *, molecules: bool = True) -> Iterator
     refusals = [line for name, kind in SECTIONS.items() for line in refused(name, partial(kind, **config[name]), ".")]
     yield from refusals or _impossible_spectrum(config)
     yield from _impossible_harmonic(config)
+    yield from _impossible_potentials(config)
     if molecules:
         yield from impossible_folder(config)
     for name, system in config["systems"].items() if molecules else ():
@@ -116,6 +121,19 @@ def _impossible_spectrum(config: Mapping[str, Any]) -> Iterator[str]:
         yield f"spectrum.{error} (md.production_ps = {md['production_ps']:g})"
 
 
+def _impossible_potentials(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each potential beside the model that is unknown or not installed, or gives no dipole."""
+    for name in config["md"]["potentials"]:
+        yield from refused("md.potentials", partial(check, name, (), NEEDED, "the spectrum"))
+
+
+def _unknown_elements(where: str, config: Mapping[str, Any], numbers: Iterable[int]) -> Iterator[str]:
+    """Yield a line for each potential beside the model that does not know an element of a system."""
+    for name in config["md"]["potentials"]:
+        if name in NAMED:
+            yield from refused(f"{where} with md.potentials", partial(check_elements, named_class(name), numbers))
+
+
 def _impossible_harmonic(config: Mapping[str, Any]) -> Iterator[str]:
     known = config["systems"]
     for name in config["harmonic"]["psi4"]:
@@ -143,8 +161,8 @@ def _impossible_system(name: str, system: Mapping[str, Any], config: Mapping[str
         yield from refused(f"{where}.experiment", lambda: fundamentals(experiment["fundamentals"]))
     if "jcamp" in experiment:
         yield from refused(f"{where}.experiment.jcamp", lambda: read_jcamp_dx(Path(experiment["jcamp"])))
-    if not experiment and not config["md"]["peer"]:
-        yield f"{where}.experiment: expected fundamentals or jcamp, for md.peer is false and nothing is left to compare"
+    if not experiment and not config["md"]["potentials"]:
+        yield f"{where}.experiment: expected fundamentals or jcamp, for md.potentials is empty: nothing to compare with"
 
     if "rmd17" in system:
         yield from _impossible_benchmark(where, system, config)
@@ -159,6 +177,7 @@ def _impossible_system(name: str, system: Mapping[str, Any], config: Mapping[str
     refusal = list(refused(where, lambda: numbers.extend(atomic_numbers(system))))
     yield from refusal
     if not refusal:
+        yield from _unknown_elements(where, config, numbers)
         yield from refused(
             f"{where} with reference.basis", lambda: _all_electron(config["reference"]["basis"], set(numbers))
         )
@@ -173,6 +192,7 @@ def _impossible_benchmark(where: str, system: Mapping[str, Any], config: Mapping
     yield from contradictions
     if not contradictions and not list(impossible_folder(config)):
         numbers = list(benchmark_numbers(system["rmd17"]))
+        yield from _unknown_elements(where, config, numbers)
         yield from refused(f"{where} with reference.fit_basis", lambda: _fit_basis(config, numbers))
 
 
@@ -190,6 +210,7 @@ def _impossible_given(where: str, system: Mapping[str, Any], config: Mapping[str
         yield from contradictions
         return
     numbers = list(labels_in(folder).numbers)
+    yield from _unknown_elements(where, config, numbers)
     if {"smiles", "xyz", "oligomer"} & set(system):
         named: list[int] = []
         yield from refused(where, lambda: named.extend(atomic_numbers(system)))

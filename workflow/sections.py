@@ -117,8 +117,8 @@ class Sampling(SamplingSettings):
 class Dynamics(DynamicsSettings):
     """Molecular dynamics: Langevin to thermalise, then constant energy; the second part gives the spectrum."""
 
-    peer: bool = True
-    """The same simulation with GFN2-xTB, to set its spectrum beside the model's."""
+    potentials: Annotated[tuple[Text, ...], Field(strict=False)] = ("gfn2-xtb",)
+    """The same simulation with other potentials, to set their spectra beside the model's (docs/potentials.md)."""
 
 
 @dataclass(frozen=True)

@@ -139,14 +139,14 @@ STAGES: dict[str, Stage] = {
     # On the cores that training leaves idle. It needs no labels, but waits for them: on a machine of few cores it would
     # otherwise stand in the way of what everything else waits for.
     "peer_trajectory": Stage(
-        after=("geometries",), beside=("labels",), reads=("md",), made_for="peers",
+        after=("geometries",), beside=("labels",), reads=("md",), made_for="peers", each="potential",
         version="densnet.dynamics.simulation", priority=30,
-        amount=lambda task: task.steps, memory=Memory(4000, 0.1), resumes=True),
+        amount=lambda task: task.peer_steps, memory=Memory(4000, 0.1), resumes=True),
     "spectrum": Stage(
         after=("trajectory",), reads=("spectrum",),
         version="densnet.spectra.infrared", priority=20, memory=Memory(4000), minutes=60),
     "peer_spectrum": Stage(
-        after=("peer_trajectory",), reads=("spectrum",), made_for="peers",
+        after=("peer_trajectory",), reads=("spectrum",), made_for="peers", each="potential",
         version="densnet.spectra.infrared", priority=20, memory=Memory(4000), minutes=60),
     "assignment": Stage(
         after=("trajectory", "geometries", "spectrum"), reads=("spectrum",),

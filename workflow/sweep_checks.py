@@ -20,7 +20,7 @@ FIXED = {
     "peers": "it decides which jobs there are",
     "harmonic": "it decides which jobs there are",
     "reference.shards": "it changes no result",
-    "md.peer": "it decides which jobs there are",
+    "md.potentials": "it decides which jobs there are",
 }
 """Keys that cannot be swept, and why."""
 MOLECULES = ("reference", "density_model.architecture")

@@ -14,6 +14,8 @@ from cyclopts import Parameter
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
 from densnet.io.netcdf import read_dataset, write_dataset, write_text
+from densnet.models.checkpoint import read_descriptions
+from densnet.potentials.model import ModelPotential
 from densnet.reference import given_orbitals
 from densnet.reference.imported_data import read_data
 from densnet.reference.rmd17 import METHOD_VERSION, benchmark_geometries, read_frames
@@ -82,7 +84,10 @@ def errors(
     torch.set_num_threads(threads)
     frames = read_frames(data, molecule, "test")
     judged = ReferenceFrames(frames.numbers, frames.positions, frames.energies, frames.forces)
-    found = {"molecule": molecule} | benchmark_errors(model, judged, remove_offset=remove_offset)
+    potential = ModelPotential.from_file(model, frames.numbers)
+    n_train = int(read_descriptions(model)[0]["provenance"]["n_train"])
+    found = {"molecule": molecule, "n_train": n_train}
+    found |= benchmark_errors(potential, judged, remove_offset=remove_offset)
     write_text(output, json.dumps(found, indent=2) + "\n")
     print(
         f"densnet benchmark: {molecule}, {found['n_test']} frames: energy {found['energy_mae_mev']:.3g} meV, forces "

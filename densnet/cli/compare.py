@@ -1,4 +1,4 @@
-"""densnet compare: a spectrum beside experiment and beside a peer."""
+"""densnet compare: a spectrum beside experiment and beside other potentials."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def compare(
     *,
     spectrum: Path,
     output: Path,
-    peer: Path | None = None,
+    peer: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
     fundamentals: str | None = None,
     jcamp: Path | None = None,
     settings: Annotated[ComparisonSettings, Parameter(name="*")] = _DEFAULTS,
 ) -> None:
-    """Compare a model's spectrum with experimental line positions, a measured spectrum and a peer's.
+    """Compare a model's spectrum with experimental line positions, a measured spectrum and other potentials'.
 
     Parameters
     ----------
@@ -37,19 +37,19 @@ def compare(
     output
         The comparison, a netCDF file.
     peer
-        Output of 'densnet spectrum' for another potential.
+        Outputs of 'densnet spectrum' for other potentials.
     fundamentals
         Name of a table of experimental fundamentals (ethanol, methanethiol, thiophene, water) or a CSV file.
     jcamp
         A measured infrared spectrum, JCAMP-DX.
     """
     model = read_dataset(spectrum, stage="spectrum", variables=_NEEDED)
-    other = None if peer is None else read_dataset(peer, stage="spectrum", variables=_NEEDED)
+    others = [read_dataset(path, stage="spectrum", variables=_NEEDED) for path in peer or []]
     table = None if fundamentals is None else fundamentals_named(fundamentals)
     experiment = None if jcamp is None else read_jcamp_dx(jcamp)
     for note in () if experiment is None else experiment.notes:
         print(f"{jcamp}: {note}", file=sys.stderr)
-    result = compare_spectra(model, settings, peer=other, table=table, experiment=experiment)
+    result = compare_spectra(model, settings, peers=others, table=table, experiment=experiment)
     write_dataset(result, output, stage="compare", method_version=METHOD_VERSION, settings=dataclasses.asdict(settings))
     for name in result.attrs["without_infrared_activity"].split():
         print(f"{name}: no infrared activity, so nothing is scored against it", file=sys.stderr)

@@ -12,11 +12,11 @@ from cyclopts import Parameter
 from densnet.cli.harmonic import relaxed_molecule, write_modes
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, settings_of, variable, write_dataset
+from densnet.mechanics.relaxation import relaxed
 from densnet.molecule import Molecule
+from densnet.potentials.psi4 import Psi4Potential
 from densnet.reference.level import LevelOfTheory
-from densnet.reference.psi4_forces import Psi4Forces
 from densnet.spectra.harmonic import METHOD_VERSION, displaced, modes_of_differences
-from densnet.spectra.relaxation import relaxed
 
 DEFAULT = LevelOfTheory()
 
@@ -33,8 +33,8 @@ def displace(*, geometry: Path, output: Path, level: Annotated[LevelOfTheory, Pa
         level: level of theory.
     """
     molecule = relaxed_molecule(geometry)
-    psi4 = Psi4Forces(molecule, level, output)
-    positions = displaced(relaxed(molecule.numbers, molecule.positions, psi4))
+    psi4 = Psi4Potential(molecule, level, output)
+    positions = displaced(relaxed(psi4, molecule.positions))
     dataset = xr.Dataset(
         {
             "numbers": variable(("atom",), molecule.numbers, "1", "atomic numbers"),

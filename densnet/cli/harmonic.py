@@ -14,12 +14,14 @@ from densnet.io.fingerprint import fingerprint
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.molecule import Molecule, from_smiles, from_xyz
 from densnet.oligomer import oligomer
+from densnet.potential import Potential
+from densnet.potentials import named
+from densnet.potentials.psi4 import Psi4Potential
 from densnet.reference.level import LevelOfTheory
-from densnet.reference.psi4_forces import Psi4Forces
 from densnet.report.table import plain_table
 from densnet.spectra.assignment import PARTS
-from densnet.spectra.harmonic import METHOD_VERSION, Evaluate, Harmonic, harmonic_dataset
-from densnet.spectra.relaxation import DOWNWARD, minimum
+from densnet.spectra.harmonic import METHOD_VERSION, Harmonic, harmonic_dataset
+from densnet.spectra.minimum import DOWNWARD, minimum
 
 DEFAULT = LevelOfTheory()
 
@@ -28,6 +30,7 @@ def harmonic_modes(
     *,
     output: Path,
     model: Path | None = None,
+    potential: str | None = None,
     smiles: str | None = None,
     xyz: Path | None = None,
     repeat_unit: Annotated[str | None, Parameter(name="--oligomer")] = None,
@@ -36,11 +39,12 @@ def harmonic_modes(
     charge: int | None = None,
     level: Annotated[LevelOfTheory, Parameter(name="*")] = DEFAULT,
 ) -> None:
-    """Relax a molecule and write its harmonic frequencies and infrared intensities; the same scheme for model and Psi4.
+    """Relax a molecule and write its harmonic frequencies and infrared intensities, whatever gives the forces.
 
     Args:
         output: netCDF file to write; Psi4's finished geometries are kept in OUTPUT.parts until it is whole.
-        model: output of 'densnet train energy'; without it Psi4 gives the forces, at the level of theory below.
+        model: output of 'densnet train energy' that gives the forces ...
+        potential: ... or a potential by its name, such as gfn2-xtb; without both Psi4, at the level of theory below.
         smiles: the molecule as SMILES ...
         xyz: ... or as an xyz file ...
         repeat_unit: ... or as a chain, all anti ...
@@ -50,18 +54,11 @@ def harmonic_modes(
         level: level of theory of Psi4.
     """
     molecule = _molecule(smiles, xyz, repeat_unit, units, geometry, charge)
-    masses = molecule.atomic_masses
-    evaluate: Evaluate
-    psi4 = None
-    if model is not None:
-        evaluate, settings = _model_forces(model, molecule.numbers), {"model": fingerprint(model)}
-    else:
-        psi4 = evaluate = Psi4Forces(molecule, level, output)
-        settings = level.decisive()
-    positions, found = minimum(molecule.numbers, molecule.positions, masses, evaluate)
-    write_modes(found, molecule, positions, "model" if model else level.name, settings, output)
-    if psi4 is not None:
-        psi4.remove_parts()
+    mover, settings = _potential(model, potential, level, molecule, output)
+    positions, found = minimum(mover, molecule.positions, molecule.atomic_masses)
+    write_modes(found, molecule, positions, mover.name, settings, output)
+    if isinstance(mover, Psi4Potential):
+        mover.remove_parts()
 
 
 def write_modes(
@@ -116,21 +113,20 @@ def relaxed_molecule(path: Path) -> Molecule:
     )
 
 
-def _model_forces(path: Path, numbers: np.ndarray) -> Evaluate:
-    """Return a model's forces and dipoles in double precision, in blocks that bound the memory."""
+def _potential(
+    model: Path | None, name: str | None, level: LevelOfTheory, molecule: Molecule, output: Path
+) -> tuple[Potential, dict[str, Any]]:
+    """Return what gives the forces, and the settings that decide it."""
+    if model is not None and name is not None:
+        raise DensnetError("harmonic: expected --model FILE or --potential NAME or neither, found both; give one")
+    if name is not None:
+        return named(name)(molecule), {"potential": name}
+    if model is None:
+        return Psi4Potential(molecule, level, output), level.decisive()
     import torch
 
-    from densnet.models.checkpoint import load_ensemble
+    from densnet.potentials.model import ModelPotential
 
-    model = load_ensemble(path, dtype=torch.float64)
-    element = model.elements_of(numbers)
-    block = max(1, 2000 // len(numbers))
-
-    def evaluate(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = [model(element, torch.as_tensor(positions[n : n + block])) for n in range(0, len(positions), block)]
-        return (
-            np.concatenate([one.forces.double().cpu().numpy() for one in found]),
-            np.concatenate([one.dipole.double().cpu().numpy() for one in found]),
-        )
-
-    return evaluate
+    # in double precision, and in blocks that bound the memory
+    potential = ModelPotential.from_file(model, molecule.numbers, dtype=torch.float64, atoms_at_once=2000)
+    return potential, {"model": fingerprint(model)}

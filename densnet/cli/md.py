@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from cyclopts import Parameter
@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from densnet.dynamics.settings import DynamicsSettings
 from densnet.dynamics.simulation import simulate, starting_geometries
-from densnet.dynamics.state import Potential
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
+from densnet.molecule import Molecule
+from densnet.potential import Potential
+from densnet.potentials import named
 from densnet.processes.replicas import ReplicaProcesses
 
 
@@ -23,7 +25,7 @@ def md(
     geometries: Path,
     output: Path,
     model: Path | None = None,
-    peer: Literal["gfn2-xtb"] | None = None,
+    potential: Annotated[str | None, Parameter(name=["--potential", "--peer"])] = None,
     threads: int = 1,
     settings: Annotated[DynamicsSettings, Parameter(name="*")] = DynamicsSettings(),
 ) -> None:
@@ -37,38 +39,35 @@ def md(
         The trajectory to write; stopped at any moment, the same command goes on.
     model
         Move the atoms by this model.
-    peer
-        Move them by this method instead.
+    potential
+        Move them by this potential instead, such as gfn2-xtb; docs/potentials.md has them all.
     threads
         Processes that share the replicas, one thread each; a model on a GPU needs none.
     """
-    if (model is None) == (peer is None):
-        raise DensnetError("md: expected either --model FILE or --peer gfn2-xtb, found both or neither; give one")
+    if (model is None) == (potential is None):
+        raise DensnetError("md: expected either --model FILE or --potential NAME, found both or neither; give one")
     start, numbers, data = starting_geometries(geometries, settings)
     provenance = {"geometries": fingerprint(geometries)}
-    if model is not None:
-        provenance["model"] = fingerprint(model)
-        potential = _model_potential(model, numbers, settings.replicas, threads)
+    mover: Potential
+    if potential is not None:
+        provenance["potential"] = potential
+        molecule = Molecule(numbers, start[0], charge=int(data.attrs["charge"]), name=str(data.attrs["molecule"]))
+        make = partial(named(potential), molecule)
+        mover = ReplicaProcesses(make, replicas=settings.replicas, processes=threads)
     else:
-        from densnet.dynamics.gfn2_potential import Gfn2Potential
-
-        make = partial(Gfn2Potential, numbers, int(data.attrs["charge"]))
-        potential = ReplicaProcesses("gfn2-xtb", make, replicas=settings.replicas, processes=threads)
+        provenance["model"] = fingerprint(Path(str(model)))
+        mover = _model_potential(Path(str(model)), numbers, settings.replicas, threads)
     masses = np.asarray(data["masses"].values, dtype=float) if "masses" in data else None
-    simulate(potential, start, numbers, settings, output=output, provenance=provenance, masses=masses)
+    simulate(mover, start, settings, output=output, provenance=provenance, masses=masses)
 
 
 def _model_potential(model: Path, numbers: NDArray[np.int64], replicas: int, threads: int) -> Potential:
     """Return the model on a GPU if there is one, else its replicas shared out over processes."""
     import torch
 
-    from densnet.dynamics.model_potential import ModelPotential
-    from densnet.models.checkpoint import load_ensemble
+    from densnet.potentials.model import ModelPotential
 
     if torch.cuda.is_available():
-        return ModelPotential(model, numbers, "cuda", replicas)
-    # here, so that a file that is no model is refused before any process starts
-    load_ensemble(model).elements_of(numbers)
-    return ReplicaProcesses(
-        "model", partial(ModelPotential, model, numbers, "cpu"), replicas=replicas, processes=threads
-    )
+        return ModelPotential.from_file(model, numbers, device="cuda", recorded=True)
+    make = partial(ModelPotential.from_file, model, numbers, recorded=True)
+    return ReplicaProcesses(make, replicas=replicas, processes=threads)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import torch
 from cyclopts import Parameter
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_text
-from densnet.peers.mace import train_mace
+from densnet.models.checkpoint import load_ensemble
+from densnet.peers.mace import OurModel, train_mace
 from densnet.peers.settings import MaceSettings
+from densnet.potentials.model import ModelPotential
 from densnet.report.peer_table import our_rows, peer_rows, read_training_seconds, table_csv
 from densnet.report.table import plain_table
 
@@ -39,7 +43,12 @@ def mace(
     threads
         CPU threads of the training and of the timing.
     """
-    train_mace(labels, settings, output=output, model_path=model, threads=threads)
+    torch.set_num_threads(threads)
+    ours = None
+    if model is not None:
+        ensemble = load_ensemble(model)
+        ours = OurModel(partial(ModelPotential, ensemble), ensemble.n_parameters)
+    train_mace(labels, settings, output=output, ours=ours, threads=threads)
 
 
 def table(

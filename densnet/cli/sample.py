@@ -14,6 +14,7 @@ from densnet.errors import DensnetError
 from densnet.io.netcdf import variable, write_dataset
 from densnet.molecule import Molecule, conformers, from_xyz
 from densnet.oligomer import Oligomer, oligomer
+from densnet.potentials import named
 from densnet.reference.sampling import METHOD_VERSION, sample_geometries
 from densnet.reference.settings import SamplingSettings
 
@@ -51,7 +52,7 @@ def sample(
     starts = list(chain.molecules) if chain else _starts(smiles, xyz, charge, multiplicity, settings)
     if chain and (smiles or xyz or multiplicity != 1 or charge not in (None, starts[0].charge)):
         raise DensnetError("oligomer: expected no smiles or xyz beside it, and charge and multiplicity of its own")
-    dataset, parts = sample_geometries(starts, settings, processes=processes, output=output)
+    dataset, parts = sample_geometries(starts, settings, named("gfn2-xtb"), processes=processes, output=output)
     dataset = dataset.assign_attrs(smiles=smiles or (chain.smiles if chain else ""))
     if chain:
         dataset = dataset.assign(_chain_variables(chain)).assign_attrs(oligomer=repeat_unit, units=units)

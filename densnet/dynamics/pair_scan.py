@@ -15,15 +15,12 @@ from typing import Any, Literal, get_args
 import ase.data
 import numpy as np
 import xarray as xr
-from ase import Atoms
-from ase.calculators.calculator import Calculator, all_changes
-from ase.optimize import BFGS
 from numpy.typing import NDArray
 
 from densnet.bonds import CONTACT, bonded, bonds_between, distances
-from densnet.dynamics.state import Array, Potential
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, settings_of, variable, write_dataset
+from densnet.potential import Array, Potential
 
 METHOD_VERSION: int = 1
 STAGE = "pair scan"
@@ -34,40 +31,8 @@ HOLE = 0.3
 SENSIBLE = 8.0
 """eV above the minimum; where the reference is higher, a wall is steep and nobody asks for its height."""
 
-FORCE = 2e-3
-"""eV/Angstrom; what a relaxation leaves of each atom's force: the rounding of single precision is below it."""
-STEPS = 2000
-
 Moving = Literal["both", "lighter", "fragments"]
 Pair = tuple[int, int]
-
-
-def relaxed(potential: Potential, numbers: NDArray[np.int64], positions: Array) -> Array:
-    """Return the positions (i, x) in Angstrom of a minimum near a geometry with the same bonds, by ASE's BFGS.
-
-    Args:
-        potential: of one replica.
-        numbers: atomic numbers, (i,).
-        positions: Angstrom, (i, x).
-
-    Raises:
-        DensnetError: forces that are not finite or do not vanish, or other bonds at the end than at the start.
-    """
-    potential.forget()
-    atoms = Atoms(numbers, positions, calculator=_OneReplica(potential))
-    left = math.nan
-    for _ in (optimiser := BFGS(atoms, logfile=None)).irun(fmax=FORCE, steps=STEPS):
-        left = float(np.linalg.norm(atoms.get_forces(), axis=1).max())
-        if not math.isfinite(left):
-            raise DensnetError(f"{potential.name}: its forces are not finite near the geometry given; give another")
-    if left >= FORCE:
-        raise DensnetError(
-            f"{potential.name}: a force of {left:.3g} eV/Angstrom is left after {optimiser.nsteps} steps of "
-            "relaxation; is there a minimum near the geometry given?"
-        )
-    if (bonded(numbers, atoms.positions) != bonded(numbers, positions)).any():
-        raise DensnetError(f"{potential.name}: has no minimum near the geometry given: relaxed, it has other bonds")
-    return np.asarray(atoms.positions, dtype=np.float64)
 
 
 def named(numbers: NDArray[np.int64], pair: Iterable[int]) -> str:
@@ -154,7 +119,7 @@ def energies_above(potential: Potential, minimum: Array, positions: Array, *, ba
         part = everything[start : start + batch]
         potential.forget()
         full = np.concatenate([part, np.repeat(minimum[None], batch - len(part), axis=0)])
-        found.append(np.asarray(potential(full).energy, dtype=np.float64)[: len(part)])
+        found.append(np.asarray(potential(full)["energy"], dtype=np.float64)[: len(part)])
     energy = np.concatenate(found)
     if not math.isfinite(energy[0]):
         raise DensnetError(f"{potential.name}: its energy is not finite at the minimum; give another geometry")
@@ -166,7 +131,7 @@ class Scan:
     """Energies of the points of a scan.
 
     Each is above the energy of that potential's own minimum, as the points are the same for both but not the minima:
-    the points start from the reference's, and the tested potential's is what :func:`relaxed` makes of it.
+    the points start from the reference's, and the tested potential's is what it relaxes to.
 
     Attributes:
         points: geometries.
@@ -313,22 +278,3 @@ def _shares(numbers: NDArray[np.int64], apart: Array, pair: Pair, moving: Moving
         share[apart[first] < apart[second]] = -0.5
         share[apart[second] < apart[first]] = 0.5
     return share
-
-
-class _OneReplica(Calculator):
-    """A potential of one replica for ASE's optimiser."""
-
-    implemented_properties = ["energy", "forces"]  # noqa: RUF012 (ASE declares it so)
-
-    def __init__(self, potential: Potential) -> None:
-        super().__init__()
-        self.potential = potential
-
-    def calculate(
-        self, atoms: Atoms | None = None, properties: Any = None, system_changes: list[str] = all_changes
-    ) -> None:
-        """Evaluate one geometry."""
-        super().calculate(atoms, properties or ["forces"], system_changes)
-        current: Atoms = self.atoms  # type: ignore[assignment]
-        found = self.potential(current.positions[None])
-        self.results = {"energy": float(found.energy[0]), "forces": found.forces[0]}

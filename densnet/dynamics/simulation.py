@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from densnet.bonds import distances, sums_of_radii
-from densnet.dynamics.integrators import langevin, thermal_velocities, velocity_verlet, without_drift
 from densnet.dynamics.settings import DynamicsSettings
-from densnet.dynamics.state import Array, Forces, Potential, State
 from densnet.dynamics.time_to_failure import BROKEN, COLLAPSED
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.io.parts import Parts
+from densnet.mechanics.integrators import State, langevin, thermal_velocities, velocity_verlet, without_drift
+from densnet.potential import Array, Potential, Quantities, check_quantities
 from densnet.units import EV_IN_MEV
 
 METHOD_VERSION: int = 1
@@ -30,7 +30,6 @@ METHOD_VERSION: int = 1
 def simulate(
     potential: Potential,
     start: Array,
-    numbers: NDArray[np.int64],
     settings: DynamicsSettings,
     *,
     output: Path,
@@ -44,16 +43,18 @@ def simulate(
 
     Args:
         potential: moves the replicas.
-        start: starting geometries (R, a, 3) in Angstrom.
-        numbers: atomic numbers (a,).
+        start: starting geometries (t, i, x) in Angstrom.
         settings: lengths and sizes.
         output: the trajectory; partial work is kept beside it in ``<output>.parts``.
         provenance: what decides the result besides the settings; a change of it starts afresh.
         masses: (i,) in Da, of isotopes; standard atomic weights if not given.
 
     Raises:
-        DensnetError: a replica lost an atom or its energy is not finite; what was written stays.
+        DensnetError: a replica lost an atom or its energy is not finite, and what was written stays; or the potential
+            gives no dipole.
     """
+    check_quantities(potential, ("energy", "forces", "dipole"), "dynamics and its spectrum")
+    numbers = potential.numbers
     if masses is not None:
         provenance = provenance | {"masses": masses.tolist()}
     masses = ase.data.atomic_masses[numbers] if masses is None else masses
@@ -72,7 +73,7 @@ def simulate(
         velocities = without_drift(thermal_velocities(start.shape, masses, settings.temperature, generator), masses)
     began = time.monotonic()
     for index in range(done, len(chunks)):
-        positions, velocities = _run_chunk(potential, positions, velocities, numbers, masses, settings, index, parts)
+        positions, velocities = _run_chunk(potential, positions, velocities, masses, settings, index, parts)
         left = (time.monotonic() - began) / (index + 1 - done) * (len(chunks) - index - 1)
         print(
             f"{chunks[index][0]} chunk {index + 1}/{len(chunks)}  {settings.replicas} replicas  {left:.0f} s left",
@@ -120,7 +121,6 @@ def _run_chunk(
     potential: Potential,
     positions: Array,
     velocities: Array,
-    numbers: NDArray[np.int64],
     masses: Array,
     settings: DynamicsSettings,
     index: int,
@@ -148,7 +148,7 @@ def _run_chunk(
                 settings.friction_per_ps * 1e-3,
                 generator,
             )
-    _check_whole(state.positions, state.forces, numbers, index)
+    _check_whole(state.positions, state.quantities, potential.numbers, index)
     last_velocities = state.velocities
     if ensemble == "langevin" and settings.chunks()[index + 1][0] == "nve":
         last_velocities = without_drift(last_velocities, masses)
@@ -182,17 +182,17 @@ def _keep(kept: dict[str, list[Array]], state: State, masses: Array) -> None:
     values: tuple[Array | None, ...] = (
         state.positions.astype(np.float32),
         state.velocities.astype(np.float32),
-        state.forces.dipole,
-        state.forces.energy,
+        state.quantities["dipole"],
+        state.quantities["energy"],
         state.kinetic_energy(masses),
-        state.forces.energy_spread,
+        state.quantities.get("energy_spread"),
     )
     for name, value in zip(_KEPT, values, strict=True):
         if value is not None:
             kept[name].append(value)
 
 
-def _check_whole(positions: Array, forces: Forces, numbers: NDArray[np.int64], chunk: int) -> None:
+def _check_whole(positions: Array, quantities: Quantities, numbers: NDArray[np.int64], chunk: int) -> None:
     """Stop when a replica has blown up, fallen apart or collapsed.
 
     Its atoms must hang together at bonding distances, and no two may be nearer than any bond's length.
@@ -200,7 +200,7 @@ def _check_whole(positions: Array, forces: Forces, numbers: NDArray[np.int64], c
     reduced = distances(positions) / sums_of_radii(numbers)
     whole = np.array([connected_components(graph, directed=False)[0] == 1 for graph in reduced < BROKEN])
     nearest = (reduced + np.diag(np.full(len(numbers), np.inf))).min(axis=(1, 2)) if len(numbers) > 1 else np.inf
-    lost = ~np.isfinite(forces.energy) | ~whole | (nearest < COLLAPSED)
+    lost = ~np.isfinite(quantities["energy"]) | ~whole | (nearest < COLLAPSED)
     if lost.any():
         raise DensnetError(
             f"md: replica(s) {np.flatnonzero(lost).tolist()} lost an atom, collapsed or blew up in chunk {chunk}; "

@@ -13,10 +13,10 @@ from annotated_types import Unit
 from numpy.typing import NDArray
 
 from densnet.bonds import bonded, distances, sums_of_radii
-from densnet.dynamics.integrators import langevin, thermal_velocities, without_drift
 from densnet.dynamics.pair_scan import HOLE, named
-from densnet.dynamics.state import Array, Forces, Potential, State
 from densnet.errors import DensnetError
+from densnet.mechanics.integrators import State, langevin, thermal_velocities, without_drift
+from densnet.potential import Array, Derived, Potential, Quantities
 from densnet.settings import Count, Natural, Positive, Settings
 
 COLLAPSED, BROKEN, NEW_BOND = 0.55, 2.0, 1.15
@@ -65,9 +65,7 @@ class Failures:
         return np.argsort(self.time, kind="stable")[: int(np.isfinite(self.time).sum())]
 
 
-def time_to_failure(
-    potential: Potential, numbers: NDArray[np.int64], minimum: Array, temperature: float, settings: FailureSettings
-) -> Failures:
+def time_to_failure(potential: Potential, minimum: Array, temperature: float, settings: FailureSettings) -> Failures:
     """Run Langevin dynamics (BAOAB) from a minimum with thermal velocities, each replica until it fails.
 
     A replica has failed when its energy is not finite or lies :data:`HOLE` below the minimum's, or when
@@ -75,7 +73,6 @@ def time_to_failure(
 
     Args:
         potential: of as many replicas as the settings say.
-        numbers: atomic numbers, (i,).
         minimum: Angstrom, (i, x), by this potential.
         temperature: K.
         settings: the rest.
@@ -85,7 +82,7 @@ def time_to_failure(
     """
     if not (math.isfinite(temperature) and temperature > 0):
         raise DensnetError(f"temperature: expected a positive number, got {temperature}")
-    masses, whole = ase.data.atomic_masses[numbers], Wholeness(numbers, minimum)
+    masses, whole = ase.data.atomic_masses[potential.numbers], Wholeness(potential.numbers, minimum)
     generator = np.random.default_rng([settings.seed, round(1e3 * temperature)])
     living = _Living(potential, minimum, settings.replicas)
     start = np.repeat(minimum[None], settings.replicas, axis=0)
@@ -160,7 +157,7 @@ class Wholeness:
 
 def _faults(state: State, living: _Living, whole: Wholeness) -> dict[int, str]:
     """Return what is wrong with the replicas that are alive and have just failed."""
-    energy, floor = state.forces.energy, living.at_start.energy[0] - HOLE
+    energy, floor = state.quantities["energy"], living.at_start["energy"][0] - HOLE
     rows = np.flatnonzero(living.alive)
     finite = np.isfinite(energy) & np.isfinite(state.positions).all(axis=(1, 2))
     found = {}
@@ -176,24 +173,25 @@ def _faults(state: State, living: _Living, whole: Wholeness) -> dict[int, str]:
     return found
 
 
-class _Living:
+class _Living(Derived):
     """A potential for which every replica that has failed stays at the start, so that batches keep their size."""
 
     def __init__(self, potential: Potential, start: Array, replicas: int) -> None:
-        self.potential, self.name = potential, potential.name
+        super().__init__(potential)
+        self.potential = potential
         self.start, self.alive = start, np.ones(replicas, dtype=bool)
         potential.forget()
         self.at_start = potential(np.repeat(start[None], replicas, axis=0))
-        if not (np.isfinite(self.at_start.energy).all() and np.isfinite(self.at_start.forces).all()):
+        if not (np.isfinite(self.at_start["energy"]).all() and np.isfinite(self.at_start["forces"]).all()):
             raise DensnetError(f"{self.name}: its energy is not finite at the minimum; give another geometry")
 
-    def __call__(self, positions: Array) -> Forces:
-        """Evaluate geometries (R, i, x) in Angstrom; no energy (NaN) where a position or a force is not finite."""
+    def __call__(self, positions: Array) -> Quantities:
+        """Evaluate geometries (t, i, x) in Angstrom; no energy (NaN) where a position or a force is not finite."""
         sound = np.isfinite(positions).all(axis=(1, 2))
         seen = np.where((self.alive & sound)[:, None, None], positions, self.start)
-        found = self.potential(seen)
-        finite = sound & np.isfinite(found.forces).all(axis=(1, 2))
-        return Forces(np.where(finite, found.energy, np.nan), found.forces, found.dipole)
+        answer = self.potential(seen)
+        finite = sound & np.isfinite(answer["forces"]).all(axis=(1, 2))
+        return {"energy": np.where(finite, answer["energy"], np.nan), "forces": answer["forces"]}
 
     def forget(self) -> None:
         """Let the potential drop what its last call left behind."""
@@ -201,10 +199,9 @@ class _Living:
 
     def without_the_dead(self, state: State) -> State:
         """Return the state with the dead at rest at the start: what blew up is not carried along."""
-        alive, alive_x = self.alive, self.alive[:, None, None]
-        forces = Forces(
-            np.where(alive, state.forces.energy, self.at_start.energy),
-            np.where(alive_x, state.forces.forces, self.at_start.forces),
-            np.where(alive[:, None], state.forces.dipole, self.at_start.dipole),
-        )
-        return State(np.where(alive_x, state.positions, self.start), np.where(alive_x, state.velocities, 0.0), forces)
+        alive = self.alive[:, None, None]
+        quantities = {
+            "energy": np.where(self.alive, state.quantities["energy"], self.at_start["energy"]),
+            "forces": np.where(alive, state.quantities["forces"], self.at_start["forces"]),
+        }
+        return State(np.where(alive, state.positions, self.start), np.where(alive, state.velocities, 0.0), quantities)

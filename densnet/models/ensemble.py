@@ -42,6 +42,11 @@ class Ensemble:
         return len(self.members)
 
     @property
+    def n_parameters(self) -> int:
+        """Return the number of weights of all members."""
+        return sum(parameter.numel() for member in self.members for parameter in member.parameters())
+
+    @property
     def basis(self) -> Basis:
         """Return the fit basis."""
         return self.members[0].density.whitened.basis

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import os
-import statistics
 import sys
-import time
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import xarray as xr
+from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
 from densnet.io.netcdf import variable, write_dataset
 from densnet.io.parts import Parts
-from densnet.models.checkpoint import load_ensemble
+from densnet.mechanics.timing import milliseconds
 from densnet.peers.labelled_frames import SPLITS, LabelledFrames, labelled_frames, write_frames
 from densnet.peers.mace_program import MaceWorker, find_mace, mace_worker
 from densnet.peers.settings import MaceSettings
+from densnet.potential import Potential
 from densnet.processes.program import Event
 from densnet.quantities import PREDICTED, compared
 from densnet.units import EV_IN_MEV
@@ -64,7 +63,7 @@ def train_mace(
     settings: MaceSettings,
     *,
     output: Path,
-    model_path: Path | None = None,
+    ours: OurModel | None = None,
     threads: int = 1,
     environment: Mapping[str, str] = os.environ,
 ) -> xr.Dataset:
@@ -77,7 +76,7 @@ def train_mace(
     """
     frames = labelled_frames(labels_path, settings.n_train)
     find_mace(environment)
-    ours = None if model_path is None else OurTimer(model_path, frames, threads)
+    timer = None if ours is None else OurTimer(ours, frames, threads)
     decisive = {"settings": asdict(settings), "options": OPTIONS, "training": TRAINING, "version": METHOD_VERSION}
     parts = Parts(output, decisive | {"labels": fingerprint(labels_path), "threads": threads})
     for split in SPLITS:
@@ -88,7 +87,7 @@ def train_mace(
         predicted = parts.read("predictions")
         if predicted is None:
             raise DensnetError(f"{parts.folder}: MACE's predictions have vanished; run again")
-        timings = _timings(worker, ours)
+        timings = _timings(worker, timer)
     dataset = _assemble(frames, predicted).assign_attrs(
         peer="MACE",
         size=settings.size,
@@ -135,31 +134,29 @@ def show_progress(event: Event) -> None:
     )
 
 
+@dataclass(frozen=True)
+class OurModel:
+    """What is timed beside MACE: how its potential is made for a molecule's atomic numbers, and its size."""
+
+    potential: Callable[[NDArray[np.int64]], Potential]
+    n_parameters: int
+
+
 class OurTimer:
     """Times energy, forces and dipole of our model, as :class:`Timer` of the worker does energy and forces."""
 
-    def __init__(self, path: Path, frames: LabelledFrames, threads: int) -> None:
-        torch.set_num_threads(threads)
-        self.model = load_ensemble(path)
-        self.n_parameters = sum(p.numel() for member in self.model.members for p in member.parameters())
-        self.element = self.model.elements_of(frames.numbers)
+    def __init__(self, ours: OurModel, frames: LabelledFrames, threads: int) -> None:
+        self.potential, self.threads = ours.potential(frames.numbers), threads
         test = frames.dataset["positions"].values[frames.rows["test"]]
-        self.batches = {
-            size: torch.as_tensor(np.resize(test, (size, *test.shape[1:])), dtype=torch.float32) for size in (1, BATCH)
-        }
+        self.batches = {size: np.resize(test, (size, *test.shape[1:])) for size in (1, BATCH)}
 
     def measure(self) -> dict[str, float]:
         """Return median times in ms: of one molecule, and of a molecule in the batch."""
         return {"single_ms": self._median(1), "batch_ms": self._median(BATCH) / BATCH}
 
     def _median(self, size: int) -> float:
-        clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
-        times = []
-        for _ in range(3 + REPETITIONS):
-            began = clock()
-            self.model(self.element, self.batches[size])
-            times.append(1e3 * (clock() - began))
-        return statistics.median(times[3:])
+        alone = self.threads == 1
+        return milliseconds(self.potential, self.batches[size], repetitions=REPETITIONS, on_one_thread=alone)
 
 
 def _timings(worker: MaceWorker, ours: OurTimer | None) -> dict[str, float]:

@@ -6,53 +6,38 @@ import multiprocessing
 import pickle
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
+from densnet.potential import Array, Derived, Potential, Quantities, joined
 from densnet.processes.worker import start_on_one_thread
 
-Array = NDArray[np.float64]
 
-
-class ReplicaPotential(Protocol):
-    """Anything that says something of replicas: a dataclass of arrays, whose first axis is theirs, or None."""
-
-    def __call__(self, positions: Array) -> Any:
-        """Evaluate geometries (R, i, 3) in Angstrom."""
-        ...
-
-    def forget(self) -> None:
-        """Drop whatever the last call left behind."""
-        ...
-
-
-class ReplicaProcesses:
+class ReplicaProcesses(Derived):
     """A potential whose replicas are evaluated side by side in processes that end with their parent.
 
     Args:
-        name: of the potential.
-        make: makes the potential of a number of replicas, in the worker; a module's own class or a partial of one.
+        make: makes the potential, here to be asked what it is and in each worker; a module's own class or a partial.
         replicas: how many there are.
         processes: how many workers share them.
     """
 
-    def __init__(self, name: str, make: Callable[[int], ReplicaPotential], *, replicas: int, processes: int) -> None:
-        self.name = name
+    def __init__(self, make: Callable[[], Potential], *, replicas: int, processes: int) -> None:
+        # what it refuses is refused before any process starts
+        super().__init__(make())
         # fresh interpreters, for a fork of a process with OpenMP threads may hang
         context = multiprocessing.get_context("forkserver")
         self.shares = np.array_split(np.arange(replicas), min(max(processes, 1), replicas))
         self.pipes: list[Connection] = []
-        for share in self.shares:
+        for _ in self.shares:
             here, there = context.Pipe()
-            context.Process(target=_serve, args=(there, pickle.dumps(make), len(share)), daemon=True).start()
+            context.Process(target=_serve, args=(there, pickle.dumps(make)), daemon=True).start()
             there.close()
             self.pipes.append(here)
 
-    def __call__(self, positions: Array) -> Any:
-        """Evaluate geometries (R, i, 3) in Angstrom.
+    def __call__(self, positions: Array) -> Quantities:
+        """Evaluate geometries (t, i, x) in Angstrom.
 
         Raises:
             DensnetError: what the potential raised, or a worker process is gone.
@@ -68,10 +53,7 @@ class ReplicaProcesses:
         refusals = [answer for answer in answers if isinstance(answer, DensnetError)]
         if refusals:
             raise refusals[0]
-        parts = {name: [vars(answer)[name] for answer in answers] for name in vars(answers[0])}
-        return type(answers[0])(
-            **{name: None if arrays[0] is None else np.concatenate(arrays) for name, arrays in parts.items()}
-        )
+        return joined(answers)
 
     def forget(self) -> None:
         """Let every worker drop what its last call left behind."""
@@ -88,19 +70,19 @@ class ReplicaProcesses:
         return DensnetError(f"{self.name}: a worker process ended (out of memory?); the same command goes on from here")
 
 
-def _serve(pipe: Connection, make: bytes, replicas: int) -> None:
+def _serve(pipe: Connection, make: bytes) -> None:
     """Answer requests until the parent goes away."""
     start_on_one_thread()
     # unpickled only now, because it imports the libraries that are told by the environment
     try:
-        potential: ReplicaPotential = pickle.loads(make)(replicas)
+        potential: Potential = pickle.loads(make)()
         while True:
             request = pipe.recv()
             if request is None:
                 potential.forget()
                 continue
             try:
-                pipe.send(potential(request))
+                pipe.send(dict(potential(request)))
             except DensnetError as error:
                 pipe.send(error)
     except (EOFError, ConnectionError):

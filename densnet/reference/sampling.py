@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,14 @@ from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.io.parts import Parts, digest_of
 from densnet.molecule import Molecule, sorted_distances
+from densnet.potential import Make
 from densnet.processes.pool import as_they_end
 from densnet.reference.selection import distance_to_nearest, farthest_points
 from densnet.reference.settings import SamplingSettings
 from densnet.reference.strain import StrainPlan, strained_frames
 from densnet.reference.trajectories import TrajectoryPlan, run_trajectory
 
-METHOD_VERSION: int = 2
+METHOD_VERSION: int = 3
 LEARNING, TESTING, CHOICE, STRAIN = 0, 1, 2, 3
 """Branches of the seed: random numbers of the kinds of trajectories, of the choice and of strain never meet."""
 STRAINED_TOGETHER = 25
@@ -94,7 +96,7 @@ def plan_strain(starts: Sequence[Molecule], settings: SamplingSettings) -> list[
 
 
 def sample_geometries(
-    starts: Sequence[Molecule], settings: SamplingSettings, *, processes: int, output: Path
+    starts: Sequence[Molecule], settings: SamplingSettings, make: Make, *, processes: int, output: Path
 ) -> tuple[xr.Dataset, Parts]:
     """Sample training, validation and test geometries of a molecule.
 
@@ -106,6 +108,8 @@ def sample_geometries(
 
     Args:
         starts: conformers of one molecule, the most stable first.
+        settings: how many, how hot, how strained.
+        make: makes the potential that moves them: GFN2-xTB.
         processes: trajectories at a time; it does not change the result.
         output: where the data set will be written; decides only where the parts are.
 
@@ -130,7 +134,7 @@ def sample_geometries(
     started, total, done = time.monotonic(), sum(plan.frames for plan in plans), 0
     done = total - sum(plan.frames for plan in missing)
     counts = Counter(_kind(plan) for plan in plans)
-    with closing(as_they_end(_run, missing, processes=processes)) as ended:
+    with closing(as_they_end(partial(_run, make=make), missing, processes=processes)) as ended:
         for plan, arrays in ended:
             parts.write(_part(plan), arrays)
             done += plan.frames
@@ -146,8 +150,8 @@ def sample_geometries(
     return _assemble(starts[0], plans, results, settings), parts
 
 
-def _run(plan: Plan) -> dict[str, NDArray[Any]]:
-    return strained_frames(plan) if isinstance(plan, StrainPlan) else run_trajectory(plan)
+def _run(plan: Plan, make: Make) -> dict[str, NDArray[Any]]:
+    return strained_frames(plan, make) if isinstance(plan, StrainPlan) else run_trajectory(plan, make)
 
 
 def _part(plan: Plan) -> str:

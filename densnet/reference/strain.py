@@ -18,18 +18,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from ase import Atoms, units
-from ase.calculators.calculator import CalculationFailed
-from ase.optimize import BFGS
+from ase.data import atomic_masses
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from densnet.bonds import CONTACT, bonded, bonds_between, distances
 from densnet.errors import DensnetError
+from densnet.mechanics.relaxation import relaxed
 from densnet.molecule import Molecule
-from densnet.reference.trajectories import gfn2
-
-Array = NDArray[np.float64]
+from densnet.potential import Array, Make, Potential
+from densnet.units import (
+    BOLTZMANN_IN_EV_PER_K,
+    DALTON_ANGSTROM2_PER_FS2_IN_EV,
+    EV_PER_ANGSTROM_PER_DALTON_IN_ANGSTROM_PER_FS2,
+    SPEED_OF_LIGHT_IN_CM_PER_FS,
+)
 
 KINDS = ("pair", "mode", "torsion")
 SHARES = (0.5, 0.35, 0.15)
@@ -70,53 +73,60 @@ class Minimum:
     """A relaxed molecule.
 
     Attributes:
-        atoms: at the minimum, with GFN2-xTB.
+        potential: whose minimum it is.
+        positions: Angstrom, (i, x).
+        masses: Da, (i,).
         energy: eV.
         modes: mass-weighted normal modes (n, i, 3) above :data:`SOFT`, orthonormal.
-        rates: their angular frequencies in ASE's units, (n,).
+        rates: their angular frequencies, 1/fs, (n,).
         steps: bonds between two atoms, (i, i); infinite between fragments.
     """
 
-    atoms: Atoms
+    potential: Potential
+    positions: Array
+    masses: Array
     energy: float
     modes: Array
     rates: Array
     steps: Array
 
     def energy_at(self, positions: Array) -> float:
-        """Return GFN2-xTB's energy above the minimum in eV, infinity where its SCF fails."""
-        self.atoms.positions[:] = positions
+        """Return the energy above the minimum in eV, infinity where the potential has no answer."""
         try:
-            return float(self.atoms.get_potential_energy()) - self.energy
-        except (CalculationFailed, RuntimeError):
+            return float(self.potential(positions[None])["energy"][0]) - self.energy
+        except DensnetError:
+            self.potential.forget()
             return np.inf
 
 
-def strained_frames(plan: StrainPlan) -> dict[str, NDArray]:
+def strained_frames(plan: StrainPlan, make: Make) -> dict[str, NDArray]:
     """Return strained geometries of one conformer.
 
+    Args:
+        plan: everything that decides them but the potential.
+        make: makes the potential.
+
     Returns:
-        positions (t, i, x) Angstrom, centre of mass at 0; energy (t,) of GFN2-xTB in eV; kind (t,).
+        positions (t, i, x) Angstrom, centre of mass at 0; energy (t,) in eV; kind (t,).
 
     Raises:
         DensnetError: the molecule does not relax, or no strained geometry is found in many attempts.
     """
     random = np.random.default_rng(np.random.SeedSequence(list(plan.seed)))
-    minimum = relaxed(plan.molecule)
-    start = minimum.atoms.positions.copy()
-    masses = minimum.atoms.get_masses()
+    minimum = minimum_of(plan.molecule, make)
+    start, masses = minimum.positions, minimum.masses
     bonds = turned_bonds(minimum.steps)
     shares = np.array(SHARES) * [1, bool(len(minimum.modes)), bool(bonds)]
     positions, energies, kinds = [], [], []
     for _ in range(plan.frames):
         for _ in range(ATTEMPTS):
             kind = str(random.choice(KINDS, p=shares / shares.sum()))
-            base = start if random.random() < 0.5 else start + thermal(minimum, masses, plan.temperature, random)
+            base = start if random.random() < 0.5 else start + thermal(minimum, plan.temperature, random)
             if kind == "torsion":
                 a, b = bonds[random.integers(len(bonds))]
                 strained = turned(base, minimum.steps, a, b, random.uniform(0, 2 * np.pi))
             else:
-                path = mode_path(minimum, masses, base, random) if kind == "mode" else pair_path(minimum, base, random)
+                path = mode_path(minimum, base, random) if kind == "mode" else pair_path(minimum, base, random)
                 strained = _at_energy(minimum, base, path, plan.energy * random.random() ** 2)
             energy = minimum.energy_at(strained)
             if energy <= plan.energy:
@@ -132,58 +142,53 @@ def strained_frames(plan: StrainPlan) -> dict[str, NDArray]:
     return {"positions": np.array(positions), "energy": np.array(energies), "kind": np.array(kinds)}
 
 
-def relaxed(molecule: Molecule) -> Minimum:
-    """Relax a molecule with GFN2-xTB and return it with its normal modes.
+def minimum_of(molecule: Molecule, make: Make) -> Minimum:
+    """Relax a molecule and return it with its normal modes.
 
     Raises:
         DensnetError: it does not relax.
     """
-    atoms = gfn2(molecule)
+    potential, masses = make(molecule), atomic_masses[molecule.numbers]
     try:
-        settled = BFGS(atoms, logfile=None).run(fmax=0.01, steps=1000)
-        energy = float(atoms.get_potential_energy())
-    except (CalculationFailed, RuntimeError) as error:
-        raise DensnetError(
-            f"sampling: {molecule.name!r}: GFN2-xTB failed in the relaxation ({str(error).splitlines()[0]})"
-        ) from error
-    if not settled:
-        raise DensnetError(f"sampling: {molecule.name!r} does not relax with GFN2-xTB; start from another geometry")
-    steps = bonds_between(bonded(atoms.numbers, atoms.positions))
-    rates, modes = _normal_modes(atoms)
-    hard = rates > SOFT * units.invcm / (units._hbar * units.J * units.s)
-    return Minimum(atoms, energy, modes[hard].reshape(-1, len(atoms), 3), rates[hard], steps)
+        positions = relaxed(potential, molecule.positions, force=0.01, steps=1000)
+        energy = float(potential(positions[None])["energy"][0])
+        rates, modes = _normal_modes(potential, positions, masses)
+    except DensnetError as error:
+        raise DensnetError(f"sampling: {molecule.name!r} does not relax: {error}") from error
+    steps = bonds_between(bonded(molecule.numbers, positions))
+    hard = rates > SOFT * 2 * np.pi * SPEED_OF_LIGHT_IN_CM_PER_FS
+    modes = modes[hard].reshape(-1, *positions.shape)
+    return Minimum(potential, positions, masses, energy, modes, rates[hard], steps)
 
 
-def _normal_modes(atoms: Atoms) -> tuple[Array, Array]:
-    """Return angular frequencies in ASE's units (3 i,), 0 where the energy curves down, and mass-weighted modes."""
-    start, columns = atoms.positions.copy(), []
-    for step in DISPLACEMENT * np.eye(start.size).reshape(-1, *start.shape):
-        forces = []
-        for displaced in (start + step, start - step):
-            atoms.positions[:] = displaced
-            forces.append(atoms.get_forces().ravel())
-        columns.append((forces[1] - forces[0]) / (2 * DISPLACEMENT))
-    atoms.positions[:] = start
-    light = np.repeat(atoms.get_masses(), 3) ** -0.5
-    hessian = np.array(columns)
+def _normal_modes(potential: Potential, positions: Array, masses: Array) -> tuple[Array, Array]:
+    """Return angular frequencies (3 i,) in 1/fs, 0 where the energy curves down, and mass-weighted modes."""
+    size = positions.size
+    steps = DISPLACEMENT * np.eye(size).reshape(size, *positions.shape)
+    forces = potential(np.concatenate([positions + steps, positions - steps]))["forces"].reshape(2, size, size)
+    hessian = (forces[1] - forces[0]) / (2 * DISPLACEMENT)
+    light = np.repeat(masses, 3) ** -0.5
     values, vectors = np.linalg.eigh((hessian + hessian.T) / 2 * light[:, None] * light)
-    return np.sqrt(np.maximum(values, 0)), vectors.T
+    return np.sqrt(np.maximum(values, 0) * EV_PER_ANGSTROM_PER_DALTON_IN_ANGSTROM_PER_FS2), vectors.T
 
 
-def thermal(minimum: Minimum, masses: Array, temperature: float, random: np.random.Generator) -> Array:
+def thermal(minimum: Minimum, temperature: float, random: np.random.Generator) -> Array:
     """Return displacements (i, 3) that harmonic modes have at a temperature, classical: <Q²> = kT / ω²."""
-    amplitudes = random.standard_normal(len(minimum.rates)) * np.sqrt(units.kB * temperature) / minimum.rates
-    return np.einsum("n,nix->ix", amplitudes, minimum.modes) / np.sqrt(masses)[:, None]
+    width = np.sqrt(BOLTZMANN_IN_EV_PER_K * temperature / DALTON_ANGSTROM2_PER_FS2_IN_EV) / minimum.rates
+    amplitudes = width * random.standard_normal(len(minimum.rates))
+    return np.einsum("n,nix->ix", amplitudes, minimum.modes) / np.sqrt(minimum.masses)[:, None]
 
 
-def mode_path(minimum: Minimum, masses: Array, base: Array, random: np.random.Generator) -> Callable[[float], Array]:
+def mode_path(minimum: Minimum, base: Array, random: np.random.Generator) -> Callable[[float], Array]:
     """Return the path along one mode or all, from s = 0 on; at s = 1 each is worth 8 eV, were it harmonic."""
     amplitudes = np.zeros(len(minimum.rates))
     if random.random() < 0.5:
         amplitudes[random.integers(len(amplitudes))] = random.choice([-1, 1])
     else:
         amplitudes = random.standard_normal(len(amplitudes))
-    direction = np.einsum("n,nix->ix", amplitudes * 4 / minimum.rates, minimum.modes) / np.sqrt(masses)[:, None]
+    # ω Q = 4 in units in which the energy is (ω Q)² / 2 eV
+    amplitudes = amplitudes * 4 / np.sqrt(DALTON_ANGSTROM2_PER_FS2_IN_EV) / minimum.rates
+    direction = np.einsum("n,nix->ix", amplitudes, minimum.modes) / np.sqrt(minimum.masses)[:, None]
     return lambda s: base + s * direction
 
 
@@ -191,7 +196,7 @@ def pair_path(minimum: Minimum, base: Array, random: np.random.Generator) -> Cal
     """Return the path on which two atoms come together or part, to a limit of :data:`LENGTHS` at s = 1."""
     pairs = np.argwhere(np.triu(distances(base) < CONTACT, 1))
     a, b = pairs[random.choice(len(pairs))]
-    masses, steps = minimum.atoms.get_masses(), minimum.steps
+    masses, steps = minimum.masses, minimum.steps
     sides = [np.isin(np.arange(len(base)), [atom]) for atom in (a, b)]
     if random.random() < 0.5:
         sides = [steps[a] < steps[b], steps[b] < steps[a]]

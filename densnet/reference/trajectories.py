@@ -1,16 +1,18 @@
-"""GFN2-xTB Langevin trajectories that geometries are taken from."""
+"""Langevin trajectories that geometries are taken from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from ase import Atoms, units
+from ase.data import atomic_masses
 from numpy.typing import NDArray
 
 from densnet.bonds import bonded, sums_of_radii
 from densnet.errors import DensnetError
+from densnet.mechanics.integrators import State, langevin, thermal_velocities
 from densnet.molecule import Molecule
+from densnet.potential import Make
 from densnet.starting_geometry import what_is_wrong
 
 ATTEMPTS = 5
@@ -74,19 +76,23 @@ class BondWindow:
         return bool(np.all((distances > self.lowest) & (distances < self.highest)))
 
 
-def run_trajectory(plan: TrajectoryPlan) -> dict[str, NDArray[np.float64]]:
+def run_trajectory(plan: TrajectoryPlan, make: Make) -> dict[str, NDArray[np.float64]]:
     """Run one trajectory; a molecule that falls apart is started again with other random numbers.
+
+    Args:
+        plan: everything that decides it but the potential.
+        make: makes the potential.
 
     Returns:
         positions (t, i, x) Angstrom, energy (t,) eV, time (t,) fs from the end of equilibration.
 
     Raises:
-        DensnetError: it fell apart, or GFN2-xTB did not converge, in each of several attempts.
+        DensnetError: it fell apart, or the potential had no answer, in each of several attempts.
     """
     reason = ""
     for attempt in range(ATTEMPTS):
         try:
-            return _attempt(plan, np.random.default_rng(np.random.SeedSequence([*plan.seed, attempt])))
+            return _attempt(plan, make, np.random.default_rng(np.random.SeedSequence([*plan.seed, attempt])))
         except _FellApartError as error:
             reason = str(error)
     start = plan.molecule
@@ -98,44 +104,28 @@ def run_trajectory(plan: TrajectoryPlan) -> dict[str, NDArray[np.float64]]:
 
 
 class _FellApartError(Exception):
-    """Bonds broke or formed, or the SCF of GFN2-xTB failed."""
+    """Bonds broke or formed, or the potential had no answer."""
 
 
-def gfn2(molecule: Molecule) -> Atoms:
-    """Return ASE atoms with GFN2-xTB (Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019))."""
-    from tblite.ase import TBLite
-
-    atoms = Atoms(molecule.numbers, molecule.positions)
-    atoms.calc = TBLite(method="GFN2-xTB", charge=molecule.charge, multiplicity=molecule.multiplicity, verbosity=0)
-    return atoms
-
-
-def _attempt(plan: TrajectoryPlan, random: np.random.Generator) -> dict[str, NDArray[np.float64]]:
-    from ase.calculators.calculator import CalculationFailed
-    from ase.md.langevin import Langevin
-
-    atoms, window = gfn2(plan.molecule), BondWindow.around(plan.molecule)
-    positions = np.empty((plan.frames, len(atoms), 3))
+def _attempt(plan: TrajectoryPlan, make: Make, random: np.random.Generator) -> dict[str, NDArray[np.float64]]:
+    potential, window = make(plan.molecule), BondWindow.around(plan.molecule)
+    masses, start = atomic_masses[plan.molecule.numbers], plan.molecule.positions[None]
+    positions = np.empty((plan.frames, *start.shape[1:]))
     energy, time = np.empty(plan.frames), np.empty(plan.frames)
     try:
-        width = np.sqrt(atoms.get_masses() * units.kB * plan.temperature)[:, None]
-        atoms.set_momenta(width * random.standard_normal(positions.shape[1:]))
-        dynamics = Langevin(
-            atoms,
-            timestep=plan.timestep * units.fs,
-            temperature_K=plan.temperature,
-            friction=plan.friction / units.fs,
-            fixcm=False,
-            rng=random,
-        )
-        dynamics.run(plan.equilibration_steps)
-        for frame in range(plan.frames):
-            dynamics.run(plan.stride)
-            if not window.holds(atoms.positions):
-                raise _FellApartError(f"a bond broke or formed within {(frame + 1) * plan.stride * plan.timestep:g} fs")
-            positions[frame] = atoms.positions - atoms.get_center_of_mass()
-            energy[frame] = atoms.get_potential_energy()
-            time[frame] = (frame + 1) * plan.stride * plan.timestep
-    except (CalculationFailed, RuntimeError) as error:
-        raise _FellApartError(f"GFN2-xTB failed ({str(error).splitlines()[0]})") from error
+        velocities = thermal_velocities(start.shape, masses, plan.temperature, random)
+        state = State(start, velocities, potential(start))
+        for step in range(1, plan.equilibration_steps + plan.frames * plan.stride + 1):
+            state = langevin(state, potential, masses, plan.timestep, plan.temperature, plan.friction, random)
+            frame, rest = divmod(step - plan.equilibration_steps, plan.stride)
+            if frame < 1 or rest:
+                continue
+            time[frame - 1] = frame * plan.stride * plan.timestep
+            (geometry,) = state.positions
+            if not window.holds(geometry):
+                raise _FellApartError(f"a bond broke or formed within {time[frame - 1]:g} fs")
+            positions[frame - 1] = geometry - masses @ geometry / masses.sum()
+            energy[frame - 1] = state.quantities["energy"][0]
+    except DensnetError as error:
+        raise _FellApartError(str(error).partition(";")[0]) from error
     return {"positions": positions, "energy": energy, "time": time}

@@ -1,4 +1,4 @@
-"""A model's spectrum beside experiment and beside a peer's: scores, lines, regions.
+"""A model's spectrum beside experiment and beside those of other potentials, its peers: scores, lines, regions.
 
 Scores are taken on one even grid over one range, after the same Gaussian broadening of both spectra. Pearson's
 and Spearman's coefficients do not depend on either spectrum's scale or offset; spectra are stored with unit area
@@ -8,7 +8,7 @@ over the range. Experimental fundamentals carry no intensities: they are compare
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,7 +139,7 @@ def compare_spectra(
     spectrum: xr.Dataset,
     settings: ComparisonSettings,
     *,
-    peer: xr.Dataset | None = None,
+    peers: Sequence[xr.Dataset] = (),
     table: Fundamentals | None = None,
     experiment: ExperimentalSpectrum | None = None,
 ) -> xr.Dataset:
@@ -148,14 +148,15 @@ def compare_spectra(
     Args:
         spectrum: the model's spectrum.nc.
         settings: range, broadening, number of lines.
-        peer: another potential's spectrum.nc.
+        peers: other potentials' spectrum.nc.
         table: experimental fundamentals.
         experiment: a measured spectrum.
 
     Raises:
-        DensnetError: nothing to compare with, fundamentals of another molecule, or no common range.
+        DensnetError: nothing to compare with, two peers of one name, fundamentals of another molecule, or no common
+            range.
     """
-    if peer is None and table is None and experiment is None:
+    if not peers and table is None and experiment is None:
         raise DensnetError("compare: expected at least one of --peer, --fundamentals and --jcamp, found none; add one")
     ours = str(spectrum.attrs.get("formula", ""))
     if table is not None and table.formula and ours and table.formula != ours:
@@ -168,12 +169,13 @@ def compare_spectra(
     if experiment is not None:
         curves["jcamp"] = (experiment.wavenumber, experiment.absorbance)
         references.append("jcamp")
-    if peer is not None:
-        peer_name = str(peer.attrs.get("potential", "peer"))
-        if peer_name in ("model", "jcamp"):
-            raise DensnetError(f"compare: --peer: expected the spectrum of another method, found one of {peer_name!r}")
-        curves[peer_name] = _curve(peer)
-        references.append(peer_name)
+    names = [str(peer.attrs.get("potential", "peer")) for peer in peers]
+    for name, peer in zip(names, peers, strict=True):
+        if name in ("model", "jcamp", *references):
+            raise DensnetError(f"compare: --peer: expected the spectrum of another method, found one of {name!r}")
+        curves[name] = _curve(peer)
+        references.append(name)
+    labels = peer_labels(names)
     grid = common_grid({name: x for name, (x, _) in curves.items()}, settings)
     inactive = [name for name, (x, y) in curves.items() if name != "jcamp" and not is_active(x, y)]
     broad = {
@@ -184,26 +186,37 @@ def compare_spectra(
     for name in references:
         data[f"intensity_{name}"] = variable(("wavenumber",), broad[name], "cm", f"{name}, unit area over the range")
     scored = [name for name in references if not {"model", name} & set(inactive)]
-    data |= _scores(broad, scored)
-    peer_curve = None if peer is None else broad[references[-1]]
+    data |= _scores(broad, scored, labels)
     if table is not None:
         data |= _table_variables(table, grid, settings)
-        bands = {"model": broad["model"], "jcamp": broad.get("jcamp"), "peer": peer_curve}
+        bands = {"model": broad["model"], "jcamp": broad.get("jcamp")}
+        bands |= {label: broad[name] for name, label in labels.items()}
         data |= _region_variables(table, grid, bands, settings)
     data |= _line_variables("line", spectrum, grid, table, settings)
-    if peer is not None:
-        data |= _line_variables("peer_line", peer, grid, table, settings)
+    for label, peer in zip(labels.values(), peers, strict=True):
+        data |= _line_variables(f"{label}_line", peer, grid, table, settings)
     dataset = xr.Dataset(data, coords={"wavenumber": variable(("wavenumber",), grid, "cm-1", "wavenumber")})
     return dataset.assign_attrs(
         references=" ".join(references),
         without_infrared_activity=" ".join(inactive),
-        peer="" if peer is None else references[-1],
+        peer=names[0] if names else "",
+        peers=" ".join(names),
         fundamentals="" if table is None else table.name,
         experiment_title="" if experiment is None else experiment.title,
         experiment_notes="" if experiment is None else "; ".join(experiment.notes),
         comparison_settings=str(dataclasses.asdict(settings)),
         broadening=settings.broadening,
     )
+
+
+def peer_labels(names: Sequence[str]) -> dict[str, str]:
+    """Return what the variables of each peer are called by: "peer" of the first, the names of the others."""
+    return {name: name if place else "peer" for place, name in enumerate(names)}
+
+
+def peers_of(comparison: xr.Dataset) -> dict[str, str]:
+    """Return the peers in a comparison, and what their variables are called by, as :func:`peer_labels`."""
+    return peer_labels(str(comparison.attrs.get("peers", comparison.attrs.get("peer", ""))).split())
 
 
 def _curve(spectrum: xr.Dataset) -> tuple[Array, Array]:
@@ -214,8 +227,8 @@ def _strings(values: list[str] | tuple[str, ...]) -> NDArray[np.object_]:
     return np.array(values, dtype=object)
 
 
-def _scores(broad: dict[str, Array], references: list[str]) -> dict[str, tuple]:
-    """Return the scores of the model against each reference, and of the peer against the experiment."""
+def _scores(broad: dict[str, Array], references: list[str], labels: Mapping[str, str]) -> dict[str, tuple]:
+    """Return the scores of the model against each reference, and of each peer against the experiment."""
     if not references:
         return {}
     scores = [score(broad["model"], broad[name]) for name in references]
@@ -224,10 +237,11 @@ def _scores(broad: dict[str, Array], references: list[str]) -> dict[str, tuple]:
         "pearson": variable(("reference",), [s.pearson for s in scores], "1", "Pearson correlation with the model"),
         "spearman": variable(("reference",), [s.spearman for s in scores], "1", "Spearman correlation with the model"),
     }
-    if len(references) == 2:
-        between = score(broad[references[0]], broad[references[1]])
-        data["pearson_peer"] = variable((), between.pearson, "1", "Pearson correlation of peer and experiment")
-        data["spearman_peer"] = variable((), between.spearman, "1", "Spearman correlation of peer and experiment")
+    for name, label in labels.items() if "jcamp" in broad else ():
+        between = score(broad["jcamp"], broad[name])
+        who = f"correlation of {label} and experiment"
+        data[f"pearson_{label}"] = variable((), between.pearson, "1", f"Pearson {who}")
+        data[f"spearman_{label}"] = variable((), between.spearman, "1", f"Spearman {who}")
     return data
 
 

@@ -8,7 +8,6 @@ Q|^2`, as in :mod:`densnet.spectra.infrared`. The same scheme whatever gives the
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,13 +17,12 @@ from scipy import constants
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
+from densnet.potential import Array, Potential, check_quantities
 from densnet.spectra.assignment import PARTS, shares_of
 from densnet.spectra.internal_coordinates import InternalCoordinates
 from densnet.units import EV_PER_ANGSTROM_PER_DALTON_IN_ANGSTROM_PER_FS2, SPEED_OF_LIGHT_IN_CM_PER_FS
 
 METHOD_VERSION: int = 2
-
-Array = NDArray[np.float64]
 
 DISPLACEMENT = 0.005
 """Angstrom; the error of central differences grows with its square, that of rounding with its inverse."""
@@ -38,9 +36,6 @@ INTENSITY = (
     / 1e3
 )
 """km/mol of one (e/√Da)²."""
-
-Evaluate = Callable[[Array], tuple[Array, Array]]
-"""From geometries (n, i, 3) in Angstrom to forces (n, i, 3) in eV/Angstrom and dipoles (n, 3) in e Angstrom."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +61,15 @@ def displaced(positions: Array) -> Array:
     return np.concatenate([positions[None], positions + steps, positions - steps])
 
 
-def harmonic(positions: Array, masses: Array, evaluate: Evaluate) -> Harmonic:
+def harmonic(potential: Potential, positions: Array, masses: Array) -> Harmonic:
     """Return the normal modes at a geometry (i, 3) in Angstrom; masses (i,) in Da.
 
     Raises:
-        DensnetError: the geometry is no stationary point.
+        DensnetError: the geometry is no stationary point, or the potential gives no dipole.
     """
-    return modes_of_differences(*evaluate(displaced(positions)), positions, masses)
+    check_quantities(potential, ("forces", "dipole"), "harmonic frequencies and intensities")
+    differences = potential(displaced(positions))
+    return modes_of_differences(differences["forces"], differences["dipole"], positions, masses)
 
 
 def modes_of_differences(forces: Array, dipoles: Array, positions: Array, masses: Array) -> Harmonic:

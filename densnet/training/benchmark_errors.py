@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from densnet.models.checkpoint import load_ensemble, read_descriptions
+from densnet.potential import Array, Potential, joined
 from densnet.units import EV_IN_MEV
 
 METHOD_VERSION: int = 1
 
-Array = NDArray[np.float64]
-
 BLOCK = 50
-"""Frames that the networks take at once: their memory grows with it."""
+"""Frames that are evaluated at once: the memory of networks grows with it."""
 
 
 @dataclass(frozen=True)
 class ReferenceFrames:
-    """What a model is judged by.
+    """What a potential is judged by.
 
     Attributes:
         numbers: atomic numbers, (i,).
@@ -39,8 +35,8 @@ class ReferenceFrames:
     forces: Array
 
 
-def benchmark_errors(model_path: Path, frames: ReferenceFrames, *, remove_offset: bool = False) -> dict[str, Any]:
-    r"""Return a model's errors: of the energy of the whole molecule, of force components, and the worst frames.
+def benchmark_errors(potential: Potential, frames: ReferenceFrames, *, remove_offset: bool = False) -> dict[str, Any]:
+    r"""Return a potential's errors: of the energy of the whole molecule, of force components, and the worst frames.
 
     .. math:: \mathrm{MAE}_E = \frac{1}{T} \sum_t |\hat E_t - E_t|, \quad
               \mathrm{MAE}_F = \frac{1}{3 T I} \sum_{tix} |\hat F_{tix} - F_{tix}|
@@ -50,32 +46,24 @@ def benchmark_errors(model_path: Path, frames: ReferenceFrames, *, remove_offset
     taken off, and is reported in either case.
 
     Args:
-        model_path: file of a model or of an ensemble, whose mean is judged.
+        potential: of the frames' molecule.
         frames: geometries with their energies and forces.
         remove_offset: take the mean of the energies' errors off before they are averaged.
-
-    Raises:
-        DensnetError: the file is no model, has no energies, or knows other elements.
     """
-    model = load_ensemble(model_path)
-    provenance = read_descriptions(model_path)[0]["provenance"]
-    element = model.elements_of(frames.numbers)
-    energies, forces = [], []
+    parts = []
     total = len(frames.positions)
     for start in range(0, total, BLOCK):
-        predicted = model(element, torch.as_tensor(frames.positions[start : start + BLOCK]))
-        energies.append(predicted.energy.double().cpu().numpy())
-        forces.append(predicted.forces.double().cpu().numpy())
+        parts.append(potential(frames.positions[start : start + BLOCK]))
         print(f"densnet: judged {min(start + BLOCK, total)}/{total} frames", file=sys.stderr, flush=True)
-    in_energy = EV_IN_MEV * (np.concatenate(energies) - frames.energies)
+    predicted = joined(parts)
+    in_energy = EV_IN_MEV * (predicted["energy"] - frames.energies)
     offset = float(in_energy.mean())
     if remove_offset:
         in_energy = in_energy - offset
-    in_forces = EV_IN_MEV * np.abs(np.concatenate(forces) - frames.forces)
+    in_forces = EV_IN_MEV * np.abs(predicted["forces"] - frames.forces)
     by_frame = in_forces.mean(axis=(1, 2))
     worst_energy, worst_forces = int(np.abs(in_energy).argmax()), int(by_frame.argmax())
     return {
-        "n_train": int(provenance["n_train"]),
         "n_test": total,
         "energy_mae_mev": float(np.abs(in_energy).mean()),
         "force_mae_mev_per_angstrom": float(in_forces.mean()),

@@ -13,8 +13,6 @@ from ase.calculators.morse import MorsePotential
 from numpy.typing import NDArray
 
 from densnet.bonds import bonded, distances
-from densnet.dynamics.ase_potential import AsePotential, Separate
-from densnet.dynamics.gfn2_potential import Gfn2Potential
 from densnet.dynamics.pair_scan import (
     HOLE,
     Scan,
@@ -23,24 +21,30 @@ from densnet.dynamics.pair_scan import (
     energies_above,
     named,
     read_scan,
-    relaxed,
     scan_points,
     scan_summary,
     write_scan,
 )
-from densnet.dynamics.state import Array, Forces
+from densnet.dynamics.separate import Separate
 from densnet.dynamics.time_to_failure import FailureSettings, Wholeness, time_to_failure
 from densnet.errors import DensnetError
+from densnet.mechanics.relaxation import relaxed
+from densnet.molecule import Molecule
+from densnet.potential import Array, Potential, Quantities
+from densnet.potentials.ase import AsePotential
+from densnet.potentials.gfn2 import Gfn2
 
 ETHANOL = molecule("CH3CH2OH")
 NUMBERS, POSITIONS = np.asarray(ETHANOL.numbers, dtype=np.int64), np.asarray(ETHANOL.positions)
 CARBON_MONOXIDE = np.array([6, 8])
 BOND = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1.13]])
+FORCE = 2e-3
+"""eV/Angstrom, left by a relaxation."""
 SETTINGS = FailureSettings(picoseconds=0.1, replicas=3)
 
 
 @dataclass
-class Springs:
+class Springs(Potential):
     """Springs between all atoms, at rest in one geometry; a Gaussian well of some depth (eV) in one distance (Å).
 
     Attributes:
@@ -60,7 +64,11 @@ class Springs:
     name: str = "springs"
     batches: list[int] = field(default_factory=list)
 
-    def __call__(self, positions: Array) -> Forces:
+    @property
+    def numbers(self) -> NDArray[np.int64]:  # type: ignore[override]
+        return NUMBERS if len(self.rest) == len(NUMBERS) else CARBON_MONOXIDE
+
+    def __call__(self, positions: Array) -> Quantities:
         self.batches.append(len(positions))
         assert np.isfinite(positions).all()
         vectors = positions[:, :, None] - positions[:, None]
@@ -80,16 +88,13 @@ class Springs:
         for replica, calls in self.void.items():
             if len(self.batches) > calls:
                 energy[replica], forces[replica] = np.nan, np.nan
-        return Forces(energy, forces, np.zeros((len(positions), 3)))
-
-    def forget(self) -> None:
-        """Nothing is kept."""
+        return {"energy": energy, "forces": forces}
 
 
 class Refusing(Springs):
     """Springs that refuse geometries in which the first two atoms are nearer than at rest."""
 
-    def __call__(self, positions: Array) -> Forces:
+    def __call__(self, positions: Array) -> Quantities:
         if (distances(positions)[:, 0, 1] < distances(self.rest)[0, 1] - 1e-9).any():
             raise DensnetError("no convergence")
         return super().__call__(positions)
@@ -97,7 +102,7 @@ class Refusing(Springs):
 
 def test_a_potential_has_no_holes_beside_itself() -> None:
     springs = Springs(POSITIONS)
-    minimum = relaxed(springs, NUMBERS, POSITIONS + np.random.default_rng(1).normal(0, 0.02, POSITIONS.shape))
+    minimum = relaxed(springs, POSITIONS + np.random.default_rng(1).normal(0, 0.02, POSITIONS.shape), force=FORCE)
     # a force of 2e-3 eV/Å is left, against springs of 5 eV/Å²
     np.testing.assert_allclose(distances(minimum), distances(POSITIONS), atol=1e-3)
     points = scan_points(NUMBERS, minimum)
@@ -160,7 +165,7 @@ def test_a_hole_between_two_hydrogens_is_found_with_its_pair_and_factor() -> Non
     length = distances(POSITIONS)[pair]
     sound = Springs(POSITIONS, 1.0)
     holed = Springs(POSITIONS, 1.0, depth=4.0, pair=pair, centre=0.8 * length, width=0.04)
-    own = relaxed(holed, NUMBERS, POSITIONS)
+    own = relaxed(holed, POSITIONS, force=FORCE)
     points = scan_points(NUMBERS, POSITIONS)
     scan = Scan(
         points,
@@ -176,17 +181,17 @@ def test_a_hole_between_two_hydrogens_is_found_with_its_pair_and_factor() -> Non
 
 
 def test_an_ase_calculator_gives_its_own_curve() -> None:
-    morse = AsePotential(MorsePotential(epsilon=2.0, r0=1.13, rho0=5.0), CARBON_MONOXIDE)
-    minimum = relaxed(morse, CARBON_MONOXIDE, BOND * 1.02)
+    morse = AsePotential(MorsePotential(epsilon=2.0, r0=1.13, rho0=5.0), Molecule(CARBON_MONOXIDE, BOND))
+    minimum = relaxed(morse, BOND * 1.02, force=FORCE)
     assert distances(minimum)[0, 1] == pytest.approx(1.13, abs=1e-4)
     points = scan_points(CARBON_MONOXIDE, minimum)
     found = energies_above(Separate([morse] * 4), minimum, points.positions, batch=4)
     stretch = points.factors * distances(minimum)[0, 1] / 1.13 - 1
     # the minimum itself is 1e-7 eV high: a force of 2e-3 eV/Å is left, against 78 eV/Å²
     np.testing.assert_allclose(found, 2.0 * (1 - np.exp(-5.0 * stretch)) ** 2, atol=1e-7)
-    assert morse(BOND[None]).dipole.shape == (1, 3)
+    assert set(morse(BOND[None])) == morse.quantities == {"energy", "forces"}
     with pytest.raises(DensnetError, match="calculator fails: PropertyNotImplementedError"):
-        Separate([AsePotential(Calculator(), CARBON_MONOXIDE)])(BOND[None])
+        Separate([AsePotential(Calculator(), Molecule(CARBON_MONOXIDE, BOND))])(BOND[None])
 
 
 def test_points_that_the_reference_gives_up_are_left_out_and_counted() -> None:
@@ -213,19 +218,18 @@ def test_walls_are_not_compared_but_holes_beside_them_count() -> None:
 
 def test_gfn2_holds_water_together() -> None:
     water = molecule("H2O")
-    numbers = np.asarray(water.numbers, dtype=np.int64)
-    single = Separate([Gfn2Potential(numbers, 0, 1)])
-    minimum = relaxed(single, numbers, water.positions)
-    replicas = Separate([Gfn2Potential(numbers, 0, 1) for _ in range(2)])
-    found = time_to_failure(replicas, numbers, minimum, 500.0, replace(SETTINGS, picoseconds=0.05, replicas=2))
+    given = Molecule(water.numbers, water.positions)
+    minimum = relaxed(Separate([Gfn2(given)]), given.positions, force=FORCE)
+    replicas = Separate([Gfn2(given) for _ in range(2)])
+    found = time_to_failure(replicas, minimum, 500.0, replace(SETTINGS, picoseconds=0.05, replicas=2))
     assert len(found.failed) == 0 and np.isnan(found.time).all() and found.reasons == ("", "")
 
 
 def test_an_unbound_replica_fails_and_the_others_go_on_as_without_it() -> None:
     settings = replace(SETTINGS, picoseconds=3.0)
-    whole = time_to_failure(Springs(BOND, 60.0), CARBON_MONOXIDE, BOND, 1000.0, settings)
+    whole = time_to_failure(Springs(BOND, 60.0), BOND, 1000.0, settings)
     assert len(whole.failed) == 0
-    found = time_to_failure(Springs(BOND, 60.0, loose=(1,)), CARBON_MONOXIDE, BOND, 1000.0, settings)
+    found = time_to_failure(Springs(BOND, 60.0, loose=(1,)), BOND, 1000.0, settings)
     assert found.failed.tolist() == [1]
     assert 0 < found.time[1] <= 3000 and found.reasons[1].startswith(("C1-O2 broken", "C1-O2 too close"))
     ratio = distances(found.positions[1])[0, 1] / (0.76 + 0.66)
@@ -234,9 +238,9 @@ def test_an_unbound_replica_fails_and_the_others_go_on_as_without_it() -> None:
 
 
 def test_an_energy_that_is_not_finite_spares_the_other_replicas() -> None:
-    whole = time_to_failure(Springs(BOND, 60.0), CARBON_MONOXIDE, BOND, 300.0, SETTINGS)
+    whole = time_to_failure(Springs(BOND, 60.0), BOND, 300.0, SETTINGS)
     springs = Springs(BOND, 60.0, void={2: 41})  # one call at the start, one a step
-    found = time_to_failure(springs, CARBON_MONOXIDE, BOND, 300.0, SETTINGS)
+    found = time_to_failure(springs, BOND, 300.0, SETTINGS)
     assert found.failed.tolist() == [2]
     assert found.time[2] == 41 * 0.5 and "not finite" in found.reasons[2]
     np.testing.assert_array_equal(found.positions[:2], whole.positions[:2])
@@ -245,7 +249,7 @@ def test_an_energy_that_is_not_finite_spares_the_other_replicas() -> None:
 
 def test_dynamics_that_fall_into_a_hole_fail_and_all_replicas_failed_end_them() -> None:
     slide = Springs(BOND, 0.5, depth=10.0, centre=1.4)
-    found = time_to_failure(slide, CARBON_MONOXIDE, BOND, 300.0, replace(SETTINGS, picoseconds=50.0))
+    found = time_to_failure(slide, BOND, 300.0, replace(SETTINGS, picoseconds=50.0))
     assert found.failed.tolist() == np.argsort(found.time, kind="stable").tolist()
     assert all("below the minimum" in reason for reason in found.reasons)
     assert len(slide.batches) == 1 + round(found.time.max() / 0.5)
@@ -253,8 +257,7 @@ def test_dynamics_that_fall_into_a_hole_fail_and_all_replicas_failed_end_them() 
 
 def test_seeds_decide_the_trajectories() -> None:
     one, same, other = (
-        time_to_failure(Springs(POSITIONS), NUMBERS, POSITIONS, 700.0, replace(SETTINGS, seed=seed))
-        for seed in (4, 4, 5)
+        time_to_failure(Springs(POSITIONS), POSITIONS, 700.0, replace(SETTINGS, seed=seed)) for seed in (4, 4, 5)
     )
     np.testing.assert_array_equal(one.positions, same.positions)
     assert np.abs(one.positions - other.positions).max() > 0.01
@@ -323,10 +326,10 @@ def test_impossible_requests_are_refused() -> None:
     with pytest.raises(DensnetError, match="picoseconds"):
         FailureSettings(picoseconds=0.0)
     with pytest.raises(DensnetError, match="temperature"):
-        time_to_failure(Springs(BOND), CARBON_MONOXIDE, BOND, -1.0, SETTINGS)
+        time_to_failure(Springs(BOND), BOND, -1.0, SETTINGS)
     with pytest.raises(DensnetError, match="not finite at the minimum"):
-        time_to_failure(Springs(BOND, void={0: 0}), CARBON_MONOXIDE, BOND, 300.0, SETTINGS)
+        time_to_failure(Springs(BOND, void={0: 0}), BOND, 300.0, SETTINGS)
     with pytest.raises(DensnetError, match="other bonds"):
-        relaxed(Springs(3 * BOND), CARBON_MONOXIDE, BOND)
+        relaxed(Springs(3 * BOND), BOND, force=FORCE, same_bonds=True)
     with pytest.raises(DensnetError, match="not finite"):
-        relaxed(Springs(BOND, void={0: 2}), CARBON_MONOXIDE, 1.1 * BOND)
+        relaxed(Springs(BOND, void={0: 2}), 1.1 * BOND)

@@ -14,13 +14,14 @@ from ase import Atoms
 from tblite.ase import TBLite
 
 from densnet.dynamics import simulation
-from densnet.dynamics.gfn2_potential import Gfn2Potential
-from densnet.dynamics.integrators import langevin, thermal_velocities, velocity_verlet, without_drift
 from densnet.dynamics.settings import DynamicsSettings
 from densnet.dynamics.simulation import nve_drift, simulate
-from densnet.dynamics.state import Array, Forces, State
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
+from densnet.mechanics.integrators import State, langevin, thermal_velocities, velocity_verlet, without_drift
+from densnet.molecule import Molecule
+from densnet.potential import Array, Potential, Quantities
+from densnet.potentials import named
 from densnet.processes.replicas import ReplicaProcesses
 from densnet.units import BOLTZMANN_IN_EV_PER_K, EV_PER_ANGSTROM_PER_DALTON_IN_ANGSTROM_PER_FS2
 
@@ -29,19 +30,19 @@ SPRING, LENGTH = 60.0, 0.92
 """eV/Angstrom² and Angstrom."""
 
 
-class Spring:
+class Spring(Potential):
     """A harmonic diatomic with opposite charges of 0.4 e."""
 
     name = "spring"
+    numbers = HYDROGEN_FLUORIDE
+    quantities = frozenset({"energy", "forces", "dipole"})
 
-    def __call__(self, positions: Array) -> Forces:
+    def __call__(self, positions: Array) -> Quantities:
         bond = positions[:, 1] - positions[:, 0]
         r = np.linalg.norm(bond, axis=1)
         pull = (SPRING * (r - LENGTH) / r)[:, None] * bond
-        return Forces(0.5 * SPRING * (r - LENGTH) ** 2, np.stack([pull, -pull], axis=1), 0.4 * bond)
-
-    def forget(self) -> None:
-        """Nothing is kept."""
+        energy, forces = 0.5 * SPRING * (r - LENGTH) ** 2, np.stack([pull, -pull], axis=1)
+        return {"energy": energy, "forces": forces, "dipole": 0.4 * bond}
 
 
 def start(replicas: int) -> Array:
@@ -54,7 +55,7 @@ SETTINGS = DynamicsSettings(replicas=3, thermalise_ps=0.05, production_ps=0.1, t
 
 
 def run(output: Path, settings: DynamicsSettings = SETTINGS) -> None:
-    simulate(Spring(), start(settings.replicas), HYDROGEN_FLUORIDE, settings, output=output, provenance={"spring": 1})
+    simulate(Spring(), start(settings.replicas), settings, output=output, provenance={"spring": 1})
 
 
 def test_constant_energy_and_frequency() -> None:
@@ -66,7 +67,7 @@ def test_constant_energy_and_frequency() -> None:
     for _ in range(4000):
         state = velocity_verlet(state, Spring(), masses, 0.1)
         lengths.append(state.positions[0, 1, 2] - state.positions[0, 0, 2])
-        energies.append(float((state.forces.energy + state.kinetic_energy(masses))[0]))
+        energies.append(float((state.quantities["energy"] + state.kinetic_energy(masses))[0]))
     reduced = masses.prod() / masses.sum()
     omega = np.sqrt(SPRING / reduced * EV_PER_ANGSTROM_PER_DALTON_IN_ANGSTROM_PER_FS2)
     expected = LENGTH + 0.02 * np.cos(omega * 0.1 * np.arange(1, 4001))
@@ -85,7 +86,7 @@ def test_langevin_reaches_the_temperature_in_both_energies() -> None:
         state = langevin(state, Spring(), masses, 0.5, 400.0, 0.02, generator)
         if step >= 500 and step % 10 == 0:
             kinetic.append(state.kinetic_energy(masses).mean())
-            potential.append(state.forces.energy.mean())
+            potential.append(state.quantities["energy"].mean())
     thermal = BOLTZMANN_IN_EV_PER_K * 400.0
     # 400 replicas, some ten correlation times: a standard error of about 2 % for one degree of freedom
     assert np.mean(kinetic) == pytest.approx(6 * thermal / 2, rel=0.03)
@@ -157,22 +158,19 @@ def test_a_collapsed_pair_is_lost_too() -> None:
     apart, together = np.zeros((2, 1, 2, 3))
     apart[0, 1, 2], together[0, 1, 2] = 0.92, 0.4
     positions = np.concatenate([apart, together])
-    forces = Forces(np.zeros(2), np.zeros_like(positions), np.zeros((2, 3)))
     with pytest.raises(DensnetError, match=r"replica\(s\) \[1\] lost"):
-        simulation._check_whole(positions, forces, HYDROGEN_FLUORIDE, 0)
-    simulation._check_whole(apart, Forces(np.zeros(1), np.zeros_like(apart), np.zeros((1, 3))), HYDROGEN_FLUORIDE, 0)
+        simulation._check_whole(positions, {"energy": np.zeros(2)}, HYDROGEN_FLUORIDE, 0)
+    simulation._check_whole(apart, {"energy": np.zeros(1)}, HYDROGEN_FLUORIDE, 0)
 
 
 def test_a_lost_atom_is_named(tmp_path: Path) -> None:
     class Repulsion(Spring):
-        def __call__(self, positions: Array) -> Forces:
+        def __call__(self, positions: Array) -> Quantities:
             spring = super().__call__(positions)
-            return Forces(-spring.energy, -spring.forces, spring.dipole)
+            return {"energy": -spring["energy"], "forces": -spring["forces"], "dipole": spring["dipole"]}
 
     with pytest.raises(DensnetError, match=r"replica\(s\) \[0, 1, 2\] lost an atom"):
-        simulate(
-            Repulsion(), start(3), HYDROGEN_FLUORIDE, SETTINGS, output=tmp_path / "t.nc", provenance={"spring": -1}
-        )
+        simulate(Repulsion(), start(3), SETTINGS, output=tmp_path / "t.nc", provenance={"spring": -1})
 
 
 @pytest.mark.parametrize(("field", "value"), [("replicas", 0), ("timestep_fs", -0.5), ("chunk_steps", 0)])
@@ -185,38 +183,35 @@ def test_peer_equals_ase() -> None:
     numbers = np.array([8, 1, 1])
     water = np.array([[0.0, 0.0, 0.12], [0.0, 0.78, -0.47], [0.0, -0.74, -0.5]])
     batch = np.stack([water, 1.01 * water, 0.98 * water])
-    potential = ReplicaProcesses("gfn2-xtb", partial(Gfn2Potential, numbers, 0), replicas=3, processes=2)
+    potential = ReplicaProcesses(partial(named("gfn2-xtb"), Molecule(numbers, water)), replicas=3, processes=2)
     potential(batch[::-1])
     potential.forget()
     found = potential(batch)
     for index, positions in enumerate(batch):
         atoms = Atoms(numbers, positions, calculator=TBLite(method="GFN2-xTB", verbosity=0))
         # both stop their self-consistency at about 1e-6 hartree
-        assert found.energy[index] == pytest.approx(atoms.get_potential_energy(), abs=3e-5)
-        np.testing.assert_allclose(found.forces[index], atoms.get_forces(), atol=1e-5)
-        np.testing.assert_allclose(found.dipole[index], atoms.get_dipole_moment(), atol=1e-4)
+        assert found["energy"][index] == pytest.approx(atoms.get_potential_energy(), abs=3e-5)
+        np.testing.assert_allclose(found["forces"][index], atoms.get_forces(), atol=1e-5)
+        np.testing.assert_allclose(found["dipole"][index], atoms.get_dipole_moment(), atol=1e-4)
 
 
 class Refusing(Spring):
     """Refuses every geometry."""
 
-    def __init__(self, replicas: int) -> None:
-        self.replicas = replicas
-
-    def __call__(self, positions: Array) -> Forces:
-        raise DensnetError(f"refused {self.replicas}")
+    def __call__(self, positions: Array) -> Quantities:
+        raise DensnetError(f"refused {len(positions)}")
 
 
 class Dying(Refusing):
     """Ends its process."""
 
-    def __call__(self, positions: Array) -> Forces:
+    def __call__(self, positions: Array) -> Quantities:
         os._exit(1)
 
 
 @pytest.mark.parametrize(("potential", "message"), [(Refusing, "refused 2"), (Dying, "a worker process ended")])
 def test_workers_hand_on_what_goes_wrong(potential: type, message: str) -> None:
-    shared = ReplicaProcesses("spring", potential, replicas=4, processes=2)
+    shared = ReplicaProcesses(potential, replicas=4, processes=2)
     with pytest.raises(DensnetError, match=message):
         shared(start(4))
 
@@ -224,21 +219,19 @@ def test_workers_hand_on_what_goes_wrong(potential: type, message: str) -> None:
 class Springs(Spring):
     """Two springs that disagree by a tenth of the energy."""
 
-    def __call__(self, positions: Array) -> Forces:
+    quantities = frozenset({*Spring.quantities, "energy_spread"})
+
+    def __call__(self, positions: Array) -> Quantities:
         found = super().__call__(positions)
-        return replace(found, energy_spread=0.1 * found.energy)
+        return {**found, "energy_spread": 0.1 * found["energy"]}
 
 
 @pytest.mark.parametrize("processes", [0, 2])
 def test_trajectory_keeps_the_spread_of_an_ensemble(tmp_path: Path, processes: int) -> None:
     settings = replace(SETTINGS, thermalise_ps=0.01, production_ps=0.02, chunk_steps=30)
-    potential = ReplicaProcesses("springs", _springs, replicas=3, processes=processes) if processes else Springs()
-    simulate(potential, start(3), HYDROGEN_FLUORIDE, settings, output=tmp_path / "trajectory.nc", provenance={})
+    potential = ReplicaProcesses(Springs, replicas=3, processes=processes) if processes else Springs()
+    simulate(potential, start(3), settings, output=tmp_path / "trajectory.nc", provenance={})
     found = read_dataset(tmp_path / "trajectory.nc", stage="md")
     np.testing.assert_allclose(found["energy_spread"], 0.1 * found["energy_potential"], rtol=1e-12)
     run(tmp_path / "single.nc", settings)
     assert "energy_spread" not in read_dataset(tmp_path / "single.nc", stage="md")
-
-
-def _springs(replicas: int) -> Springs:
-    return Springs()

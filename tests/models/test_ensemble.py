@@ -12,13 +12,13 @@ from model_examples import METHANOL, METHANOL_POSITIONS, random_model
 
 from densnet import DenSNetCalculator
 from densnet.basis.integrals import charges
-from densnet.dynamics.model_potential import ModelPotential
 from densnet.errors import DensnetError
 from densnet.models.checkpoint import join_models, load_ensemble, load_model, read_descriptions, save_model
 from densnet.models.density_model import DensityModel
 from densnet.models.densnet_model import DenSNet
 from densnet.models.energy_model import EnergyModel
 from densnet.models.whitened_basis import WhitenedBasis
+from densnet.potentials.model import ModelPotential
 
 ATOMS = Atoms(METHANOL, METHANOL_POSITIONS)
 FRAMES = METHANOL_POSITIONS + 0.05 * np.random.default_rng(2).normal(size=(3, 6, 3))
@@ -109,10 +109,10 @@ def test_batches_coefficients_and_charge(members: list[Path], joined: Path) -> N
 
 
 def test_dynamics_move_on_the_mean(joined: Path) -> None:
-    found = ModelPotential(joined, METHANOL, "cpu", len(FRAMES))(FRAMES)
+    found = ModelPotential.from_file(joined, METHANOL, recorded=True)(FRAMES)
     expected = load_ensemble(joined)(load_ensemble(joined).elements_of(METHANOL), torch.as_tensor(FRAMES))
-    np.testing.assert_array_equal(found.energy, expected.energy)
-    np.testing.assert_array_equal(found.forces, expected.forces)
+    np.testing.assert_array_equal(found["energy"], expected.energy)
+    np.testing.assert_array_equal(found["forces"], expected.forces)
 
 
 def test_identical_members_have_no_spread(members: list[Path], tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ import torch
 from ase import Atoms
 
 from densnet import DenSNetCalculator
-from densnet.dynamics.model_potential import ModelPotential
-from densnet.dynamics.pair_scan import FACTORS, HOLE, Moving, relaxed, scan_points
+from densnet.dynamics.pair_scan import FACTORS, HOLE, Moving, scan_points
 from densnet.fitting.kohn_sham_labels import read_kohn_sham_labels
 from densnet.io.netcdf import read_dataset
+from densnet.mechanics.relaxation import relaxed
 from densnet.models.checkpoint import load_model
+from densnet.potentials.model import ModelPotential
 from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV
 
 ROOT = Path(__file__).parents[2]
@@ -64,8 +65,8 @@ def test_ethanol_has_no_hole_where_pairs_come_together_or_part(moving: Moving) -
     model = load_model(ROOT / "models" / "ethanol.pt")
     geometries = read_dataset(ROOT / "data" / "ethanol" / "geometries.nc", stage="sample")
     numbers, start = geometries["numbers"].values, geometries["positions"].values[0]
-    potential = ModelPotential(ROOT / "models" / "ethanol.pt", numbers, "cpu", 1)
-    minimum = relaxed(potential, numbers, start)
+    potential = ModelPotential.from_file(ROOT / "models" / "ethanol.pt", numbers, recorded=True)
+    minimum = relaxed(potential, start, force=2e-3)
     scan = scan_points(numbers, minimum, factors=(0.2, 0.3, 0.5, *FACTORS, 2.0, 3.0), moving=moving)
     frames = torch.as_tensor(np.concatenate([minimum[None], scan.positions]))
     energy = model(model.elements_of(numbers), frames).energy.numpy()

@@ -18,10 +18,12 @@ from densnet.cli.main import app
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
 from densnet.molecule import Molecule, from_smiles
+from densnet.potentials import named
 from densnet.reference.sampling import plan_trajectories, sample_geometries
 from densnet.reference.settings import SamplingSettings
 from densnet.reference.trajectories import BondWindow, run_trajectory
 
+GFN2 = named("gfn2-xtb")
 SMALL = SamplingSettings(
     n_train=6,
     n_validation=2,
@@ -44,7 +46,7 @@ def water() -> Molecule:
 
 @pytest.fixture(scope="module")
 def sampled(water: Molecule, tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
-    return sample_geometries([water], SMALL, processes=1, output=tmp_path_factory.mktemp("sample") / "g.nc")[0]
+    return sample_geometries([water], SMALL, GFN2, processes=1, output=tmp_path_factory.mktemp("sample") / "g.nc")[0]
 
 
 def test_splits_temperatures_and_distances(sampled: xr.Dataset) -> None:
@@ -74,21 +76,21 @@ def test_test_frames_come_from_trajectories_of_their_own(sampled: xr.Dataset) ->
 def test_result_depends_on_the_seed_and_not_on_the_number_of_processes(
     water: Molecule, sampled: xr.Dataset, tmp_path: Path
 ) -> None:
-    again, _ = sample_geometries([water], SMALL, processes=2, output=tmp_path / "again.nc")
+    again, _ = sample_geometries([water], SMALL, GFN2, processes=2, output=tmp_path / "again.nc")
     xr.testing.assert_identical(again, sampled)
-    other, _ = sample_geometries([water], replace(SMALL, seed=6), processes=2, output=tmp_path / "other.nc")
+    other, _ = sample_geometries([water], replace(SMALL, seed=6), GFN2, processes=2, output=tmp_path / "other.nc")
     assert not np.array_equal(other["positions"].values, sampled["positions"].values)
 
 
 def test_finished_trajectories_are_kept_and_truncated_ones_redone(
     water: Molecule, sampled: xr.Dataset, tmp_path: Path
 ) -> None:
-    _, parts = sample_geometries([water], SMALL, processes=2, output=tmp_path / "g.nc")
+    _, parts = sample_geometries([water], SMALL, GFN2, processes=2, output=tmp_path / "g.nc")
     kept, cut, lost = (parts.folder / f"trajectory-{index:04d}.npz" for index in (0, 1, 2))
     before = kept.stat().st_mtime_ns
     cut.write_bytes(cut.read_bytes()[:-200])
     lost.unlink()
-    again, _ = sample_geometries([water], SMALL, processes=2, output=tmp_path / "g.nc")
+    again, _ = sample_geometries([water], SMALL, GFN2, processes=2, output=tmp_path / "g.nc")
     xr.testing.assert_identical(again, sampled)
     assert kept.stat().st_mtime_ns == before
 
@@ -142,7 +144,7 @@ def _processes_with_parent(parent: int) -> list[str]:
 def test_molecule_that_falls_apart_is_one_clear_line(water: Molecule) -> None:
     plan = replace(plan_trajectories([water], SMALL)[0], temperature=60000.0, frames=10, stride=5, timestep=1.0)
     with pytest.raises(DensnetError, match="lower the temperature") as error:
-        run_trajectory(plan)
+        run_trajectory(plan, GFN2)
     assert "\n" not in str(error.value)
 
 
@@ -175,7 +177,8 @@ def test_impossible_settings_name_the_field(change: dict[str, object], line: str
 
 def test_single_atom_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DensnetError, match="single atom"):
-        sample_geometries([Molecule(np.array([2]), np.zeros((1, 3)))], SMALL, processes=1, output=tmp_path / "g.nc")
+        helium = Molecule(np.array([2]), np.zeros((1, 3)))
+        sample_geometries([helium], SMALL, GFN2, processes=1, output=tmp_path / "g.nc")
 
 
 @pytest.mark.parametrize("option", ["--units", "--n-train"])

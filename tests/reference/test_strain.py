@@ -7,37 +7,40 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ase import units
 
 from densnet.dynamics.settings import DynamicsSettings
 from densnet.dynamics.simulation import starting_geometries
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_dataset
 from densnet.molecule import Molecule, conformers, from_smiles
+from densnet.potentials import named
 from densnet.reference.sampling import METHOD_VERSION, plan_strain, sample_geometries
 from densnet.reference.settings import SamplingSettings
 from densnet.reference.strain import (
     KINDS,
     Minimum,
     StrainPlan,
+    minimum_of,
     mode_path,
     pair_path,
-    relaxed,
     strained_frames,
     thermal,
     turned,
     turned_bonds,
 )
+from densnet.units import BOLTZMANN_IN_EV_PER_K, DALTON_ANGSTROM2_PER_FS2_IN_EV, SPEED_OF_LIGHT_IN_CM_PER_FS
+
+GFN2 = named("gfn2-xtb")
 
 
 @pytest.fixture(scope="module")
 def water() -> Minimum:
-    return relaxed(from_smiles("O"))
+    return minimum_of(from_smiles("O"), GFN2)
 
 
 @pytest.fixture(scope="module")
 def ethanol() -> Minimum:
-    return relaxed(from_smiles("CCO"))
+    return minimum_of(from_smiles("CCO"), GFN2)
 
 
 def plan(molecule: Molecule, frames: int, energy: float = 4.0) -> StrainPlan:
@@ -45,30 +48,32 @@ def plan(molecule: Molecule, frames: int, energy: float = 4.0) -> StrainPlan:
 
 
 def test_water_has_three_modes_at_gfn2s_wavenumbers(water: Minimum) -> None:
-    wavenumbers = np.sort(water.rates) * units._hbar * units.J * units.s / units.invcm
+    wavenumbers = np.sort(water.rates) / (2 * np.pi * SPEED_OF_LIGHT_IN_CM_PER_FS)
     assert wavenumbers == pytest.approx([1540, 3640, 3640], abs=80)
 
 
 def test_energy_along_a_mode_is_harmonic_for_small_steps(water: Minimum) -> None:
-    start, masses = water.atoms.positions.copy(), water.atoms.get_masses()
+    start, masses = water.positions, water.masses
     for seed in range(4):
-        path = mode_path(water, masses, start, np.random.default_rng(seed))
+        path = mode_path(water, start, np.random.default_rng(seed))
         # both directions, for the cubic term; what is left grows with s², 1e-3 of the energy here
         curvature = water.energy_at(path(0.02)) + water.energy_at(path(-0.02)) - 2 * water.energy_at(start)
         displaced = (path(1.0) - start) * np.sqrt(masses)[:, None]
         amplitudes = np.einsum("nix,ix->n", water.modes, displaced)
-        assert curvature == pytest.approx(((water.rates * amplitudes) ** 2).sum() * 0.02**2, rel=0.02)
+        assert curvature == pytest.approx(
+            DALTON_ANGSTROM2_PER_FS2_IN_EV * ((water.rates * amplitudes) ** 2).sum() * 0.02**2, rel=0.02
+        )
 
 
 def test_thermal_displacements_are_worth_half_kt_a_mode(water: Minimum) -> None:
-    start, masses, random = water.atoms.positions.copy(), water.atoms.get_masses(), np.random.default_rng(0)
-    energies = [water.energy_at(start + thermal(water, masses, 20.0, random)) for _ in range(300)]
+    start, random = water.positions, np.random.default_rng(0)
+    energies = [water.energy_at(start + thermal(water, 20.0, random)) for _ in range(300)]
     # the mean of 300 times 3 squares of normal numbers scatters by sqrt(2 / 900) = 5 %
-    assert np.mean(energies) == pytest.approx(1.5 * units.kB * 20.0, rel=0.2)
+    assert np.mean(energies) == pytest.approx(1.5 * BOLTZMANN_IN_EV_PER_K * 20.0, rel=0.2)
 
 
 def test_pairs_come_together_or_part_and_the_centre_of_mass_rests(ethanol: Minimum) -> None:
-    base, masses = ethanol.atoms.positions.copy(), ethanol.atoms.get_masses()
+    base, masses = ethanol.positions, ethanol.masses
     for seed in range(12):
         path = pair_path(ethanol, base, np.random.default_rng(seed))
         moved = path(1.0) - base
@@ -79,7 +84,7 @@ def test_pairs_come_together_or_part_and_the_centre_of_mass_rests(ethanol: Minim
 
 
 def test_torsions_turn_a_rigid_side_by_the_angle(ethanol: Minimum) -> None:
-    base = ethanol.atoms.positions.copy()
+    base = ethanol.positions
     bonds = turned_bonds(ethanol.steps)
     assert len(bonds) == 2, "C-C and C-O"
     for a, b in bonds:
@@ -98,20 +103,20 @@ def test_torsions_turn_a_rigid_side_by_the_angle(ethanol: Minimum) -> None:
 
 def test_rings_and_small_molecules_have_nothing_to_turn(water: Minimum) -> None:
     assert turned_bonds(water.steps) == []
-    assert turned_bonds(relaxed(from_smiles("C1CC1")).steps) == []
-    kinds = strained_frames(plan(from_smiles("O"), 6))["kind"]
+    assert turned_bonds(minimum_of(from_smiles("C1CC1"), GFN2).steps) == []
+    kinds = strained_frames(plan(from_smiles("O"), 6), GFN2)["kind"]
     assert set(kinds) <= {"pair", "mode"}
 
 
 def test_strained_frames_cost_no_more_than_allowed_and_follow_from_the_seed(ethanol: Minimum) -> None:
     molecule = from_smiles("CCO")
-    result, again = (strained_frames(plan(molecule, 12)) for _ in range(2))
+    result, again = (strained_frames(plan(molecule, 12), GFN2) for _ in range(2))
     rise = result["energy"] - ethanol.energy
     assert (rise >= -1e-3).all() and (rise <= 4.0).all() and rise.max() > 0.5
     assert set(result["kind"]) <= set(KINDS)
     np.testing.assert_array_equal(result["positions"], again["positions"])
     with pytest.raises(DensnetError, match="strain_energy"):
-        strained_frames(plan(molecule, 1, energy=-1.0))
+        strained_frames(plan(molecule, 1, energy=-1.0), GFN2)
 
 
 def test_conformers_take_turns() -> None:
@@ -128,7 +133,7 @@ def test_strained_frames_are_for_training_alone_and_dynamics_never_start_there(t
         n_train=5, n_validation=2, n_test=2, strained_share=0.6, n_trajectories=1, n_test_trajectories=1,
         equilibration_fs=2.0, interval_fs=2.0, test_interval_fs=2.0,
     )  # fmt: skip
-    data, _ = sample_geometries([from_smiles("O")], settings, processes=1, output=tmp_path / "g.nc")
+    data, _ = sample_geometries([from_smiles("O")], settings, GFN2, processes=1, output=tmp_path / "g.nc")
     strain, split = data["strain"].values, data["split"].values
     assert (strain[split == "train"] != "none").sum() == 3
     assert (strain[split != "train"] == "none").all()

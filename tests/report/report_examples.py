@@ -224,7 +224,7 @@ def write_run(folder: Path) -> dict[str, Any]:
         )
     compare(
         spectrum=folder / "spectrum.nc",
-        peer=folder / "spectrum_gfn2.nc",
+        peer=[folder / "spectrum_gfn2.nc"],
         fundamentals="water",
         output=folder / "comparison.nc",
     )

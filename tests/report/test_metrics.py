@@ -246,6 +246,14 @@ def test_lines_and_regions_stand_beside_experiment() -> None:
     assert "strongest lines" in text and "fundamental" not in text
 
 
+def test_every_potential_beside_the_model_has_its_column() -> None:
+    dataset = lines_and_regions().assign_attrs(peers="gfn2-xtb mmff94")
+    dataset["region_mmff94_peak"] = (("region",), [1010.0, 3800.0])
+    heads, rows = band_rows(dataset)
+    assert heads[-2:] == ["gfn2-xtb", "mmff94"]
+    assert [row[-2:] for row in rows] == [["3500", "3800"], ["–", "1010"]]
+
+
 def test_summary_shows_systems_side_by_side() -> None:
     metrics = collect_metrics(evaluation(), trajectory(), comparison())
     bare = {key: value for key, value in metrics.items() if "pearson" not in key}

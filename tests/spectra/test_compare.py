@@ -14,7 +14,7 @@ from densnet.cli.compare import compare
 from densnet.cli.spectrum import spectrum
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_dataset
-from densnet.spectra.compare import band_in, common_grid, compare_spectra, on_grid, region_windows, score
+from densnet.spectra.compare import band_in, common_grid, compare_spectra, on_grid, peers_of, region_windows, score
 from densnet.spectra.experiment import fundamentals
 from densnet.spectra.infrared import spectrum_of_trajectory
 from densnet.spectra.jcamp_dx import ExperimentalSpectrum
@@ -55,7 +55,7 @@ def test_scores_only_for_references_with_intensities() -> None:
     table = fundamentals("ethanol")
     only_table = compare_spectra(here, ComparisonSettings(), table=table)
     assert "pearson" not in only_table and "sticks" in only_table
-    result = compare_spectra(here, ComparisonSettings(), peer=peer, table=table, experiment=measured(ETHANOL_LIKE))
+    result = compare_spectra(here, ComparisonSettings(), peers=[peer], table=table, experiment=measured(ETHANOL_LIKE))
     assert result["reference"].values.tolist() == ["jcamp", "gfn2-xtb"]
     assert result["pearson"].values[0] > result["pearson"].values[1]
     assert float(result["pearson_peer"]) < 0.5
@@ -66,7 +66,7 @@ def test_regions_find_the_bands_of_model_peer_and_experiment() -> None:
     result = compare_spectra(
         spectrum_dataset(ETHANOL_LIKE),
         ComparisonSettings(),
-        peer=peer,
+        peers=[peer],
         table=fundamentals("ethanol"),
         experiment=measured(ETHANOL_LIKE),
     ).set_coords("region")
@@ -124,6 +124,27 @@ def test_broadening_keeps_the_area_and_unlike_spectra_do_not_correlate() -> None
         on_grid(grid, np.zeros_like(grid), grid, 30.0)
 
 
+def test_each_of_several_peers_has_its_scores_bands_and_lines() -> None:
+    shifts = {"gfn2-xtb": -60, "mmff94": 80, "so3lr": 0}
+    here = spectrum_dataset(ETHANOL_LIKE)
+    peers = [spectrum_dataset([w + shift for w in ETHANOL_LIKE], name) for name, shift in shifts.items()]
+    experiment, table = measured(ETHANOL_LIKE), fundamentals("ethanol")
+    result = compare_spectra(here, ComparisonSettings(), peers=peers, table=table, experiment=experiment)
+    assert result["reference"].values.tolist() == ["jcamp", *shifts]
+    assert peers_of(result) == {"gfn2-xtb": "peer", "mmff94": "mmff94", "so3lr": "so3lr"}
+    assert float(result["pearson_so3lr"]) > 0.9 > float(result["pearson_peer"])
+    stretch = result.sel(region=result["region"] == "O-H stretch").isel(region=0)
+    for name, label in peers_of(result).items():
+        assert float(stretch[f"region_{label}_peak"]) == pytest.approx(3680 + shifts[name], abs=1.5)
+        assert result[f"{label}_line_wavenumber"].size
+    # the first one's numbers do not depend on the others
+    alone = compare_spectra(here, ComparisonSettings(), peers=peers[:1], table=table, experiment=experiment)
+    for variable in alone.variables.keys() - {"reference", "pearson", "spearman"}:
+        np.testing.assert_array_equal(alone[variable], result[variable])
+    with pytest.raises(DensnetError, match="expected the spectrum of another method, found one of 'gfn2-xtb'"):
+        compare_spectra(here, ComparisonSettings(), peers=[peers[0], peers[0]])
+
+
 def test_nothing_to_compare_with_is_said() -> None:
     with pytest.raises(DensnetError, match="at least one of"):
         compare_spectra(spectrum_dataset(ETHANOL_LIKE), ComparisonSettings())
@@ -136,7 +157,7 @@ def test_verbs_from_trajectories_to_comparison(tmp_path: Path) -> None:
         spectrum(trajectory=tmp_path / f"{name}.nc", output=tmp_path / f"s_{name}.nc", settings=SETTINGS)
     compare(
         spectrum=tmp_path / "s_model.nc",
-        peer=tmp_path / "s_gfn2-xtb.nc",
+        peer=[tmp_path / "s_gfn2-xtb.nc"],
         fundamentals="ethanol",
         output=tmp_path / "comparison.nc",
     )

@@ -9,7 +9,6 @@ from pathlib import Path
 import ase.data
 import numpy as np
 import pytest
-from ase import Atoms
 from pyscf import gto, scf
 from pyscf.hessian import thermo
 from tblite.ase import TBLite
@@ -19,11 +18,20 @@ from densnet.cli.harmonic import harmonic_modes
 from densnet.cli.label import label
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
+from densnet.mechanics.relaxation import relaxed
+from densnet.molecule import Molecule
+from densnet.potential import Array, Potential, Quantities
+from densnet.potentials.ase import AsePotential
 from densnet.reference.level import LevelOfTheory
 from densnet.spectra.assignment import PARTS
 from densnet.spectra.harmonic import INTENSITY, harmonic, harmonic_dataset, normal_modes
-from densnet.spectra.relaxation import minimum, relaxed
-from densnet.units import BOHR_IN_ANGSTROM, HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM, SPEED_OF_LIGHT_IN_CM_PER_FS
+from densnet.spectra.minimum import minimum
+from densnet.units import (
+    BOHR_IN_ANGSTROM,
+    HARTREE_IN_EV,
+    HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM,
+    SPEED_OF_LIGHT_IN_CM_PER_FS,
+)
 
 NUMBERS = np.array([8, 1, 1])
 MASSES = ase.data.atomic_masses[NUMBERS]
@@ -35,15 +43,39 @@ def field(positions: np.ndarray) -> scf.hf.RHF:
     return scf.RHF(mole).run(conv_tol=1e-12)
 
 
-def hartree_fock(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    fields = [field(r) for r in positions]
-    forces = [-one.nuc_grad_method().kernel() * HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM for one in fields]
-    return np.array(forces), np.array([one.dip_moment(unit="AU", verbose=0) * BOHR_IN_ANGSTROM for one in fields])
+class HartreeFock(Potential):
+    """PySCF's RHF/STO-3G of water."""
+
+    name = "hf"
+    numbers = NUMBERS
+    quantities = frozenset({"energy", "forces", "dipole"})
+
+    def __call__(self, positions: Array) -> Quantities:
+        fields = [field(r) for r in positions]
+        gradients = [one.nuc_grad_method().kernel() for one in fields]
+        return {
+            "energy": np.array([one.e_tot for one in fields]) * HARTREE_IN_EV,
+            "forces": -np.array(gradients) * HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM,
+            "dipole": np.array([one.dip_moment(unit="AU", verbose=0) for one in fields]) * BOHR_IN_ANGSTROM,
+        }
+
+
+class Spring(Potential):
+    """A diatomic of charges ± 0.4 e on a spring of 30 eV/Angstrom²."""
+
+    name = "spring"
+    quantities = frozenset({"forces", "dipole"})
+
+    def __call__(self, positions: Array) -> Quantities:
+        bond = positions[:, 1] - positions[:, 0]
+        length = np.linalg.norm(bond, axis=1, keepdims=True)
+        pull = 30.0 * (length - 1.1) * bond / length
+        return {"forces": np.stack([pull, -pull], axis=1), "dipole": 0.4 * bond}
 
 
 @pytest.fixture(scope="module")
 def water() -> np.ndarray:
-    return relaxed(NUMBERS, WATER, hartree_fock)
+    return relaxed(HartreeFock(), WATER)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +92,7 @@ def analytic(water: np.ndarray) -> np.ndarray:
 
 
 def test_water_has_the_frequencies_of_the_analytic_hessian(water: np.ndarray, analytic: np.ndarray) -> None:
-    found = harmonic(water, MASSES, hartree_fock)
+    found = harmonic(HartreeFock(), water, MASSES)
     assert found.wavenumber.shape == (3,), "translations and rotations are projected out"
     # of central differences: some parts in 10⁵
     np.testing.assert_allclose(found.wavenumber, analytic, rtol=1e-4)
@@ -72,23 +104,16 @@ def test_water_has_the_frequencies_of_the_analytic_hessian(water: np.ndarray, an
 
 
 def test_frequencies_and_intensities_do_not_depend_on_the_frame(water: np.ndarray) -> None:
-    found = harmonic(water, MASSES, hartree_fock)
+    found = harmonic(HartreeFock(), water, MASSES)
     turn, _ = np.linalg.qr(np.random.default_rng(3).standard_normal((3, 3)))
-    moved = harmonic(water @ turn.T + [1.0, -2.0, 3.0], MASSES, hartree_fock)
+    moved = harmonic(HartreeFock(), water @ turn.T + [1.0, -2.0, 3.0], MASSES)
     np.testing.assert_allclose(moved.wavenumber, found.wavenumber, atol=0.3)
     np.testing.assert_allclose(moved.intensity, found.intensity, atol=0.05)
 
 
 def test_one_oscillator_is_one_line_of_known_place_and_strength() -> None:
     masses, k, charge = np.array([1.0, 3.0]), 30.0, 0.4
-
-    def spring(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        bond = positions[:, 1] - positions[:, 0]
-        length = np.linalg.norm(bond, axis=1, keepdims=True)
-        pull = k * (length - 1.1) * bond / length
-        return np.stack([pull, -pull], axis=1), charge * bond
-
-    found = harmonic(np.array([[0.1, 0.2, 0.3], [0.1, 0.2, 1.4]]), masses, spring)
+    found = harmonic(Spring(), np.array([[0.1, 0.2, 0.3], [0.1, 0.2, 1.4]]), masses)
     reduced = 0.75
     # ω² = k/μ: 1 eV/Å²/Da is 9.6485e-3 /fs²
     omega = np.sqrt(k / reduced * 9.648533e-3)
@@ -100,7 +125,7 @@ def test_one_oscillator_is_one_line_of_known_place_and_strength() -> None:
 
 def test_a_geometry_that_is_no_minimum_is_refused() -> None:
     with pytest.raises(DensnetError, match=r"harmonic: expected a relaxed geometry, found a force of"):
-        harmonic(1.1 * WATER, MASSES, hartree_fock)
+        harmonic(HartreeFock(), 1.1 * WATER, MASSES)
 
 
 def test_from_a_saddle_point_it_goes_on_downhill() -> None:
@@ -108,21 +133,11 @@ def test_from_a_saddle_point_it_goes_on_downhill() -> None:
     numbers, masses = np.array([7, 1, 1, 1]), ase.data.atomic_masses[np.array([7, 1, 1, 1])]
     angles = 2 * np.pi * np.arange(3) / 3
     flat = np.vstack([np.zeros(3), np.stack([np.cos(angles), np.sin(angles), np.zeros(3)], axis=1)])
-    shape = Atoms(numbers, flat)
-    shape.calc = TBLite(method="GFN2-xTB", accuracy=0.01, verbosity=0)
-
-    def gfn2(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        forces, dipoles = [], []
-        for geometry in positions:
-            shape.positions = geometry
-            forces.append(shape.get_forces())
-            dipoles.append(shape.get_dipole_moment())
-        return np.array(forces), np.array(dipoles)
-
-    stuck = relaxed(numbers, flat, gfn2)
+    gfn2 = AsePotential(TBLite(method="GFN2-xTB", accuracy=0.01, verbosity=0), Molecule(numbers, flat))
+    stuck = relaxed(gfn2, flat)
     assert np.ptp(stuck[:, 2]) < 0.01
-    assert harmonic(stuck, masses, gfn2).wavenumber[0] < -100
-    positions, found = minimum(numbers, flat, masses, gfn2)
+    assert harmonic(gfn2, stuck, masses).wavenumber[0] < -100
+    positions, found = minimum(gfn2, flat, masses)
     assert found.wavenumber[0] > 500, "the umbrella"
     assert np.ptp(positions[:, 2]) > 0.2
 

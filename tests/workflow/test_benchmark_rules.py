@@ -58,7 +58,7 @@ def write_orbitals(folder: Path, frames: int) -> Path:
 def config(**more: Any) -> dict[str, Any]:
     own = {"rmd17": "ethanol", "experiment": {"fundamentals": "water"}}
     reference = {"functional": "PBE", "basis": "def2-SVP", "shards": 2}
-    rest = {"sampling": SAMPLING, "reference": reference, "md": {"peer": False}}
+    rest = {"sampling": SAMPLING, "reference": reference, "md": {"potentials": []}}
     return {"run": "judged", "systems": {"mine": own}} | rest | more
 
 

@@ -10,6 +10,8 @@ import pytest
 import yaml
 from configuration import CHECKED, ConfigurationError, as_options, configuration, method_version
 
+from densnet.potentials.gfn2 import Gfn2
+
 ROOT = Path(__file__).parents[2]
 GOOD: dict[str, Any] = {
     "run": "try",
@@ -62,7 +64,9 @@ def files(tmp_path: Path) -> Path:
         (("md", "replicas"), True, ["md.replicas", "found true"]),
         (("md", "timestep_fs"), 50, ["md.timestep_fs", "at most 2.0", "found 50"]),
         (("md", "timestep_fs"), -0.5, ["md.timestep_fs", "more than 0"]),
-        (("md", "peer"), "maybe", ["md.peer: expected true or false", "'maybe'"]),
+        (("md", "potentials"), "gfn2-xtb", ["md.potentials: expected a list", "'gfn2-xtb'"]),
+        (("md", "potentials"), ["gfn1"], ["md.potentials: expected one of gfn2-xtb", "found 'gfn1'"]),
+        (("md", "peer"), "maybe", ["md.peer: unknown key"]),
         (("md", "stride"), 25, ["md.stride", "spectrum.wavenumber_max = 4500"]),
         (("sampling", "n_validation"), 0, ["sampling.n_validation", "at least 1", "found 0"]),
         (("sampling", "temperatures"), 500, ["sampling.temperatures: expected a list", "found 500"]),
@@ -113,10 +117,32 @@ def test_a_mistake_is_one_line(path: tuple[str, ...], value: Any, said: list[str
 
 
 def test_nothing_to_compare_with() -> None:
-    config = changed("md", "peer", to=False)
+    config = changed("md", "potentials", to=[])
     config["systems"]["water"]["experiment"] = {}
     with pytest.raises(ConfigurationError, match=r"^systems\.water\.experiment: expected fundamentals or jcamp"):
         configuration(config)
+
+
+@pytest.mark.parametrize(("peer", "potentials"), [(True, ["gfn2-xtb"]), (False, [])])
+def test_the_key_of_earlier_versions_is_read(
+    peer: bool, potentials: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(CHECKED, raising=False)
+    assert configuration(changed("md", "peer", to=peer))["md"]["potentials"] == potentials
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "md.peer" in line]
+    assert f"read as potentials: [{', '.join(potentials)}]" in line
+
+
+def test_a_potential_that_lacks_an_element_a_quantity_or_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    for attribute, value, line in (
+        ("elements", frozenset({1}), r"systems\.water with md\.potentials: gfn2-xtb: does not know O"),
+        ("quantities", frozenset({"energy", "forces"}), r"md\.potentials: gfn2-xtb: gives no dipole"),
+        ("needs", ("no_such_package", "pip install it"), "md.potentials: gfn2-xtb: the package no_such_package is not"),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr(Gfn2, attribute, value)
+            with pytest.raises(ConfigurationError, match=line):
+                configuration(changed("md", "replicas", to=7))
 
 
 def test_dispersion_without_parameters() -> None:

@@ -61,7 +61,7 @@ def test_the_whole_graph_is_planned_and_nothing_runs(tmp_path: Path) -> None:
 
 def test_systems_run_side_by_side_and_the_peer_can_be_left_out(tmp_path: Path) -> None:
     systems = {name: {"smiles": s, "experiment": {"fundamentals": "water"}} for name, s in (("a", "O"), ("b", "CS"))}
-    config = {"run": "two", "systems": systems, "reference": {"shards": 3}, "md": {"peer": False}}
+    config = {"run": "two", "systems": systems, "reference": {"shards": 3}, "md": {"potentials": []}}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     planned = dry_run(tmp_path)
     assert planned.returncode == 0, planned.stderr
@@ -69,6 +69,20 @@ def test_systems_run_side_by_side_and_the_peer_can_be_left_out(tmp_path: Path) -
     single = {"report": 1, "all": 1}
     expected = dict.fromkeys(RULES - {"peer_trajectory", "peer_spectrum"}, 2) | {"label_shard": 6} | single
     assert table == expected | {"total": sum(expected.values())}
+
+
+def test_every_potential_of_the_list_runs_beside_the_model(tmp_path: Path) -> None:
+    config = {"run": "four", "systems": {"water": {"smiles": "O", "experiment": {"fundamentals": "water"}}}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config | {"md": {"potentials": ["mmff94", "gfn2-xtb"]}}))
+    planned = snakemake(tmp_path, "--cores", "2", "--dry-run", "--printshellcmds")
+    output = planned.stdout + planned.stderr
+    assert planned.returncode == 0, output
+    table, here = jobs(output), "results/four/water"
+    assert table["peer_trajectory"] == table["peer_spectrum"] == 2
+    for name, stem in (("mmff94", "mmff94"), ("gfn2-xtb", "gfn2")):
+        assert f"densnet md --potential {name} " in output and f"--output {here}/trajectory_{stem}.nc" in output
+    both = [f"{here}/spectrum_{stem}.nc" for stem in ("mmff94", "gfn2")]
+    assert f"--peer {' '.join(both)}" in output and f"--peer-spectrum {' '.join(both)}" in output
 
 
 def test_members_of_an_ensemble_are_trained_side_by_side_and_joined(tmp_path: Path) -> None:

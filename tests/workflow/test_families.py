@@ -33,7 +33,7 @@ FAMILY: dict[str, Any] = {
 def config(system: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     """Return a configuration with one family, some of its keys changed; a key that is None is left out."""
     own = {key: value for key, value in (FAMILY | (system or {})).items() if value is not None}
-    return {"run": "f", "systems": {"pt": own}, "md": {"peer": False}, "reference": {"shards": 8}} | more
+    return {"run": "f", "systems": {"pt": own}, "md": {"potentials": []}, "reference": {"shards": 8}} | more
 
 
 @pytest.fixture(autouse=True)
@@ -161,7 +161,7 @@ def test_costs_are_those_of_each_length_and_of_a_model_of_all() -> None:
 
 
 def test_a_length_may_have_its_own_number_of_replicas() -> None:
-    complete = configuration(config({"replicas": {6: 12}}, md={"peer": False, "replicas": 4}))
+    complete = configuration(config({"replicas": {6: 12}}, md={"potentials": [], "replicas": 4}))
     places = Places(complete)
     assert [places.config_at(f"pt/{n}")["md"]["replicas"] for n in (1, 2, 4, 6)] == [4, 4, 4, 12]
     one, other = (costs.work("trajectory", places.config_at(f"pt/{n}"), f"pt/{n}").amount for n in (4, 6))

@@ -48,7 +48,7 @@ def config(folder: Path, **more: Any) -> dict[str, Any]:
 
 def test_nothing_is_sampled_or_labelled(folder: Path, tmp_path: Path) -> None:
     sweep = {"training.n_train": [2, 4, 6]}
-    table = jobs(tmp_path, config(folder, sweep=sweep, md={"peer": False}))
+    table = jobs(tmp_path, config(folder, sweep=sweep, md={"potentials": []}))
     assert not {"geometries", "label_shard", "atoms"} & set(table)
     assert (table["labels"], table["density_model"], table["evaluation"]) == (1, 4, 4)
 
@@ -115,7 +115,7 @@ def with_harmonic(folder: Path, functional: str = "HF", numbers: tuple[int, ...]
     level = {"functional": functional, "basis": "6-31G", "dispersion": "none"}
     path = folder / "harmonic_psi4.nc"
     write_dataset(xr.Dataset(modes | atoms), path, stage="harmonic", method_version=1, settings=level)
-    asked = config(folder, harmonic={"psi4": ["water"]}, md={"peer": False})
+    asked = config(folder, harmonic={"psi4": ["water"]}, md={"potentials": []})
     asked["systems"]["water"]["smiles"] = "O"
     return asked
 

@@ -140,7 +140,7 @@ def test_the_table_of_stages_names_keys_that_exist() -> None:
         ({"density_model.training": [1]}, ["sweep.density_model.training: a section", "n_train"]),
         ({"energy_model.training.n_train": [10, 151]}, ["sweep.energy_model.training.n_train: 151", "n_train = 150"]),
         ({"reference.fit_basis": ["natrual"]}, ["sweep.reference.fit_basis: 'natrual' cannot be", "no such basis set"]),
-        ({"md.peer": [True, False]}, ["sweep.md.peer: cannot be swept"]),
+        ({"md.potentials": [["gfn2-xtb"], []]}, ["sweep.md.potentials: cannot be swept"]),
         ({"systems.water.charge": [0, 1]}, ["sweep.systems.water.charge: cannot be swept"]),
         ({"training.seed": [1], "energy_model.training.seed": [2]}, ["swept more than once"]),
         (
@@ -196,7 +196,7 @@ def test_mace_is_trained_once_for_each_number_of_frames(tmp_path: Path) -> None:
 
 def test_bases_are_fitted_to_the_same_labels_and_the_run_itself_is_one_of_them(tmp_path: Path) -> None:
     sweep = {"reference.fit_basis": ["natural", "def2-SVP-JKFIT"], "energy_model.training.force_weight": [1.0, 2.0]}
-    table = jobs(tmp_path, GOOD | {"sweep": sweep, "md": {"peer": False}})
+    table = jobs(tmp_path, GOOD | {"sweep": sweep, "md": {"potentials": []}})
     expected = {"label_shard": 2, "labels": 2, "density_model": 2, "energy_model": 4, "evaluation": 4, "trajectory": 1}
     assert expected.items() <= table.items()
     assert table["geometries"] == table["atoms"] == table["sweep"] == table["report"] == 1

@@ -25,6 +25,8 @@ from given_labels import labels_in
 from impossible import atomic_numbers
 from stages import STAGES
 
+from densnet.potentials import named_class
+
 SHIPPED = Path(__file__).parent / "costs.csv"
 START_SECONDS = 4.0
 """CPU time of a job that does nothing: Python and its libraries."""
@@ -113,6 +115,7 @@ class Task:
 
     config: Mapping[str, Any]
     system: Mapping[str, Any]
+    potential: str | None = None
 
     @property
     def atoms(self) -> int:
@@ -158,6 +161,11 @@ class Task:
         return round(1000 * (md["thermalise_ps"] + md["production_ps"]) / md["timestep_fs"]) * int(md["replicas"])
 
     @property
+    def peer_steps(self) -> int:
+        """Steps of GFN2-xTB that take as long as those of the potential that runs beside the model."""
+        return round(self.steps * (named_class(self.potential).cost if self.potential else 1))
+
+    @property
     def kept_steps(self) -> int:
         """Steps of dynamics that a trajectory keeps."""
         md = self.config["md"]
@@ -188,9 +196,9 @@ class Task:
         return training["steps"] * min(training["batch_size"], sum(count for count, _ in self._learned_from))
 
 
-def work(rule: str, config: Mapping[str, Any], system: str) -> Work:
-    """Return how much a job of a rule does, from the complete configuration."""
-    stage, task = STAGES[rule], Task(config, config["systems"][system])
+def work(rule: str, config: Mapping[str, Any], system: str, potential: str | None = None) -> Work:
+    """Return how much a job of a rule, and of a potential that runs beside the model, does."""
+    stage, task = STAGES[rule], Task(config, config["systems"][system], potential)
     return Work(stage.amount(task) if stage.amount else 1, int(getattr(task, stage.size)))
 
 

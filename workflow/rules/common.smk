@@ -25,6 +25,8 @@ MEMBER_NOTE = ", member {wildcards.member}" if ENSEMBLE else ""
 TRAINED = "ensemble" if ENSEMBLE else "energy_model"
 SYSTEMS = config["systems"]
 FAMILIES = list(config["families"])
+# Potentials that run beside the model, by what their files are called.
+POTENTIALS = {"gfn2" if name == "gfn2-xtb" else name: name for name in config["md"]["potentials"]}
 HARMONIC_PSI4 = list(dict.fromkeys(config["harmonic"]["psi4"]))
 MACE = list(dict.fromkeys(config["peers"]["mace"]))
 # Systems of the benchmark, and those of them whose orbitals lie beside its files.
@@ -59,7 +61,7 @@ MADE_FOR = {
     "lacking atoms": [name for name in LABELLED if not given_file("atoms", name)],
     "families": FAMILIES,
     "ensembles": list(SYSTEMS) if ENSEMBLE else [],
-    "peers": list(SYSTEMS) if config["md"]["peer"] else [],
+    "peers": list(SYSTEMS) if POTENTIALS else [],
     "harmonic": harmonic_systems(config),
     "differentiated": [name for name in HARMONIC_PSI4 if not given_file("harmonic_psi4", name)],
     "rmd17": RMD17,
@@ -119,7 +121,9 @@ def needed(rule, resource):
     """Return a resources function: how much a job does, on what size, and the memory and minutes that follow."""
 
     def value(wildcards, threads, attempt):
-        job = work(rule, PLACES.config_at(wildcards.system), name_of(wildcards))
+        settings = PLACES.config_at(wildcards.system)
+        potential = POTENTIALS.get(wildcards.get("potential"))
+        job = work(rule, settings, name_of(wildcards), potential)
         return {
             "amount": lambda: job.amount,
             "size": lambda: job.size,
@@ -156,6 +160,7 @@ def files_at(place, stage, file=None, **fixed):
         "shard": lambda: range(shards_of(system_of(place), stage)),
         "member": lambda: MEMBERS,
         "size": lambda: MACE,
+        "potential": lambda: POTENTIALS,
     }
     each = STAGES[stage].each
     every = {each: jobs[each]()} if each and each not in fixed else {}

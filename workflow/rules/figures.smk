@@ -7,8 +7,8 @@ rule figures:
         energy_learning=of("energy_model", "learning", member=1),
         trajectory=of("trajectory"),
         spectrum=of("spectrum"),
-        peer_trajectory=of("peer_trajectory"),
-        peer_spectrum=of("peer_spectrum"),
+        peer_trajectories=of("peer_trajectory"),
+        peer_spectra=of("peer_spectrum"),
         comparison=of("comparison"),
         assignment=of("assignment"),
         harmonic=of("harmonic"),
@@ -16,9 +16,9 @@ rule figures:
     output:
         figures=expand(f"{SYSTEM}/figures/{{figure}}.png", figure=FIGURES, allow_missing=True),
     params:
-        peer=lambda wildcards, input: (
-            f"--peer-trajectory {input.peer_trajectory} --peer-spectrum {input.peer_spectrum}"
-            if input.peer_trajectory
+        peers=lambda wildcards, input: (
+            f"--peer-trajectory {input.peer_trajectories} --peer-spectrum {input.peer_spectra}"
+            if input.peer_trajectories
             else ""
         ),
         harmonic=lambda wildcards, input: (
@@ -32,6 +32,6 @@ rule figures:
         "densnet figures --name {wildcards.system} --metrics {input.metrics} --labels {input.labels} "
         "--evaluation {input.evaluation} --density-log {input.density_learning} "
         "--energy-log {input.energy_learning} --trajectory {input.trajectory} --spectrum {input.spectrum} "
-        "{params.peer} --comparison {input.comparison} --assignment {input.assignment} {params.harmonic} "
+        "{params.peers} --comparison {input.comparison} --assignment {input.assignment} {params.harmonic} "
         "--benchmarks {params.benchmarks} "
         "--output {params.folder} 2>&1 | tee -i {log} >&2"

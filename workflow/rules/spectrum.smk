@@ -16,6 +16,6 @@ use rule spectrum as peer_spectrum with:
     input:
         trajectory=of("peer_trajectory"),
     output:
-        spectrum=f"{SYSTEM}/spectrum_gfn2.nc",
+        spectrum=f"{SYSTEM}/spectrum_{{potential}}.nc",
     message:
-        "{wildcards.system}: infrared spectrum of GFN2-xTB"
+        "{wildcards.system}: infrared spectrum of {wildcards.potential}"

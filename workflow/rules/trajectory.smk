@@ -5,7 +5,7 @@ rule trajectory:
     output:
         trajectory=f"{SYSTEM}/trajectory.nc",
     params:
-        settings=settings_of("trajectory", peer=None),
+        settings=settings_of("trajectory", potentials=None),
     message:
         "{wildcards.system}: molecular dynamics with the model"
     shell:
@@ -18,11 +18,12 @@ rule peer_trajectory:
         geometries=of("geometries"),
         after=ancient(of("labels")),
     output:
-        trajectory=f"{SYSTEM}/trajectory_gfn2.nc",
+        trajectory=f"{SYSTEM}/trajectory_{{potential}}.nc",
     params:
-        settings=settings_of("trajectory", peer=None),
+        potential=lambda wildcards: POTENTIALS[wildcards.potential],
+        settings=settings_of("trajectory", potentials=None),
     message:
-        "{wildcards.system}: molecular dynamics with GFN2-xTB"
+        "{wildcards.system}: molecular dynamics with {params.potential}"
     shell:
-        "densnet md --peer gfn2-xtb --geometries {input.geometries} {params.settings} --threads {threads} "
+        "densnet md --potential {params.potential} --geometries {input.geometries} {params.settings} --threads {threads} "
         "--output {output.trajectory} 2>&1 | tee -i {log} >&2"

@@ -13,10 +13,11 @@ from ase.calculators.calculator import Calculator, all_changes
 from densnet.bonds import distances
 from densnet.density.density import Density
 from densnet.errors import DensnetError
+from densnet.mechanics.ase_calculator import AseCalculator
 from densnet.models.checkpoint import load_ensemble
-from densnet.models.ensemble import DensitySpread, mean_of, spread_of
-
-SPREADS = ("energy_spread", "forces_spread", "dipole_spread")
+from densnet.models.ensemble import DensitySpread
+from densnet.potential import Potential
+from densnet.potentials.model import SPREADS, ModelPotential
 
 
 def closest_pair(atoms: Atoms) -> str:
@@ -30,11 +31,11 @@ def closest_pair(atoms: Atoms) -> str:
     return f"atoms {first} and {second} ({symbols}) are {separations[first, second]:.2f} Angstrom apart"
 
 
-class DenSNetCalculator(Calculator):
+class DenSNetCalculator(AseCalculator):
     """Energy (eV), forces (eV/Angstrom) and dipole (e Angstrom) of a molecule; its density on request.
 
     Of an ensemble they are means; ``results`` then also hold the standard deviations over its members,
-    ``energy_spread``, ``forces_spread`` (a,) and ``dipole_spread`` (:class:`densnet.models.ensemble.Spread`).
+    ``energy_spread``, ``forces_spread`` (i,) and ``dipole_spread`` (:func:`densnet.models.ensemble.spread_of`).
 
     Args:
         model: a ``model.pt``, of one model or of an ensemble.
@@ -63,7 +64,7 @@ class DenSNetCalculator(Calculator):
         recorded: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        Calculator.__init__(self, **kwargs)
         if dtype not in ("float32", "float64"):
             raise DensnetError(f"dtype: expected 'float32' or 'float64', found {dtype!r}")
         self.model = load_ensemble(Path(model), device=device, dtype=getattr(torch, dtype))
@@ -79,28 +80,15 @@ class DenSNetCalculator(Calculator):
         system_changes: list[str] = all_changes,
     ) -> None:
         """Compute all implemented properties of ``atoms`` (ASE's interface)."""
-        super().calculate(atoms, properties or ["energy"], system_changes)
-        current: Atoms = self.atoms  # type: ignore[assignment]
-        if current.pbc.any():
-            raise DensnetError("atoms.pbc: expected a molecule without periodic boundaries; set atoms.pbc = False")
-        if not len(current):
-            raise DensnetError("atoms: expected a molecule, found no atoms")
-        element = self.model.elements_of(current.numbers)
-        members = self.model.predictions(element, torch.as_tensor(current.positions)[None])
-        prediction = mean_of(members)
-        energy = float(prediction.energy[0])
-        if not np.isfinite(energy) or not prediction.forces.isfinite().all():
+        super().calculate(atoms, properties, system_changes)
+        if not (np.isfinite(self.results["energy"]) and np.isfinite(self.results["forces"]).all()):
+            self.results = {}
+            current: Atoms = self.atoms  # type: ignore[assignment]
             raise DensnetError(f"atoms: the model has no energy for this geometry: {closest_pair(current)}; correct it")
-        self.results = {
-            "energy": energy,
-            "free_energy": energy,
-            "forces": prediction.forces[0].double().cpu().numpy(),
-            "dipole": prediction.dipole[0].double().cpu().numpy(),
-        }
-        if len(self.model) > 1:
-            for name, spread in spread_of(members).items():
-                value = spread[0].double().cpu().numpy()
-                self.results[f"{name}_spread"] = value if value.ndim else float(value)
+
+    def potential_of(self, atoms: Atoms) -> Potential:
+        """Return the model as the potential of ``atoms``, whatever molecule they are."""
+        return ModelPotential(self.model, atoms.numbers)
 
     def density(self, atoms: Atoms) -> Density:
         """Return the electron density of ``atoms``, with its free atoms; of an ensemble, the mean."""

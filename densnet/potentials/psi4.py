@@ -1,4 +1,4 @@
-"""Forces and dipoles of any geometries of one molecule from Psi4; what was computed once is kept."""
+"""Psi4 as a potential; what was computed once is kept."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.io.parts import Parts, digest_of
 from densnet.molecule import Molecule
+from densnet.potential import Array, Potential, Quantities
 from densnet.reference.labels import label_shard
 from densnet.reference.level import LevelOfTheory
 
-Array = NDArray[np.float64]
 
-
-class Psi4Forces:
-    """From geometries (n, i, 3) in Angstrom to forces (n, i, 3) in eV/Angstrom and dipoles (n, 3) in e Angstrom.
+class Psi4Potential(Potential):
+    """Energies, forces and dipoles at a level of theory of Psi4's.
 
     Args:
         molecule: its elements and charge; its positions do not matter.
@@ -28,23 +26,26 @@ class Psi4Forces:
         output: beside it finished geometries are kept, so that a restart goes on from there.
     """
 
+    quantities = frozenset({"energy", "forces", "dipole"})
+
     def __init__(self, molecule: Molecule, level: LevelOfTheory, output: Path) -> None:
         self.molecule, self.level, self.output = molecule, level, output
+        self.name, self.numbers = level.name, molecule.numbers
         identity = {"level": level.decisive(), "numbers": molecule.numbers.tolist(), "charge": molecule.charge}
         self.parts = Parts(output, identity)
 
-    def __call__(self, positions: Array) -> tuple[Array, Array]:
-        """Evaluate geometries.
+    def __call__(self, positions: Array) -> Quantities:
+        """Evaluate geometries (t, i, x) in Angstrom.
 
         Raises:
             DensnetError: no Psi4, an impossible level, or a calculation that fails.
         """
         name = f"batch-{digest_of(positions)[:32]}"
         known = self.parts.read(name)
-        if known is None:
+        if known is None or self.quantities - known.keys():
             known = self._computed(positions)
             self.parts.write(name, known)
-        return known["forces"], known["dipole"]
+        return {quantity: known[quantity] for quantity in self.quantities}
 
     def remove_parts(self) -> None:
         """Delete what was kept: the output is whole."""
@@ -70,4 +71,4 @@ class Psi4Forces:
         failed = [str(status) for status in labelled["status"].values if status != "ok"]
         if failed:
             raise DensnetError(f"psi4: {len(failed)} of {len(positions)} geometries failed, the first: {failed[0]}")
-        return {"forces": labelled["forces"].values, "dipole": labelled["dipole"].values}
+        return {quantity: labelled[quantity].values for quantity in self.quantities}
