@@ -11,7 +11,6 @@ import pytest
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
-from densnet.reference.imported_labels import SplitSettings, deal
 from input_case import READ, REFUSED, SAID, InputCase
 from pyscf import gto, scf
 
@@ -20,6 +19,7 @@ from densnet.errors import DensnetError
 from densnet.reference import import_checks
 from densnet.reference.force_checks import check_forces
 from densnet.reference.imported_data import ImportedData, read_data
+from densnet.reference.imported_labels import SplitSettings, deal
 from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV, HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM
 
 WATER = np.array([[0.0, 0.0, 0.12], [0.0, 0.76, -0.47], [0.0, -0.76, -0.47]])
