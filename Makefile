@@ -35,7 +35,7 @@ env: ## .venv from the lock, and Psi4
 python: ## .venv alone
 	@envs/setup.sh python
 
-plan: python ## jobs, core-hours and GPU-hours of what 'make demo' would run
+plan: python ## jobs, core-hours, GPU-hours and time of what 'make demo' would run
 	@python workflow/launch.py --plan --workflow-profile $(PROFILE) --configfile $(CONFIG)
 
 lint: python ## ruff, snakefmt and Snakemake's own linter

@@ -118,21 +118,16 @@ def _model(kind: type[Settings]) -> type[BaseModel]:
     return create_model(kind.__name__, __config__=ConfigDict(strict=True, allow_inf_nan=False), **entries)
 
 
-def rules(kind: type[Settings], without: Sequence[str] = (), *, verb: bool = False) -> Rules:
+def rules(kind: type[Settings], *, verb: bool = False) -> Rules:
     """Return the JSON schema of some settings, as keys of a configuration or as options of a verb."""
     described = _model(kind).model_json_schema()["properties"]  # type: ignore[arg-type]
     hints = get_type_hints(kind, include_extras=True)
     properties = {}
     for name, schema in described.items():
         marks = get_args(hints[name])[1:]
-        if name in without or (Operational in marks and not verb):
+        if Operational in marks and not verb:
             continue
-        rule = {key: value for key, value in schema.items() if key != "title"}
-        # a key that may be left out, None for the class, has no default in a configuration
-        for choice in rule.pop("anyOf", []):
-            rule |= choice if choice["type"] != "null" else {}
-        if rule.get("default", ...) is None:
-            del rule["default"]
+        rule = _plain(schema)
         for mark in marks:
             if isinstance(mark, Unit):
                 rule["unit"] = mark.unit
@@ -145,6 +140,14 @@ def rules(kind: type[Settings], without: Sequence[str] = (), *, verb: bool = Fal
     return section(properties, **({"required": required} if required else {}))
 
 
+def _plain(schema: Rules) -> Rules:
+    """Return the schema of a value without what is said of None: a key that may be left out has no default."""
+    rule = {key: value for key, value in schema.items() if key != "title" and (key, value) != ("default", None)}
+    for choice in rule.pop("anyOf", []):
+        rule |= choice if choice["type"] != "null" else {}
+    return rule
+
+
 def section(properties: Mapping[str, Rules], **more: Any) -> Rules:
     """Return the JSON schema of a section that has these keys and no others."""
     return {"type": "object", "additionalProperties": False, "properties": dict(properties), **more}
@@ -154,10 +157,22 @@ def _refusals(kind: type[Settings], error: Any) -> list[str]:
     properties = rules(kind, verb=True)["properties"]
     lines: dict[str, str] = {}
     for problem in error.errors():
-        name, *entries = problem["loc"]
-        rule = properties[name]["items"] if entries else properties[name]
-        lines.setdefault(name, refusal(".".join(map(str, problem["loc"])), rule, problem["input"]))
+        name, *entry = problem["loc"]
+        lines.setdefault(name, _refusal(name, entry, properties[name], problem["input"]))
     return list(lines.values())
+
+
+def refused_option(name: str, annotation: Any, error: Any) -> str:
+    """Return the line for an option whose value pydantic refuses."""
+    from pydantic import TypeAdapter
+
+    problem = error.errors()[0]
+    return _refusal(name, problem["loc"], _plain(TypeAdapter(annotation).json_schema()), problem["input"])
+
+
+def _refusal(name: str, entry: Sequence[Any], rule: Rules, value: Any) -> str:
+    """Return the line for a value, or for an entry of it that is a list."""
+    return refusal(".".join(map(str, (name, *entry))), rule["items"] if entry else rule, value)
 
 
 def refusal(where: str, rule: Rules, value: Any) -> str:

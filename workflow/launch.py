@@ -2,8 +2,9 @@
 
 A killed Snakemake leaves its lock and its running jobs behind. Both are cleared first, but only what an earlier
 launch in this folder and on this machine left: a run that is still alive is never disturbed. On Slurm the jobs lie in
-its queue, and what it would refuse is found before anything is submitted. With ``--plan`` nothing is run, and what it
-would cost is printed; with ``--critical-path``, how much longer a run took than it had to.
+its queue, and what it would refuse is found before anything is submitted. What the jobs do is shown as they run, and
+Snakemake's own words go to a log. With ``--plan`` nothing is run, and what it would cost is printed; with
+``--critical-path``, how much longer a run took than it had to.
 """
 
 from __future__ import annotations
@@ -18,20 +19,24 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 import yaml
 from configuration import ConfigurationError, configuration
-from operations import critical_path, plan, slurm
+from operations import critical_path, plan, progress, slurm
+from operations.costs import earlier, laws
 from operations.damage import set_damaged_aside
-from operations.planned_jobs import planned_jobs
+from operations.planned_jobs import Planned, planned
 from places import read
+from rich.console import Console
 from snakemake.common.configfile import load_configfile
 from snakemake_interface_common.exceptions import WorkflowError
 
 MARK = "DENSNET_LAUNCHED_FROM"
 OWNER = Path(".snakemake/densnet-launch")
+EVENTS = Path(".snakemake/densnet-events").resolve()
+LOGGER = Path(__file__).parent / "logger"
 LOCKS = Path(".snakemake/locks")
 PROFILES = Path(__file__).parents[1] / "profiles"
 GRACE_SECONDS = 10.0
@@ -79,13 +84,16 @@ def main(arguments: list[str]) -> int:
         if on_slurm and not by_hand:
             slurm.end_what_a_killed_run_left()
         if any(LOCKS.glob("*")) and not by_hand:
-            _snakemake([*arguments, "--unlock", "--quiet"])
+            _start([*arguments, "--unlock", "--quiet"]).wait()
         if not (by_hand or options.dry_run):
             set_damaged_aside(Path("results") / config["run"])
-        if on_slurm and (refused := slurm.refusals(planned_jobs(arguments))):
+        if by_hand or options.dry_run:
+            return _start(arguments).wait()
+        jobs = planned(arguments)
+        if on_slurm and (refused := slurm.refusals(jobs.jobs)):
             raise ConfigurationError("\n".join(refused))
-        status = _set_up(config, options.dry_run) or _snakemake(arguments)
-    return status if status or options.dry_run else _summary(config)
+        status = _set_up(config) or _run(arguments, jobs, Path("results") / config["run"] / "logs" / "snakemake.log")
+    return status or _summary(config)
 
 
 def _refuse(reason: str) -> int:
@@ -139,18 +147,46 @@ def _configuration(path: str) -> dict[str, Any]:
         raise ConfigurationError(f"{path}: {error}") from error
 
 
-def _set_up(config: Mapping[str, Any], dry_run: bool) -> int:
+def _set_up(config: Mapping[str, Any]) -> int:
     """Make the environment of MACE if it is asked for; the others are made before this can run."""
-    if dry_run or not config["peers"]["mace"] or "DENSNET_MACE" in os.environ:
+    if not config["peers"]["mace"] or "DENSNET_MACE" in os.environ:
         return 0
     return subprocess.run([Path(__file__).parents[1] / "envs" / "setup.sh", "mace"]).returncode
 
 
-def _snakemake(arguments: list[str]) -> int:
-    """Run Snakemake in a process group of its own; INT and TERM are handed to the whole group as Ctrl-C."""
+def _run(arguments: list[str], jobs: Planned, log: Path) -> int:
+    """Run Snakemake, its own words in a log, and show what the jobs do; return its exit status."""
+    if not jobs.jobs:
+        print("Nothing to be done: all files are present and up to date.", file=sys.stderr)
+        return 0
+    known = laws(earlier(Path("results")))
+    expected = plan.wall_time(jobs.jobs, known, jobs.cores)
+    print(f"densnet: {len(jobs.jobs)} jobs, {expected}; Snakemake's log: {log}", file=sys.stderr, flush=True)
+    shown = progress.Progress(jobs, known, Console(stderr=True))
+    log.parent.mkdir(parents=True, exist_ok=True)
+    EVENTS.write_text("")
+    with log.open("wb") as output:
+        stopped: list[int] = []
+        snakemake = _start([*arguments, "--logger", "densnet"], output, stopped)
+        status = progress.watch(snakemake, shown, EVENTS, stopped)
+    progress.say_how_it_ended(shown, status, stopped=bool(stopped), log=log)
+    return status
+
+
+def _start(
+    arguments: list[str], output: IO[bytes] | None = None, stopped: list[int] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start Snakemake in a process group of its own; INT and TERM are handed to the whole group as Ctrl-C.
+
+    Args:
+        output: where its words and those of its jobs go; else where ours do.
+        stopped: the signals that came are noted here.
+    """
     started: list[subprocess.Popen[bytes]] = []
 
-    def hand_on(*_: object) -> None:
+    def hand_on(signum: int, _: object) -> None:
+        if stopped is not None:
+            stopped.append(signum)
         for process in started:
             os.killpg(process.pid, signal.SIGINT)
 
@@ -158,14 +194,18 @@ def _snakemake(arguments: list[str]) -> int:
     # what a script puts in the background, Snakemake would ignore it too.
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, hand_on)
+    paths = [str(LOGGER), *filter(None, [os.environ.get("PYTHONPATH")])]
+    ours = {MARK: str(Path.cwd().resolve()), "DENSNET_EVENTS": str(EVENTS), "PYTHONPATH": os.pathsep.join(paths)}
     started.append(
         subprocess.Popen(
             [sys.executable, "-m", "snakemake", *arguments],
-            env={**os.environ, MARK: str(Path.cwd().resolve())},
+            env={**os.environ, **ours},
             process_group=0,
+            stdout=output,
+            stderr=subprocess.STDOUT if output else None,
         )
     )
-    return started[0].wait()
+    return started[0]
 
 
 def _end_what_a_killed_run_left() -> None:
@@ -219,5 +259,7 @@ def _summary(config: Mapping[str, Any]) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit("densnet: stopped; the same command goes on from there")
     except ConfigurationError as error:
         sys.exit("\n".join(f"densnet: error: {line}" for line in str(error).splitlines()))

@@ -1,58 +1,216 @@
-"""What each stage reads: the one table from which follows what the variants of a sweep share."""
+"""The stages of the pipeline in one table: rules, sweeps, costs and ``make plan`` read it.
+
+A rule in workflow/rules says how a stage is made; all that several of them need to know of it is here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from densnet.fitting.settings import FitSettings
 from densnet.reference.level import LevelOfTheory
 from densnet.settings import rules
 
-LEVEL, FIT = (tuple(rules(kind)["properties"]) for kind in (LevelOfTheory, FitSettings))
+if TYPE_CHECKING:
+    from operations.costs import Task
+
+LEVEL, FIT = (tuple(f"reference.{key}" for key in rules(kind)["properties"]) for kind in (LevelOfTheory, FitSettings))
 SIZES = ("n_train", "n_validation", "n_test")
-GIVEN = {
-    "geometries": "geometries.nc",
-    "frames": "geometries.nc",
-    "label_shard": "orbitals.nc",
-    "atoms": "atoms.nc",
-}
-"""Stages whose results a folder of labels holds, and the file of each."""
 GIVEN_HARMONIC = "harmonic_psi4.nc"
 """Psi4's harmonic frequencies, which a folder of labels may hold: ``harmonic.psi4`` then needs no gradients."""
-SHARED = ("atoms", "fit_basis", "density_model", "energy_model", "lengths")
-"""Stages that a family has once, for all its lengths."""
+RELAXATION = 50
+"""Gradients of a relaxation: bithiophene takes 20 of GFN2-xTB's from its force field's geometry, four units 48."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Memory of a job in MB: what it takes anyway, what it takes for each size², and what suffices for any size."""
+
+    anyway: float
+    for_square: float = 0.0
+    at_most: float = math.inf
 
 
 @dataclass(frozen=True)
 class Stage:
-    """The stages whose files a stage takes, and the keys of config.yaml, or whole sections, that it reads itself."""
+    """What is known of a stage, whatever the configuration.
 
-    after: tuple[str, ...]
+    Attributes:
+        after: the stages whose files it takes; what they read counts for it too.
+        beside: stages whose files it takes as they are, or only waits for; what they read does not count.
+        reads: the keys of config.yaml, or whole sections, that it reads itself.
+        version: the module whose METHOD_VERSION says when its files are stale; "" if they never are.
+        made_for: which systems have it, by the names in rules/common.smk; "run" if it is made once.
+        each: the wildcard of its jobs of one system.
+        shared: a family has it once, for all its lengths.
+        makes: the stage whose files it makes instead, in another way.
+        given: the file that a folder of labels holds instead.
+        psi4: it runs Psi4.
+        priority: jobs of higher priority start first; of a family, the longest before, up to 9 above.
+        threads: the most that it uses well.
+        amount: repetitions in a job, from which its cost follows; None if it takes seconds.
+        size: what of the molecule the cost of a repetition grows with: "atoms", orbital basis "functions", or the mean
+            "learned_atoms" of all that a model learns from.
+        memory: to ask for; ethanol's jobs took 133 to 515 MB with few frames.
+        minutes: run time to ask for where nothing is known of the cost, or how the configuration says it.
+        resumes: a killed job goes on from what it had done.
+        costs_like: the stage that does the same.
+    """
+
+    after: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
+    version: str = ""
+    made_for: str = "every"
+    each: str = ""
+    shared: bool = False
+    makes: str = ""
+    given: str = ""
+    psi4: bool = False
+    priority: int = 0
+    threads: int = 1
+    amount: Callable[[Task], int] | None = None
+    size: str = "atoms"
+    memory: Memory = Memory(2000)
+    minutes: int | Callable[[Mapping[str, Any]], int] = 30
+    resumes: bool = False
+    costs_like: str = ""
 
 
+GRADIENTS = Memory(3000, 0.02, at_most=12000)
+"""Of which Psi4 is allowed a third: what does not fit it keeps on disk. So chains of 8 to 12 thiophene units (682 to
+1018 functions) took 4.3 to 6.7 GB; 12 units took 15.5 when allowed 10 GiB."""
+
+# fmt: off
 STAGES: dict[str, Stage] = {
-    "geometries": Stage((), ("sampling",)),
+    "geometries": Stage(
+        reads=("sampling",), made_for="sampled", given="geometries.nc",
+        version="densnet.reference.sampling", priority=90, threads=2,
+        amount=lambda task: task.sampling_steps, memory=Memory(2000, 0.1)),
+    "benchmark_geometries": Stage(
+        reads=tuple(f"sampling.{key}" for key in SIZES), made_for="rmd17", makes="geometries",
+        version="densnet.reference.rmd17", priority=90, minutes=10),
     # Of a length that is not trained on: taken from dynamics with the run's own model, whatever the variant, so that a
     # sweep of models labels nothing again.
-    "frames": Stage(("geometries",)),
-    "label_shard": Stage(("frames",), tuple(f"reference.{key}" for key in LEVEL)),
-    "atoms": Stage(("geometries",), tuple(f"reference.{key}" for key in LEVEL)),
-    "labels": Stage(("frames", "label_shard", "atoms"), tuple(f"reference.{key}" for key in FIT)),
-    "fit_basis": Stage(("labels",)),
-    "density_model": Stage(("labels",), ("density_model",)),
-    "energy_model": Stage(("labels", "density_model"), ("energy_model",)),
-    "evaluation": Stage(("labels", "energy_model")),
-    "trajectory": Stage(("geometries", "energy_model"), ("md",)),
-    "peer_trajectory": Stage(("geometries",), ("md",)),
-    "spectrum": Stage(("trajectory",), ("spectrum",)),
-    "peer_spectrum": Stage(("peer_trajectory",), ("spectrum",)),
-    "comparison": Stage(("spectrum", "peer_spectrum"), ("comparison",)),
-    "metrics": Stage(("evaluation", "trajectory", "comparison")),
-    "lengths": Stage(("evaluation",)),
+    "frames": Stage(
+        after=("geometries",), beside=("trajectory",), made_for="labelled unseen", given="geometries.nc",
+        version="densnet.dynamics.trajectory_frames", minutes=10),
+    "label_shard": Stage(
+        after=("geometries", "frames"), reads=LEVEL,
+        made_for="labelled", each="shard", given="orbitals.nc",
+        version="densnet.reference.labels", psi4=True, priority=80,
+        amount=lambda task: task.frames_of_a_shard, size="functions", memory=GRADIENTS, resumes=True),
+    "atoms": Stage(
+        after=("geometries",), reads=LEVEL,
+        made_for="lacking atoms", shared=True, given="atoms.nc",
+        version="densnet.reference.atoms", psi4=True, priority=85,
+        amount=lambda task: task.elements, size="functions", memory=Memory(3000, 0.01)),
+    "benchmark_labels": Stage(
+        after=("geometries", "atoms"), made_for="with orbitals", each="shard", makes="label_shard",
+        version="densnet.reference.given_orbitals", priority=80, memory=Memory(4000)),
+    "labels": Stage(
+        # the basis: that of another length of the family
+        after=("geometries", "frames", "label_shard", "atoms"), beside=("fit_basis",),
+        reads=FIT,
+        version="densnet.fitting.fitted_labels", priority=70, threads=4,
+        amount=lambda task: task.n_frames, size="functions", memory=Memory(4000, 0.02), resumes=True),
+    "fit_basis": Stage(
+        after=("labels",), made_for="asked for", shared=True, memory=Memory(1000), minutes=10),
+    "density_model": Stage(
+        after=("labels",), reads=("density_model",), each="member", shared=True,
+        version="densnet.training.density", priority=60,
+        amount=lambda task: task.learned("density_model"), size="learned_atoms", memory=Memory(8000, 1), resumes=True),
+    "energy_model": Stage(
+        after=("labels", "density_model"), reads=("energy_model",), each="member", shared=True,
+        version="densnet.training.energy", priority=60,
+        amount=lambda task: task.learned("energy_model"), size="learned_atoms", memory=Memory(8000, 1), resumes=True),
+    "ensemble": Stage(
+        after=("energy_model",), made_for="ensembles", shared=True, makes="energy_model", priority=60, minutes=10),
+    "evaluation": Stage(
+        after=("labels", "energy_model"), version="densnet.training.evaluation", priority=40,
+        amount=lambda task: task.n_test, size="functions", memory=Memory(4000, 0.02)),
+    "trajectory": Stage(
+        after=("geometries", "energy_model"), reads=("md",),
+        version="densnet.dynamics.simulation", priority=50, threads=4,
+        amount=lambda task: task.steps * task.members, memory=Memory(8000, 1), resumes=True),
+    # On the cores that training leaves idle. It needs no labels, but waits for them: on a machine of few cores it would
+    # otherwise stand in the way of what everything else waits for.
+    "peer_trajectory": Stage(
+        after=("geometries",), beside=("labels",), reads=("md",), made_for="peers",
+        version="densnet.dynamics.simulation", priority=30,
+        amount=lambda task: task.steps, memory=Memory(4000, 0.1), resumes=True),
+    "spectrum": Stage(
+        after=("trajectory",), reads=("spectrum",),
+        version="densnet.spectra.infrared", priority=20, memory=Memory(4000), minutes=60),
+    "peer_spectrum": Stage(
+        after=("peer_trajectory",), reads=("spectrum",), made_for="peers",
+        version="densnet.spectra.infrared", priority=20, memory=Memory(4000), minutes=60),
+    "assignment": Stage(
+        after=("trajectory", "geometries", "spectrum"), reads=("spectrum",),
+        version="densnet.spectra.assignment", priority=20,
+        amount=lambda task: task.kept_steps, memory=Memory(2000, 0.2)),
+    "harmonic": Stage(
+        after=("energy_model",), made_for="harmonic", version="densnet.spectra.harmonic", priority=40,
+        amount=lambda task: RELAXATION + 6 * task.atoms, memory=Memory(4000, 0.2)),
+    # From the model's minimum, so that both are of the same conformer. Once made it stays, so that another training
+    # does not ask for new gradients: delete it for a new one.
+    "displaced": Stage(
+        beside=("harmonic",), reads=LEVEL, made_for="differentiated",
+        version="densnet.spectra.harmonic", psi4=True, priority=40,
+        amount=lambda task: RELAXATION, size="functions", memory=GRADIENTS, resumes=True, costs_like="label_shard"),
+    "displaced_shard": Stage(
+        after=("displaced",), reads=LEVEL, made_for="differentiated", each="shard",
+        version="densnet.reference.labels", psi4=True, priority=80,
+        amount=lambda task: math.ceil(6 * task.atoms / task.shards), size="functions", memory=GRADIENTS, resumes=True,
+        costs_like="label_shard"),
+    "harmonic_psi4": Stage(
+        after=("displaced", "displaced_shard"), made_for="differentiated", version="densnet.spectra.harmonic"),
+    "comparison": Stage(
+        after=("spectrum", "peer_spectrum"), reads=("comparison",), version="densnet.spectra.compare"),
+    "metrics": Stage(
+        after=("evaluation", "trajectory", "comparison"), version="densnet.report.metrics"),
+    "figures": Stage(
+        after=("metrics", "labels", "evaluation", "density_model", "energy_model", "trajectory", "spectrum",
+               "peer_trajectory", "peer_spectrum", "comparison", "assignment", "harmonic", "harmonic_psi4"),
+        version="densnet.report", memory=Memory(4000)),
+    "lengths": Stage(
+        after=("evaluation",), made_for="families", shared=True, version="densnet.report.lengths"),
+    "chains": Stage(
+        after=("geometries", "trajectory", "spectrum", "assignment", "labels", "harmonic", "harmonic_psi4"),
+        made_for="families", shared=True, version="densnet.report.chains", memory=Memory(8000), minutes=60),
+    # It waits for our model, to be timed beside it.
+    "mace": Stage(
+        after=("labels", "energy_model"), reads=("peers",), each="size", made_for="mace",
+        version="densnet.peers.mace", priority=10, memory=Memory(6000),
+        minutes=lambda config: int(config["peers"]["mace_minutes"]) + 120),
+    "peers": Stage(
+        after=("evaluation", "mace", "density_model", "energy_model"), made_for="run with mace",
+        version="densnet.report.peer_table"),
+    "benchmark_errors": Stage(
+        after=("energy_model",), made_for="rmd17",
+        version="densnet.training.benchmark_errors", priority=40, memory=Memory(4000), minutes=60),
+    "benchmark_table": Stage(
+        after=("benchmark_errors",), made_for="run with rmd17",
+        version="densnet.report.benchmark_table", memory=Memory(1000), minutes=10),
+    "sweep_plan": Stage(made_for="run with sweep", priority=100),
+    "sweep_peers": Stage(
+        after=("evaluation", "mace", "density_model", "energy_model"), made_for="asked for",
+        version="densnet.report.peer_table"),
+    "sweep": Stage(
+        after=("sweep_plan", "sweep_peers", "evaluation", "density_model", "energy_model", "metrics"),
+        made_for="run with sweep", version="densnet.report.sweep_table"),
+    "report": Stage(
+        after=("figures", "metrics", "labels", "comparison", "assignment",
+               "peers", "benchmark_table", "sweep", "lengths", "chains"),
+        made_for="run", version="densnet.report"),
 }
+# fmt: on
+
+GIVEN = {name: stage.given for name, stage in STAGES.items() if stage.given}
+"""Stages whose results a folder of labels holds, and the file of each."""
 
 
 def depends(stage: str, key: str, *, labels_given: bool = False) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages import SHARED, SIZES, STAGES, depends, labels_given, one_of
+from stages import SIZES, STAGES, depends, labels_given, one_of
 
 MODELS = ("density_model", "energy_model")
 DYNAMICS = ("md", "spectrum", "comparison")
@@ -118,7 +118,7 @@ class Places:
         self.values: dict[str, Values] = {
             self.of_values(stage, variant.system, variant.values): self._decisive(stage, variant.system, variant.values)
             for variant in variants(config)
-            for stage in _with_ancestors(variant.last)
+            for stage in sorted(_with_ancestors(variant.last))
             if self._decisive(stage, variant.system, variant.values)
         }
 
@@ -141,7 +141,7 @@ class Places:
 
     def _home(self, stage: str, system: str) -> str:
         """Return where a stage's files are without a sweep: a family has some of them once, each length the others."""
-        if stage in SHARED:
+        if STAGES[stage].shared:
             return str(self.config["systems"].get(system, {}).get("family", system))
         return one_of(self.config, system)
 

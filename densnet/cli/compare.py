@@ -51,6 +51,8 @@ def compare(
         print(f"{jcamp}: {note}", file=sys.stderr)
     result = compare_spectra(model, settings, peer=other, table=table, experiment=experiment)
     write_dataset(result, output, stage="compare", method_version=METHOD_VERSION, settings=dataclasses.asdict(settings))
+    for name in result.attrs["without_infrared_activity"].split():
+        print(f"{name}: no infrared activity, so nothing is scored against it", file=sys.stderr)
     if "pearson" in result:
         for name, r, s in zip(
             result["reference"].values, result["pearson"].values, result["spearman"].values, strict=True

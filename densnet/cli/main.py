@@ -15,6 +15,7 @@ from densnet import __version__
 from densnet.cli.verbs import FAMILIES, GROUPS, epilogue, name_of, one_line
 from densnet.errors import DensnetError, Stopped
 from densnet.io.job_record import leave_record
+from densnet.settings import refused_option
 
 
 def _refuse_fractions(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -112,10 +113,8 @@ def what_is_wrong(error: CycloptsError) -> str:
         described = error.app.assemble_argument_collection(parse_docstring=True)
         (text,) = [str(known.parameter.help) for known in described if known.name == argument.name]
         return f"{where}{argument.name} is missing: {text.replace('``', '').rstrip('.')}; {remedy}"
-    # of pydantic, which says it in four lines
-    if argument and (refusals := getattr(error.__cause__, "errors", None)):
-        (refusal, *_) = refusals()
-        return f"{where}{argument.name}: {refusal['msg'].lower()}, got {refusal['input']!r}; {remedy}"
+    if argument and hasattr(error.__cause__, "errors"):
+        return f"{where}{refused_option(argument.name, argument.field_info.annotation, error.__cause__)}; {remedy}"
     text = " ".join(str(error).split()).removeprefix(f'Command "{" ".join(words)}" parameter ')
     return f"{where}{text.rstrip('.')}; {remedy}"
 

@@ -34,8 +34,9 @@ def spectrum(
         result, output, stage="spectrum", method_version=METHOD_VERSION, settings=dataclasses.asdict(settings)
     )
     strongest = ", ".join(f"{x:.0f}" for x in result["line_wavenumber"].values[:6])
+    lines = f"strongest lines {strongest} 1/cm" if result.attrs["infrared_active"] else "no infrared activity"
     print(
         f"spectrum of {result.attrs['potential']}: {result.attrs['n_replicas']} replicas of "
-        f"{result.attrs['ps_per_replica']:.2f} ps; strongest lines {strongest} 1/cm",
+        f"{result.attrs['ps_per_replica']:.2f} ps; {lines}",
         file=sys.stderr,
     )

@@ -48,7 +48,7 @@ def spectrum(sources: Sources) -> Drawn:
     for peer in sources.peer_spectra[:1]:
         number_lines(main, peer, (low, high), -1.0)
     main.axhline(0, color="black", lw=0.7)
-    main.set_ylim(-1.15 * bottom if bottom else 0.0, 1.2 * top)
+    main.set_ylim(-1.15 * bottom if bottom else 0.0, 1.2 * top or 1.0)
     main.set_xlim(high, low)
     main.set_xlabel("wavenumber [1/cm]")
     main.set_ylabel("absorption [km/mol per 1/cm]")
@@ -108,7 +108,8 @@ def _draw_measured(axes: Axes, comparison: xr.Dataset, model: xr.Dataset) -> flo
     x = comparison["wavenumber"].values
     area = np.trapezoid(np.interp(x, model["wavenumber"].values, model["intensity"].values), x)
     above = comparison["intensity_jcamp"].values - comparison["intensity_jcamp"].values.min()
-    measured = above * area / np.trapezoid(above, x)
+    # to nothing there is no scale
+    measured = above * (area / np.trapezoid(above, x) if area else 1.0 / above.max())
     axes.fill_between(x, 0, measured, color=EXPERIMENT, alpha=0.18, lw=0)
     axes.plot(x, measured, color=EXPERIMENT, lw=0.7, alpha=0.7, label="measured")
     return float(measured.max())

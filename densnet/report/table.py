@@ -29,6 +29,8 @@ def metric_rows(metrics: Sequence[Metrics]) -> list[Row]:
 def line_texts(comparison: xr.Dataset) -> list[str]:
     """Return the strongest lines, each beside the experimental fundamental nearest to it, in 1/cm."""
     positions = comparison["line_wavenumber"].values[:N_LINES]
+    if not len(positions):
+        return ["none: no infrared activity" if comparison.attrs.get("without_infrared_activity") else "none"]
     if "line_experiment" not in comparison:
         return [f"{x:.0f}" for x in positions]
     nearest = comparison["line_experiment"].values[:N_LINES]

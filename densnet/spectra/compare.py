@@ -19,6 +19,7 @@ from scipy import ndimage, signal, stats
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.spectra.experiment import Fundamentals
+from densnet.spectra.infrared import is_active
 from densnet.spectra.jcamp_dx import ExperimentalSpectrum
 from densnet.spectra.settings import ComparisonSettings
 
@@ -128,7 +129,9 @@ def band_in(grid: Array, intensity: Array, window: tuple[float, float]) -> Band:
     maxima = signal.find_peaks(intensity, prominence=BAND_PROMINENCE * float(intensity.max()))[0]
     maxima = maxima[inside[maxima]]
     peak = float(grid[maxima[np.argmax(intensity[maxima])]]) if len(maxima) else float("nan")
-    centroid = float(np.sum(weights * grid[inside]) / weights.sum()) if weights.sum() > 0 else float("nan")
+    if not weights.sum() > 0:
+        return Band(peak, float("nan"), float("nan"))
+    centroid = float(np.sum(weights * grid[inside]) / weights.sum())
     return Band(peak, centroid, float(weights.sum() / np.maximum(intensity, 0.0).sum()))
 
 
@@ -140,7 +143,7 @@ def compare_spectra(
     table: Fundamentals | None = None,
     experiment: ExperimentalSpectrum | None = None,
 ) -> xr.Dataset:
-    """Return the dataset of comparison.nc.
+    """Return the dataset of comparison.nc; nothing is scored against a spectrum without infrared activity.
 
     Args:
         spectrum: the model's spectrum.nc.
@@ -172,11 +175,16 @@ def compare_spectra(
         curves[peer_name] = _curve(peer)
         references.append(peer_name)
     grid = common_grid({name: x for name, (x, _) in curves.items()}, settings)
-    broad = {name: on_grid(x, y, grid, settings.broadening) for name, (x, y) in curves.items()}
+    inactive = [name for name, (x, y) in curves.items() if name != "jcamp" and not is_active(x, y)]
+    broad = {
+        name: np.zeros_like(grid) if name in inactive else on_grid(x, y, grid, settings.broadening)
+        for name, (x, y) in curves.items()
+    }
     data = {"intensity": variable(("wavenumber",), broad["model"], "cm", "model, unit area over the range")}
     for name in references:
         data[f"intensity_{name}"] = variable(("wavenumber",), broad[name], "cm", f"{name}, unit area over the range")
-    data |= _scores(broad, references)
+    scored = [name for name in references if not {"model", name} & set(inactive)]
+    data |= _scores(broad, scored)
     peer_curve = None if peer is None else broad[references[-1]]
     if table is not None:
         data |= _table_variables(table, grid, settings)
@@ -188,6 +196,7 @@ def compare_spectra(
     dataset = xr.Dataset(data, coords={"wavenumber": variable(("wavenumber",), grid, "cm-1", "wavenumber")})
     return dataset.assign_attrs(
         references=" ".join(references),
+        without_infrared_activity=" ".join(inactive),
         peer="" if peer is None else references[-1],
         fundamentals="" if table is None else table.name,
         experiment_title="" if experiment is None else experiment.title,

@@ -31,6 +31,8 @@ METHOD_VERSION: int = 1
 
 Array = NDArray[np.float64]
 
+LEAST_ACTIVITY = 1e-3
+"""km/mol over all wavenumbers: below it nothing absorbs, what is left is rounding (real bands have 0.01 and more)."""
 INTENSITY_UNITS = "km mol-1 cm"
 """km/mol per 1/cm: the area under a band is its intensity in km/mol."""
 
@@ -208,6 +210,11 @@ def _absolute_scale(temperature: float) -> float:
     return density_si * per_wavenumber_si / 1e3 * 1e2
 
 
+def is_active(wavenumber: Array, intensity: Array) -> bool:
+    """Return whether a spectrum, (n,) km/mol per 1/cm, is one: its area exceeds :data:`LEAST_ACTIVITY`."""
+    return bool(np.trapezoid(np.abs(intensity), wavenumber) > LEAST_ACTIVITY)
+
+
 def find_lines(spectrum: Spectrum, prominence: float) -> Lines:
     """Return the maxima that stand out by ``prominence`` times the highest, strongest first.
 
@@ -225,6 +232,8 @@ def find_lines(spectrum: Spectrum, prominence: float) -> Lines:
 def spectrum_of_trajectory(trajectory: xr.Dataset, settings: SpectrumSettings) -> xr.Dataset:
     """Return the dataset of spectrum.nc for a trajectory.nc dataset.
 
+    Of a molecule without infrared activity it is zero, and has no lines.
+
     Raises:
         DensnetError: uneven times, missing attributes, or what :func:`infrared_spectrum` refuses.
     """
@@ -241,6 +250,10 @@ def spectrum_of_trajectory(trajectory: xr.Dataset, settings: SpectrumSettings) -
     dipole = np.asarray(trajectory["dipole"].transpose("replica", "time", "x"), dtype=float)
     temperature = float(trajectory.attrs["temperature_k"])
     spectrum = infrared_spectrum(dipole, interval, temperature, settings, float(trajectory.attrs["timestep_fs"]))
+    active = is_active(spectrum.wavenumber, spectrum.intensity)
+    if not active:
+        nothing = np.zeros_like(spectrum.intensity)
+        spectrum = Spectrum(spectrum.wavenumber, nothing, nothing)
     lines = find_lines(spectrum, settings.prominence)
     explanation = "Napierian molar absorption per wavenumber; the area under a band is its intensity in km/mol"
     dataset = xr.Dataset(
@@ -262,6 +275,7 @@ def spectrum_of_trajectory(trajectory: xr.Dataset, settings: SpectrumSettings) -
         dataset = dataset.assign_attrs(formula=formula(trajectory["numbers"].values, masses))
     return dataset.assign_attrs(
         potential=trajectory.attrs["potential"],
+        infrared_active=int(active),
         window=settings.window,
         quantum_correction=settings.quantum_correction,
         resolution_wavenumber=settings.resolution,

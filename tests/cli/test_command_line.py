@@ -74,7 +74,7 @@ def test_every_help_ends_with_an_example_that_is_understood() -> None:
         (["train", "density"], "train density: --labels is missing: "),
         (
             ["md", "--geometries", "g.nc", "--output", "t.nc", "--replicas", "0"],
-            "md: --replicas: input should be greater than or equal to 1, got 0; see 'densnet md --help'",
+            "md: --replicas: expected a whole number of at least 1, found 0; see 'densnet md --help'",
         ),
         (["md", "--geometries"], "md: --geometries requires an argument; see 'densnet md --help'"),
         (["evaluate", "--labls", "l.nc"], "evaluate: --labels is missing; did you mean --labels instead of --labls?"),

@@ -145,3 +145,28 @@ def test_verbs_from_trajectories_to_comparison(tmp_path: Path) -> None:
     assert result["region_model_peak"].sizes == {"region": 6}
     with pytest.raises(DensnetError, match="expected the output of 'densnet md'"):
         spectrum(trajectory=tmp_path / "s_model.nc", output=tmp_path / "x.nc")
+
+
+def test_without_infrared_activity_nothing_is_scored(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    model, peer = (trajectory_dataset([2330.0], n_replicas=2, n_times=6000, potential=n) for n in ("model", "gfn2-xtb"))
+    for name, trajectory in (("model", model), ("peer", peer)):
+        trajectory["dipole"] = 1e-13 * trajectory["dipole"]
+        write_dataset(trajectory, tmp_path / f"{name}.nc", stage="md", method_version=1, settings={})
+        spectrum(trajectory=tmp_path / f"{name}.nc", output=tmp_path / f"{name}_spectrum.nc", settings=SETTINGS)
+    compare(
+        spectrum=tmp_path / "model_spectrum.nc",
+        peer=tmp_path / "peer_spectrum.nc",
+        fundamentals="water",
+        output=tmp_path / "comparison.nc",
+    )
+    result = read_dataset(tmp_path / "comparison.nc", stage="compare")
+    assert "pearson" not in result and result.sizes["line"] == 0
+    assert np.isnan(result["region_model_peak"].values).all()
+    assert capsys.readouterr().err.count("no infrared activity") == 4
+
+
+def test_fundamentals_of_another_molecule_are_refused() -> None:
+    here = spectrum_dataset(ETHANOL_LIKE).assign_attrs(formula="C2H6O")
+    assert compare_spectra(here, ComparisonSettings(), table=fundamentals("ethanol")).attrs["fundamentals"] == "ethanol"
+    with pytest.raises(DensnetError, match="fundamentals water: expected those of C2H6O, found those of H2O"):
+        compare_spectra(here, ComparisonSettings(), table=fundamentals("water"))

@@ -200,3 +200,14 @@ def test_trajectory_file_gives_the_spectrum_file() -> None:
 def test_impossible_settings_name_the_field(field: str, value: object) -> None:
     with pytest.raises(DensnetError, match=field):
         SpectrumSettings(**{field: value})  # type: ignore[arg-type]
+
+
+def test_rounding_is_no_spectrum() -> None:
+    """Nitrogen has no dipole: what rounding leaves of it (1e-15 e Angstrom, or 1e-7 in single precision) is no line."""
+    noise = np.random.default_rng(0).normal(size=(2, 6000, 3))
+    for size, active in ((1e-15, 0), (1e-7, 0), (1e-2, 1)):
+        trajectory = trajectory_dataset([2000.0], n_replicas=2, n_times=6000)
+        trajectory["dipole"] = trajectory["dipole"].copy(data=size * noise)
+        spectrum = spectrum_of_trajectory(trajectory, SpectrumSettings(resolution=20.0))
+        assert spectrum.attrs["infrared_active"] == active
+        assert (spectrum.sizes["line"] > 0) == bool(active) == bool(spectrum["intensity"].values.max() > 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +108,14 @@ def test_the_table_of_a_plan_counts_gpus_by_the_hour() -> None:
     assert table["density_model", "water"].gpu_hours == pytest.approx(4, rel=1e-2)
 
 
+def test_the_wall_time_is_that_of_the_jobs_on_the_cores_that_there_are() -> None:
+    jobs = [PlannedJob("labels", {}, 2, {"amount": 72, "size": 1})] * 2
+    law = {("labels", False): Law(((0.0, 0.0),), 1.1)}
+    assert plan.seconds(jobs[0], law) == pytest.approx((START_SECONDS + 72) / 2)
+    assert plan.wall_time(jobs, law, 2) == "1 min 16 s on 2 cores"
+    assert plan.wall_time(jobs, law, 4) == "38 s on 4 cores"
+
+
 def test_make_plan_prints_every_rule_and_submits_nothing(tmp_path: Path) -> None:
     config = yaml.safe_load((ROOT / "tests" / "workflow" / "toy.yaml").read_text())
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
@@ -119,4 +128,5 @@ def test_make_plan_prints_every_rule_and_submits_nothing(tmp_path: Path) -> None
     assert len(lines["density_model"]) == 6, "with GPU-hours"
     assert len(lines["labels"]) == 5, "without"
     assert lines["together"][1] == "17"
+    assert re.search(r"^wall time: (\d+ min )?\d+ s where no job waits in a queue$", done.stdout, re.MULTILINE)
     assert not (tmp_path / "results").exists()

@@ -64,7 +64,8 @@ def test_jobs_wait_for_the_makers_of_their_inputs(tmp_path: Path) -> None:
         PlannedJob("labels", {"system": "water"}, 2, {}, [], ["labels.nc"], str(benchmark), 70),
     ]
     run = LoggedRun(3.0, 2, 2, benchmark.stat().st_mtime - 1)
-    assert critical_path.timed(jobs, run) == [Timed("report", 0.0, 1, (1,)), Timed("labels water", 2.5, 2, (), 70)]
+    seconds = [critical_path.measured_seconds(job, run) for job in jobs]
+    assert critical_path.timed(jobs, seconds) == [Timed("report", 0.0, 1, (1,)), Timed("labels water", 2.5, 2, (), 70)]
     os.utime(benchmark, (run.began - 9, run.began - 9))
     with pytest.raises(ConfigurationError, match=r"labels\.tsv: expected the benchmark of a job of the run"):
-        critical_path.timed(jobs, run)
+        critical_path.measured_seconds(jobs[1], run)

@@ -246,7 +246,7 @@ def test_ctrl_c_ends_the_jobs_and_the_same_command_goes_on(undisturbed: Run) -> 
 def test_two_runs_at_once_are_refused(undisturbed: Run) -> None:
     (undisturbed.results / "atoms.nc").unlink()
     first = undisturbed.start("results/toy/water/atoms.nc")
-    while "Execute" not in (first.stdout.readline() if first.stdout else "Execute"):
+    while "starting" not in (first.stdout.readline() if first.stdout else "starting"):
         assert first.poll() is None
     second = undisturbed.start("results/toy/water/atoms.nc")
     output, _ = second.communicate(timeout=60)

@@ -23,20 +23,18 @@ from typing import Any
 from given_benchmarks import benchmark_numbers
 from given_labels import labels_in
 from impossible import atomic_numbers
+from stages import STAGES
 
 SHIPPED = Path(__file__).parent / "costs.csv"
 START_SECONDS = 4.0
 """CPU time of a job that does nothing: Python and its libraries."""
 
-LIKE = {"displaced": "label_shard", "displaced_shard": "label_shard"}
-"""Rules that do what another does, and cost as much."""
 STRAIN_STEPS = 15
 """Energies that a strained frame takes: halvings of an interval (densnet.reference.strain)."""
-RELAXATION = 50
-"""Gradients of a relaxation: bithiophene takes 20 of GFN2-xTB's from its force field's geometry, four units 48."""
 
 SAFETY = 6.0
 """Run time that is asked for over what is expected: the cores differ, and neighbours are loud."""
+LONGEST_MINUTES = 1440
 
 
 @dataclass(frozen=True)
@@ -109,41 +107,91 @@ def _functions(basis: str, numbers: tuple[int, ...]) -> int:
     return Basis.from_name(basis, set(numbers)).n_functions(numbers)
 
 
-def work(rule: str, config: Mapping[str, Any], system: str) -> Work:
-    """Return how much a job of a rule does, from the complete configuration.
+@dataclass(frozen=True)
+class Task:
+    """What there is to do for a system of a complete configuration; the table of stages says what of it a job does."""
 
-    ``size`` counts orbital basis functions where quantum chemistry or integrals are made, atoms elsewhere; a model of
-    chains of several lengths learns from molecules of their mean size.
-    """
-    entry, md = config["systems"][system], config["md"]
-    numbers, frames = _numbers(entry), _frames(config, entry)
-    n_frames = sum(frames.values())
-    steps = round(1000 * (md["thermalise_ps"] + md["production_ps"]) / md["timestep_fs"]) * md["replicas"]
-    amounts = {
-        "geometries": _sampling_steps(config["sampling"], frames),
-        "atoms": len(set(numbers)),
-        "label_shard": math.ceil(n_frames / min(config["reference"]["shards"], max(n_frames, 1))),
-        "labels": n_frames,
-        "evaluation": frames["test"],
-        "trajectory": steps * config["ensemble"],
-        "peer_trajectory": steps,
-        "assignment": round(1000 * md["production_ps"] / md["timestep_fs"] / md["stride"]) * md["replicas"],
-        "harmonic": RELAXATION + 6 * len(numbers),
-        "displaced": RELAXATION,
-        "displaced_shard": math.ceil(6 * len(numbers) / config["reference"]["shards"]),
-    }
-    learned = [(_frames(config, one)["train"], len(_numbers(one))) for one in _trained_on(config, entry)]
-    n_train = sum(count for count, _ in learned)
-    for model in ("density_model", "energy_model"):
-        training = config[model]["training"]
-        amounts[model] = training["steps"] * min(training["batch_size"], n_train)
-    if rule in {"atoms", "label_shard", "labels", "evaluation", *LIKE}:
-        size = _functions(config["reference"]["basis"], numbers)
-    elif rule in {"density_model", "energy_model"}:
-        size = round(sum(count * atoms for count, atoms in learned) / max(n_train, 1))
-    else:
-        size = len(numbers)
-    return Work(amounts.get(rule, 1), size)
+    config: Mapping[str, Any]
+    system: Mapping[str, Any]
+
+    @property
+    def atoms(self) -> int:
+        return len(_numbers(self.system))
+
+    @property
+    def elements(self) -> int:
+        return len(set(_numbers(self.system)))
+
+    @property
+    def functions(self) -> int:
+        """Orbital basis functions."""
+        return _functions(self.config["reference"]["basis"], _numbers(self.system))
+
+    @property
+    def frames(self) -> dict[str, int]:
+        return _frames(self.config, self.system)
+
+    @property
+    def n_frames(self) -> int:
+        return sum(self.frames.values())
+
+    @property
+    def n_test(self) -> int:
+        return self.frames["test"]
+
+    @property
+    def shards(self) -> int:
+        return int(self.config["reference"]["shards"])
+
+    @property
+    def frames_of_a_shard(self) -> int:
+        return math.ceil(self.n_frames / min(self.shards, max(self.n_frames, 1)))
+
+    @property
+    def sampling_steps(self) -> int:
+        return _sampling_steps(self.config["sampling"], self.frames)
+
+    @property
+    def steps(self) -> int:
+        """Steps of dynamics, of all replicas."""
+        md = self.config["md"]
+        return round(1000 * (md["thermalise_ps"] + md["production_ps"]) / md["timestep_fs"]) * int(md["replicas"])
+
+    @property
+    def kept_steps(self) -> int:
+        """Steps of dynamics that a trajectory keeps."""
+        md = self.config["md"]
+        return round(1000 * md["production_ps"] / md["timestep_fs"] / md["stride"]) * int(md["replicas"])
+
+    @property
+    def members(self) -> int:
+        return int(self.config["ensemble"])
+
+    @property
+    def _learned_from(self) -> list[tuple[int, int]]:
+        """Training frames and atoms of each molecule that a model learns from: this one, or its family's lengths."""
+        family, every = self.system.get("family"), self.config["systems"].values()
+        lengths = (
+            [one for one in every if one.get("family") == family and not one["unseen"]] if family else [self.system]
+        )
+        return [(_frames(self.config, length)["train"], len(_numbers(length))) for length in lengths]
+
+    @property
+    def learned_atoms(self) -> int:
+        """Mean atoms of the frames that a model learns from."""
+        frames = sum(count for count, _ in self._learned_from)
+        return round(sum(count * atoms for count, atoms in self._learned_from) / max(frames, 1))
+
+    def learned(self, model: str) -> int:
+        """Return how many molecules a model sees in training: "density_model" or "energy_model"."""
+        training = self.config[model]["training"]
+        return training["steps"] * min(training["batch_size"], sum(count for count, _ in self._learned_from))
+
+
+def work(rule: str, config: Mapping[str, Any], system: str) -> Work:
+    """Return how much a job of a rule does, from the complete configuration."""
+    stage, task = STAGES[rule], Task(config, config["systems"][system])
+    return Work(stage.amount(task) if stage.amount else 1, int(getattr(task, stage.size)))
 
 
 def _frames(config: Mapping[str, Any], system: Mapping[str, Any]) -> dict[str, int]:
@@ -173,14 +221,6 @@ def _sampling_steps(sampling: Mapping[str, Any], frames: Mapping[str, int]) -> i
         for count, taken, interval in kinds
     )
     return max(round(time / sampling["timestep_fs"]) + STRAIN_STEPS * strained, 1)
-
-
-def _trained_on(config: Mapping[str, Any], system: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the systems that a system's model learns from: itself, or its family's lengths."""
-    if "family" not in system:
-        return [system]
-    family = [one for one in config["systems"].values() if one.get("family") == system["family"]]
-    return [one for one in family if not one["unseen"]]
 
 
 def shipped() -> list[Measurement]:
@@ -260,39 +300,15 @@ def laws(own: Iterable[Measurement] = ()) -> dict[tuple[str, bool], Law]:
         theirs = [m for m in every if m.rule == rule and not gpu]
         mine = [m for m in here if (m.rule, m.gpu) == (rule, gpu)]
         found[rule, gpu] = fit(theirs, mine)
-    for rule, other in LIKE.items():
-        found.setdefault((rule, False), found[other, False])
+    for rule, stage in STAGES.items():
+        if stage.costs_like:
+            found.setdefault((rule, False), found[stage.costs_like, False])
     return found
 
 
 @cache
 def _shipped_laws() -> dict[tuple[str, bool], Law]:
     return laws()
-
-
-MEMORY_MB = {
-    "geometries": (2000, 0.1),
-    "atoms": (3000, 0.01),
-    "label_shard": (3000, 0.02),
-    "labels": (4000, 0.02),
-    "density_model": (8000, 1.0),
-    "energy_model": (8000, 1.0),
-    "evaluation": (4000, 0.02),
-    "trajectory": (8000, 1.0),
-    "peer_trajectory": (4000, 0.1),
-    "assignment": (2000, 0.2),
-    "harmonic": (4000, 0.2),
-    "displaced": (3000, 0.02),
-    "displaced_shard": (3000, 0.02),
-}
-"""Of each rule: MB that it takes anyway, and MB for each size². Ethanol's jobs took 133 to 515 MB with few frames."""
-
-GRADIENT_MB = 12000
-"""At most for jobs of gradients, of which Psi4 is allowed a third: what does not fit it keeps on disk. So chains of
-8 to 12 thiophene units (682 to 1018 functions) took 4.3 to 6.7 GB; 12 units took 15.5 when allowed 10 GiB."""
-
-RESUMES = {"label_shard", "labels", "density_model", "energy_model", "trajectory", "peer_trajectory", *LIKE}
-LONGEST_MINUTES = 1440
 
 
 def minutes(rule: str, work: Work, threads: int, attempt: int) -> int:
@@ -303,11 +319,10 @@ def minutes(rule: str, work: Work, threads: int, attempt: int) -> int:
     """
     expected = _shipped_laws()[rule, False].core_seconds(work) / threads
     asked = 20 + math.ceil(SAFETY * expected / 60)
-    return min(asked, LONGEST_MINUTES) if rule in RESUMES else asked * attempt
+    return min(asked, LONGEST_MINUTES) if STAGES[rule].resumes else asked * attempt
 
 
 def memory_mb(rule: str, work: Work) -> int:
     """Return the memory to ask for: what a job takes anyway, and what grows with the square of the size."""
-    base, square = MEMORY_MB[rule]
-    needed = math.ceil(base + square * work.size**2)
-    return min(needed, GRADIENT_MB) if LIKE.get(rule, rule) == "label_shard" else needed
+    memory = STAGES[rule].memory
+    return math.ceil(min(memory.anyway + memory.for_square * work.size**2, memory.at_most))

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from configuration import ConfigurationError
 
-from operations.planned_jobs import PlannedJob, planned_jobs
+from operations.planned_jobs import PlannedJob, planned
 
 LOGS = Path(".snakemake/log")
 ELAPSED = re.compile(r"^Elapsed time: (?:(\d+) days?, )?(\d+):(\d+):([\d.]+)$", re.MULTILINE)
@@ -39,7 +39,7 @@ class Timed:
     seconds: float
     threads: int
     after: tuple[int, ...]
-    priority: int = 0
+    priority: float = 0
 
 
 @dataclass(frozen=True)
@@ -89,26 +89,30 @@ def undelayed_seconds(jobs: Sequence[Timed], cores: int) -> float:
     return now
 
 
-def timed(jobs: Sequence[PlannedJob], run: LoggedRun) -> list[Timed]:
-    """Return the jobs with their seconds; a job without a benchmark file is one that does nothing.
-
-    Raises:
-        ConfigurationError: a job has not been run, or not in this run.
-    """
+def timed(jobs: Sequence[PlannedJob], seconds: Sequence[float]) -> list[Timed]:
+    """Return the jobs as what takes so many seconds each and waits for those whose files it takes."""
     made_by: Mapping[str, int] = {path: number for number, job in enumerate(jobs) for path in job.outputs}
     return [
         Timed(
             " ".join([job.rule, *job.wildcards.values()]),
-            _seconds(Path(job.benchmark), run) if job.benchmark else 0.0,
+            taken,
             job.threads,
             tuple(sorted({made_by[path] for path in job.inputs if path in made_by})),
             job.priority,
         )
-        for job in jobs
+        for job, taken in zip(jobs, seconds, strict=True)
     ]
 
 
-def _seconds(benchmark: Path, run: LoggedRun) -> float:
+def measured_seconds(job: PlannedJob, run: LoggedRun) -> float:
+    """Return the seconds of a job's benchmark file; a job without one does nothing.
+
+    Raises:
+        ConfigurationError: the job has not been run, or not in this run.
+    """
+    if not job.benchmark:
+        return 0.0
+    benchmark = Path(job.benchmark)
     if not benchmark.exists() or benchmark.stat().st_mtime < run.began:
         raise ConfigurationError(
             f"{benchmark}: expected the benchmark of a job of the run that began last; make the whole run in one go, "
@@ -142,9 +146,10 @@ def main(arguments: list[str]) -> None:
     Raises:
         ConfigurationError: the run was not made in one go with these arguments.
     """
-    planned = planned_jobs([*arguments, "--forceall"])
-    run = logged_run(LOGS, len(planned))
-    jobs = timed(planned, run)
+    jobs_of_it = planned([*arguments, "--forceall"]).jobs
+    # with 'all', which gathers them
+    run = logged_run(LOGS, len(jobs_of_it) + 1)
+    jobs = timed(jobs_of_it, [measured_seconds(job, run) for job in jobs_of_it])
     path = critical_path(jobs)
     bounds = {
         "critical path": sum(job.seconds for job in path),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sweeps import system_of
 
 from operations.costs import Law, Measurement, Work, earlier, laws
-from operations.planned_jobs import PlannedJob, planned_jobs
+from operations.critical_path import timed, undelayed_seconds
+from operations.planned_jobs import MANY, PlannedJob, planned
 
 UNKNOWN = Law((), math.nan)
 """Of a rule that was never measured: what it costs to start."""
@@ -31,18 +32,48 @@ def rows(jobs: Iterable[PlannedJob], known: Mapping[tuple[str, bool], Law]) -> d
     """Return a row for each rule and system. Jobs on GPUs cost as on a CPU until one has been measured."""
     table: dict[tuple[str, str], Row] = defaultdict(Row)
     for job in jobs:
-        if job.rule == "all":
-            continue
         row = table[job.rule, system_of(job.wildcards.get("system", ""))]
         row.jobs += 1
-        gpus = int(job.resources.get("gpu", 1 if job.resources.get("gpu_model") else 0))
-        law = known.get((job.rule, bool(gpus))) or known.get((job.rule, False), UNKNOWN)
-        work = Work(int(job.resources.get("amount", 1)), int(job.resources.get("size", 1)))
-        hours = law.core_seconds(work) / 3600
+        law = _law(job, known)
+        hours = law.core_seconds(_work(job)) / 3600
         row.core_hours += hours
-        row.gpu_hours += hours * gpus
+        row.gpu_hours += hours * _gpus(job)
         row.error = law.error
     return table
+
+
+def seconds(job: PlannedJob, known: Mapping[tuple[str, bool], Law]) -> float:
+    """Return how long a job is expected to run, its threads sharing the work; of GPUs it is the time that counts."""
+    return _law(job, known).core_seconds(_work(job)) / (1 if _gpus(job) else job.threads)
+
+
+def _law(job: PlannedJob, known: Mapping[tuple[str, bool], Law]) -> Law:
+    return known.get((job.rule, _gpus(job) > 0)) or known.get((job.rule, False), UNKNOWN)
+
+
+def _work(job: PlannedJob) -> Work:
+    return Work(int(job.resources.get("amount", 1)), int(job.resources.get("size", 1)))
+
+
+def _gpus(job: PlannedJob) -> int:
+    return int(job.resources.get("gpu", 1 if job.resources.get("gpu_model") else 0))
+
+
+def wall_time(jobs: Sequence[PlannedJob], known: Mapping[tuple[str, bool], Law], cores: int) -> str:
+    """Return how long a run takes on so many cores, in words."""
+    expected = [seconds(job, known) for job in jobs]
+    wall = spoken(undelayed_seconds(timed(jobs, expected), cores))
+    return f"{wall} where no job waits in a queue" if cores >= MANY else f"{wall} on {cores} cores"
+
+
+def spoken(duration: float) -> str:
+    """Return a duration in s as one reads it: ``12 s``, ``3 min 20 s``, ``1 h 05 min``."""
+    whole = round(duration)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
 def as_text(table: Mapping[tuple[str, str], Row]) -> str:
@@ -67,13 +98,15 @@ def main(arguments: list[str]) -> None:
     Raises:
         ConfigurationError: Snakemake refuses to plan.
     """
-    jobs = planned_jobs(arguments)
+    plan = planned(arguments)
     own: list[Measurement] = list(earlier(Path("results")))
-    table = rows(jobs, laws(own))
+    known = laws(own)
+    table = rows(plan.jobs, known)
     if not table:
         print("nothing to be done")
         return
     print(as_text(table))
+    print(f"wall time: {wall_time(plan.jobs, known, plan.cores)}")
     print(
         "\nerror: the usual factor between cost and prediction, each measurement predicted from the others.\n"
         f"Measured: {len(own)} earlier jobs in this folder; what they say nothing of, elsewhere "

@@ -36,8 +36,16 @@ class PlannedJob:
     priority: int = 0
 
 
-def planned_jobs(arguments: Sequence[str]) -> list[PlannedJob]:
-    """Return the jobs that Snakemake would run now.
+@dataclass(frozen=True)
+class Planned:
+    """The jobs of a run, without ``all`` that gathers them, and the cores of the profile; a cluster has many."""
+
+    jobs: list[PlannedJob]
+    cores: int
+
+
+def planned(arguments: Sequence[str]) -> Planned:
+    """Return what Snakemake would run now.
 
     Raises:
         ConfigurationError: Snakemake refuses; what it said is the message.
@@ -55,7 +63,8 @@ def planned_jobs(arguments: Sequence[str]) -> list[PlannedJob]:
             lines = (done.stderr + done.stdout).splitlines()
             said = [line for line in lines if line and not line.startswith(("Using ", "WorkflowError in", "  File "))]
             raise ConfigurationError("\n".join(said) or "Snakemake refuses to plan")
-        return [PlannedJob(**job) for job in json.loads(path.read_text())]
+        content = json.loads(path.read_text())
+    return Planned([PlannedJob(**job) for job in content["jobs"] if job["rule"] != "all"], content["cores"])
 
 
 class _Collector(logging.Handler):
@@ -84,17 +93,19 @@ class _Collector(logging.Handler):
 
 def _main(path: str, *arguments: str) -> int:
     # here alone: it takes a second, and the executor looks for its scheduler
-    from snakemake.cli import args_to_api, parse_args
+    from snakemake.cli import args_to_api, parse_args, parse_cores
 
     collector = _Collector()
     # Snakemake clears the handlers of its own logger, not those of the one above
     logging.getLogger("snakemake").addHandler(collector)
     parser, settings = parse_args([*arguments, "--dry-run"])
     # a dry run would squeeze a cluster's jobs into the cores of this machine
-    settings.cores = settings.cores or MANY
+    settings.cores = parse_cores(settings.cores or MANY)
     if not args_to_api(settings, parser):
         return 1
-    Path(path).write_text(json.dumps([asdict(job) for job in collector.jobs.values()]))
+    Path(path).write_text(
+        json.dumps({"cores": settings.cores, "jobs": [asdict(job) for job in collector.jobs.values()]})
+    )
     return 0
 
 

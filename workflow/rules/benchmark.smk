@@ -3,6 +3,7 @@
 
 
 ruleorder: benchmark_geometries > geometries
+ruleorder: benchmark_labels > label_shard
 
 
 rule benchmark_geometries:
@@ -11,23 +12,11 @@ rule benchmark_geometries:
         test=lambda wildcards: benchmark_file(wildcards, "test"),
     output:
         geometries=f"{SYSTEM}/geometries.nc",
-    log:
-        f"{SYSTEM}/logs/benchmark_geometries.log",
-    benchmark:
-        f"{SYSTEM}/benchmarks/benchmark_geometries.tsv"
     wildcard_constraints:
         system=any_place_of(RMD17),
-    priority: 90
-    conda:
-        "../../envs/densnet.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
         molecule=benchmark_molecule,
-        sizes=section("sampling", only=SIZES),
-        method_version=method_version("densnet.reference.rmd17"),
+        sizes=settings_of("benchmark_geometries"),
     message:
         "{wildcards.system}: frames of revised MD17"
     shell:
@@ -35,62 +24,33 @@ rule benchmark_geometries:
         "--output {output.geometries} 2>&1 | tee -i {log} >&2"
 
 
-if WITH_ORBITALS:
-
-    ruleorder: benchmark_labels > label_shard
-
-    rule benchmark_labels:
-        input:
-            geometries=of("geometries", rules.benchmark_geometries.output.geometries),
-            atoms=of("atoms", rules.atoms.output.atoms),
-            orbitals=lambda wildcards: given_orbitals(system(wildcards)),
-        output:
-            shard=f"{SYSTEM}/shards/{{shard}}.nc",
-        log:
-            f"{SYSTEM}/logs/benchmark_labels/{{shard}}.log",
-        benchmark:
-            f"{SYSTEM}/benchmarks/benchmark_labels/{{shard}}.tsv"
-        wildcard_constraints:
-            system=any_place_of(WITH_ORBITALS),
-            shard="0",
-        priority: 80
-        conda:
-            "../../envs/densnet.yaml"
-        threads: 1
-        resources:
-            mem_mb=4000,
-            runtime=30,
-        params:
-            method_version=method_version("densnet.reference.given_orbitals"),
-        message:
-            "{wildcards.system}: labels from given orbitals"
-        shell:
-            "densnet benchmark labels --orbitals {input.orbitals:q} --geometries {input.geometries} "
-            "--atoms {input.atoms:q} --output {output.shard} 2>&1 | tee -i {log} >&2"
+rule benchmark_labels:
+    input:
+        geometries=of("geometries"),
+        atoms=of("atoms"),
+        orbitals=lambda wildcards: given_orbitals(system(wildcards)),
+    output:
+        shard=f"{SYSTEM}/shards/{{shard}}.nc",
+    wildcard_constraints:
+        system=any_place_of(WITH_ORBITALS),
+        shard="0",
+    message:
+        "{wildcards.system}: labels from given orbitals"
+    shell:
+        "densnet benchmark labels --orbitals {input.orbitals:q} --geometries {input.geometries} "
+        "--atoms {input.atoms:q} --output {output.shard} 2>&1 | tee -i {log} >&2"
 
 
 rule benchmark_errors:
     input:
-        model=of("energy_model", MODEL),
+        model=of(TRAINED, "model"),
         test=lambda wildcards: benchmark_file(wildcards, "test"),
     output:
         errors=f"{SYSTEM}/rmd17.json",
-    log:
-        f"{SYSTEM}/logs/benchmark_errors.log",
-    benchmark:
-        f"{SYSTEM}/benchmarks/benchmark_errors.tsv"
     wildcard_constraints:
         system=any_place_of(RMD17),
-    priority: 40
-    conda:
-        "../../envs/densnet.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=60,
     params:
         molecule=benchmark_molecule,
-        method_version=method_version("densnet.training.benchmark_errors"),
     message:
         "{wildcards.system}: errors on all test frames of revised MD17"
     shell:
@@ -100,20 +60,11 @@ rule benchmark_errors:
 
 rule benchmark_table:
     input:
-        errors=expand(rules.benchmark_errors.output.errors, system=RMD17),
+        errors=of_all("benchmark_errors"),
     output:
         table=f"{RUN}/rmd17.csv",
-    log:
-        f"{RUN}/logs/benchmark_table.log",
-    conda:
-        "../../envs/densnet.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
     params:
         systems=RMD17,
-        method_version=method_version("densnet.report.benchmark_table"),
     message:
         "errors of {params.systems} beside published ones"
     shell:

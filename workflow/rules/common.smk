@@ -1,20 +1,13 @@
-# Names that several rules share.
+# What several rules share.
 
 from pathlib import Path
 
-from operations.costs import memory_mb, minutes, work
 from families import frames_of, harmonic_systems
 from given_benchmarks import benchmark_files, given_atoms, given_orbitals
 from given_labels import given_harmonic
-from stages import FIT, GIVEN, LEVEL, SIZES, one_of
-from sweeps import (
-    Places,
-    rows_for_peers,
-    system_of,
-    table_rows,
-    variants,
-    write_plan,
-)
+from operations.costs import memory_mb, minutes, work
+from stages import GIVEN, STAGES, one_of
+from sweeps import MODELS, Places, lookup, rows_for_peers, system_of, table_rows, variants, write_plan
 
 verbs_on_path()
 
@@ -29,158 +22,97 @@ MEMBERS = range(1, config["ensemble"] + 1)
 ENSEMBLE = len(MEMBERS) > 1
 MEMBER = f"{SYSTEM}/members/{{member}}" if ENSEMBLE else SYSTEM
 MEMBER_NOTE = ", member {wildcards.member}" if ENSEMBLE else ""
-MODEL = f"{SYSTEM}/model.pt"
+TRAINED = "ensemble" if ENSEMBLE else "energy_model"
+SYSTEMS = config["systems"]
 FAMILIES = list(config["families"])
-PEER = config["md"]["peer"]
-HARMONIC = harmonic_systems(config)
 HARMONIC_PSI4 = list(dict.fromkeys(config["harmonic"]["psi4"]))
-DIFFERENTIATED = [
-    name for name in HARMONIC_PSI4 if given_harmonic(config["systems"][name]) is None
-]
 MACE = list(dict.fromkeys(config["peers"]["mace"]))
 # Systems of the benchmark, and those of them whose orbitals lie beside its files.
-RMD17 = [name for name, own in config["systems"].items() if "rmd17" in own]
-WITH_ORBITALS = [name for name in RMD17 if given_orbitals(config["systems"][name])]
-FIGURES = figures_of(
-    "system", "assignment", "benchmarks", *(["ensemble"] if ENSEMBLE else [])
-)
+RMD17 = [name for name, own in SYSTEMS.items() if "rmd17" in own]
+WITH_ORBITALS = [name for name in RMD17 if given_orbitals(SYSTEMS[name])]
+LABELLED = [name for name, own in SYSTEMS.items() if "labels" not in own]
+FIGURES = figures_of("system", "assignment", "benchmarks", *(["ensemble"] if ENSEMBLE else []))
 
 
 def given_file(stage, name):
     """Return the file of given labels that a system has instead of a stage's own, None if there is none."""
-    own = config["systems"][name]
+    own = SYSTEMS[name]
     if stage == "harmonic_psi4":
-        return given_harmonic(own)
+        return given_harmonic(own) if name in HARMONIC_PSI4 else None
     if stage == "atoms" and "rmd17" in own:
         return given_atoms(own)
     if stage == "atoms" and "family" in own:
-        own = config["systems"][one_of(config, own["family"])]
+        own = SYSTEMS[one_of(config, own["family"])]
     # the given geometries of an unseen length are those that are judged by, not those that dynamics starts from
     if "labels" not in own or (stage == "geometries" and own.get("unseen")):
         return None
     return f"{own['labels']}/{GIVEN[stage]}" if stage in GIVEN else None
 
 
-def of(stage, paths):
-    """Return an input function: the files of another stage that this job's are made from, given or made."""
-
-    def found(wildcards):
-        given = given_file(stage, name_of(wildcards))
-        if given:
-            return given
-        place = PLACES.of_stage(stage, wildcards.system)
-        return expand(paths, **{**dict(wildcards.items()), "system": place})
-
-    return found
-
-
-def of_training(stage, paths):
-    """Return an input function: the files of a stage for all systems that a model learns from."""
-
-    def found(wildcards):
-        return expand(paths, system=PLACES.of_training(stage, wildcards.system))
-
-    return found
-
-
-def of_shards(paths):
-    """Return an input function: the files of all shards of the labels."""
-
-    def found(wildcards):
-        folder = system(wildcards).get("labels")
-        if folder:
-            return f"{folder}/{GIVEN['label_shard']}"
-        place = PLACES.of_stage("label_shard", wildcards.system)
-        return expand(paths, system=place, shard=range(shards(wildcards)))
-
-    return found
+# The systems that a stage is made for, by the names in the table of stages; of what is made once, the run if it is.
+MADE_FOR = {
+    "every": list(SYSTEMS),
+    "asked for": [],
+    "sampled": [name for name, own in SYSTEMS.items() if "labels" not in own or own.get("unseen")],
+    "labelled": LABELLED,
+    "labelled unseen": [name for name in LABELLED if SYSTEMS[name].get("unseen")],
+    "lacking atoms": [name for name in LABELLED if not given_file("atoms", name)],
+    "families": FAMILIES,
+    "ensembles": list(SYSTEMS) if ENSEMBLE else [],
+    "peers": list(SYSTEMS) if config["md"]["peer"] else [],
+    "harmonic": harmonic_systems(config),
+    "differentiated": [name for name in HARMONIC_PSI4 if not given_file("harmonic_psi4", name)],
+    "rmd17": RMD17,
+    "with orbitals": WITH_ORBITALS,
+    "mace": list(SYSTEMS) if MACE else [],
+    "run": [RUN],
+    "run with mace": [RUN] if MACE else [],
+    "run with rmd17": [RUN] if RMD17 else [],
+    "run with sweep": [RUN] if SWEEP else [],
+}
 
 
-def labelled_frames(wildcards):
-    """Return the geometries that are labelled: those sampled, or those that dynamics of an unseen length met."""
-    own = system(wildcards)
-    if own.get("labels"):
-        return f"{own['labels']}/{GIVEN['geometries']}"
-    stage = "frames" if unseen(wildcards) else "geometries"
-    return f"{RUN}/{PLACES.of_stage(stage, wildcards.system)}/{stage}.nc"
+# Rules say what is theirs. What follows from the table of stages they get here: log, benchmark, environment, threads,
+# resources, priority, and the METHOD_VERSION whose change makes their files stale.
+declare = workflow.rule
 
 
-def evaluations_of_lengths(path):
-    """Return an input function: the evaluations of all lengths of a family, of the run and of the sweep's variants."""
+def rule_of_a_stage(name=None, **where):
+    """Return the decorator of a rule, ``workflow.rule``, that adds what a stage's rule need not say."""
 
-    def found(wildcards):
-        names = lengths_of(wildcards.system)
-        own = [PLACES.of_stage("evaluation", name) for name in names]
-        swept = [
-            PLACES.of_values("evaluation", variant.system, variant.values)
-            for variant in SWEEP
-            if variant.system in names
-        ]
-        return expand(path, system=dict.fromkeys([*own, *swept]))
+    def completed(ruleinfo):
+        if ruleinfo.shellcmd:
+            for directive in directives(name, ruleinfo):
+                directive(ruleinfo)
+        return declare(name, **where)(ruleinfo)
 
-    return found
+    return completed
 
 
-def lengths_of(family):
-    """Return the names of a family's lengths, in the order of config.yaml."""
-    return [
-        name for name, own in config["systems"].items() if own.get("family") == family
-    ]
+def directives(name, ruleinfo):
+    """Yield the directives that follow from the table of stages, the version beside the params that are written."""
+    if name not in STAGES:
+        raise WorkflowError(f"{name}: expected an entry in STAGES of workflow/stages.py, found none; add it")
+    stage = STAGES[name]
+    of_systems = "{system}" in str(ruleinfo.output)
+    folder = SYSTEM if of_systems else RUN
+    runtime = stage.minutes(config) if callable(stage.minutes) else stage.minutes
+    resources = {"mem_mb": stage.memory.anyway, "runtime": runtime}
+    job = f"{name}/{{{stage.each}}}" if stage.each and (stage.each != "member" or ENSEMBLE) else name
+    if stage.amount:
+        resources = {resource: needed(name, resource) for resource in ("amount", "size", "mem_mb", "runtime")}
+    yield workflow.log(f"{folder}/logs/{job}.log")
+    yield workflow.benchmark(f"{folder}/benchmarks/{job}.tsv")
+    yield workflow.conda(f"../../envs/{'psi4' if stage.psi4 else 'densnet'}.yaml")
+    yield workflow.threads(stage.threads)
+    yield workflow.priority(longest_first(stage.priority) if of_systems else stage.priority)
+    yield workflow.resources(**resources)
+    if stage.version:
+        said, named = ruleinfo.params or ((), {})
+        yield workflow.params(*said, **(named | {"method_version": method_version(stage.version)}))
 
 
-def of_lengths(stage, path, among=None):
-    """Return an input function: a stage's files, given or made, of the lengths of a family that are among some."""
-
-    def found(wildcards):
-        names = [
-            name
-            for name in lengths_of(wildcards.system)
-            if among is None or name in among
-        ]
-        return [given_file(stage, name) or path.format(system=name) for name in names]
-
-    return found
-
-
-def size_of(wildcards):
-    """Return how long a length is among its family's, up to 1 for the longest; 0 for a lone molecule."""
-    own = system(wildcards)
-    if "family" not in own:
-        return 0.0
-    family = config["families"][own["family"]]
-    return own["units"] / max([*family["sizes"], *family["unseen"]])
-
-
-def longest_first(lowest):
-    """Return a priority function: of a family's jobs the longest first, up to 9 above the lowest priority."""
-    return lambda wildcards: lowest + 9 * size_of(wildcards)
-
-
-def name_of(wildcards):
-    """Return the name of the system, whatever the variant; of a family, that of the length its basis is made from."""
-    return one_of(config, system_of(wildcards.system))
-
-
-def system(wildcards):
-    """Return what the configuration says of the system."""
-    return config["systems"][name_of(wildcards)]
-
-
-def unseen(wildcards):
-    """Return how many frames an unseen length is judged by, 0 for all other systems."""
-    return system(wildcards).get("unseen", 0)
-
-
-def shards(wildcards):
-    """Return in how many shards a system is labelled: no more than it has frames."""
-    return shards_of(name_of(wildcards))
-
-
-def shards_of(name):
-    if name in WITH_ORBITALS:
-        return 1
-    frames = frames_of(config, config["systems"][name])
-    return min(config["reference"]["shards"], frames)
+workflow.rule = rule_of_a_stage
 
 
 def needed(rule, resource):
@@ -198,15 +130,144 @@ def needed(rule, resource):
     return value
 
 
-def section(name, only=None, without=()):
-    """Return a params function: a section of the configuration, or some of its keys, as command line options."""
+def longest_first(lowest):
+    """Return a priority function: of a family's jobs the longest first, up to 9 above the lowest priority."""
+    return lambda wildcards: lowest + 9 * size_of(wildcards)
 
-    def options(wildcards):
-        settings = PLACES.config_at(wildcards.system)[name]
-        keys = only or [key for key in settings if key not in without]
-        return as_options({key: settings[key] for key in keys if key in settings})
 
-    return options
+def size_of(wildcards):
+    """Return how long a length is among its family's, up to 1 for the longest; 0 for a lone molecule."""
+    own = system(wildcards)
+    if "family" not in own:
+        return 0.0
+    family = config["families"][own["family"]]
+    return own["units"] / max([*family["sizes"], *family["unseen"]])
+
+
+def outputs(stage, file=None):
+    """Return the patterns of a stage's files, of one name or all."""
+    made = getattr(rules, stage).output
+    return getattr(made, file) if file else made
+
+
+def files_at(place, stage, file=None, **fixed):
+    """Return a stage's files at a place, those of all its jobs unless their wildcard is fixed."""
+    jobs = {
+        "shard": lambda: range(shards_of(system_of(place), stage)),
+        "member": lambda: MEMBERS,
+        "size": lambda: MACE,
+    }
+    each = STAGES[stage].each
+    every = {each: jobs[each]()} if each and each not in fixed else {}
+    return expand(outputs(stage, file), **(every | fixed | {"system": place}))
+
+
+def files_of(stage, file=None, names=None):
+    """Return a stage's files, of one name or all, for all systems that it is made for or for some of them."""
+    names = MADE_FOR[STAGES[stage].made_for] if names is None else names
+    places = [RUN] if RUN in names else [PLACES.of_stage(stage, name) for name in names]
+    return [path for place in dict.fromkeys(places) for path in files_at(place, stage, file)]
+
+
+def of(stage, file=None, **fixed):
+    """Return an input function: the files of another stage that this job's are made from, given or made, if any are."""
+
+    def taken(wildcards):
+        name = name_of(wildcards)
+        if given := given_file(stage, name):
+            return given
+        if not made_for(stage, name):
+            return []
+        place = PLACES.of_stage(stage, wildcards.system)
+        return files_at(place, stage, file, **{**dict(wildcards.items()), **fixed, "system": place})
+
+    return taken
+
+
+def made_for(stage, name):
+    return name in MADE_FOR[STAGES[stage].made_for]
+
+
+def of_all(stage, file=None):
+    """Return an input function: the files of a stage for all systems that it is made for."""
+    return lambda wildcards: files_of(stage, file)
+
+
+def of_training(stage):
+    """Return an input function: the files of a stage for all systems that a model learns from."""
+    return lambda wildcards: [
+        path for place in PLACES.of_training(stage, wildcards.system) for path in files_at(place, stage)
+    ]
+
+
+def of_lengths(stage, file=None):
+    """Return an input function: a stage's files, given or made, of those lengths of a family that have them."""
+
+    def taken(wildcards):
+        names = [name for name in lengths_of(wildcards.system) if given_file(stage, name) or made_for(stage, name)]
+        return [given_file(stage, name) or files_at(name, stage, file)[0] for name in names]
+
+    return taken
+
+
+def lengths_of(family):
+    """Return the names of a family's lengths, in the order of config.yaml."""
+    return [name for name, own in SYSTEMS.items() if own.get("family") == family]
+
+
+def evaluations_of_lengths(wildcards):
+    """Return the evaluations of all lengths of a family, of the run and of the sweep's variants."""
+    names = lengths_of(wildcards.system)
+    swept = [
+        PLACES.of_values("evaluation", variant.system, variant.values) for variant in SWEEP if variant.system in names
+    ]
+    return [files_at(place, "evaluation")[0] for place in dict.fromkeys([*names, *swept])]
+
+
+def labelled_frames(wildcards):
+    """Return the geometries that are labelled: those sampled, or those that dynamics of an unseen length met."""
+    return of("frames" if unseen(wildcards) else "geometries")(wildcards)
+
+
+def name_of(wildcards):
+    """Return the name of the system, whatever the variant; of a family, that of the length its basis is made from."""
+    return one_of(config, system_of(wildcards.system))
+
+
+def system(wildcards):
+    """Return what the configuration says of the system."""
+    return SYSTEMS[name_of(wildcards)]
+
+
+def unseen(wildcards):
+    """Return how many frames an unseen length is judged by, 0 for all other systems."""
+    return system(wildcards).get("unseen", 0)
+
+
+def shards(wildcards):
+    """Return in how many shards a system is labelled: no more than it has frames."""
+    return shards_of(name_of(wildcards))
+
+
+def shards_of(name, stage="label_shard"):
+    if name in WITH_ORBITALS:
+        return 1
+    shards = config["reference"]["shards"]
+    return shards if stage == "displaced_shard" else min(shards, frames_of(config, SYSTEMS[name]))
+
+
+def settings_of(stage, **instead):
+    """Return a params function: what a stage reads of the configuration, some of it replaced, as command line options."""
+    return lambda wildcards: as_options(read_by(stage, wildcards) | instead)
+
+
+def read_by(stage, wildcards):
+    """Return what a stage reads of the configuration."""
+    complete, read = PLACES.config_at(wildcards.system), {}
+    for key in STAGES[stage].reads:
+        value = lookup(complete, key)
+        read |= value if isinstance(value, dict) else {key.split(".")[-1]: value}
+    return read
 
 
 def model(name):
@@ -216,12 +277,7 @@ def model(name):
         settings = PLACES.config_at(wildcards.system)[name]
         training = settings["training"]
         seed = training["seed"] + int(wildcards.get("member", 1)) - 1
-        return as_options(
-            {"target": settings.get("target")}
-            | settings["architecture"]
-            | training
-            | {"seed": seed}
-        )
+        return as_options({"target": settings.get("target")} | settings["architecture"] | training | {"seed": seed})
 
     return options
 
@@ -229,16 +285,6 @@ def model(name):
 def one_for_each_gpu(wildcards, resources):
     """Return in how many processes a model is trained; no trigger, for the profile says it and the result is the same."""
     return max(int(resources.get("gpu", 1)), 1)
-
-
-def job(rule):
-    """Return what the log of a training is called below its folder."""
-    return f"{rule}/{{member}}" if ENSEMBLE else rule
-
-
-def of_every_member(paths):
-    """Return the paths for each member of the ensemble."""
-    return expand(paths, member=MEMBERS, allow_missing=True)
 
 
 def molecule(wildcards, without=()):
@@ -264,15 +310,6 @@ def benchmark_molecule(wildcards):
     return as_options({"data": benchmark_files(name)["folder"], "molecule": name})
 
 
-def if_among(systems, stage, path):
-    """Return an input function: a stage's file, given or made, that only some systems have."""
-    return lambda wildcards: (
-        [given_file(stage, wildcards.system) or path.format(system=wildcards.system)]
-        if wildcards.system in systems
-        else []
-    )
-
-
 def experiment(wildcards):
     """Return the experimental data of the molecule, as command line options."""
     return as_options(system(wildcards)["experiment"])
@@ -287,92 +324,26 @@ def user_files(wildcards, *keys):
 
 def basis_files(wildcards):
     """Return the fitting bases that are files, so that a changed file is noticed."""
-    return family_basis(wildcards) or [
-        entry
-        for entry in (
-            PLACES.config_at(wildcards.system)["reference"][key]
-            for key in ("fit_basis", "natural_primitives")
-        )
-        if Path(entry).is_file()
-    ]
+    reference = PLACES.config_at(wildcards.system)["reference"]
+    entries = [reference[key] for key in ("fit_basis", "natural_primitives")]
+    return family_basis(wildcards) or [entry for entry in entries if Path(entry).is_file()]
 
 
 def family_basis(wildcards):
     """Return the file of natural functions that another length of the family made, if this one takes it over."""
     family = system(wildcards).get("family")
-    settings = PLACES.config_at(wildcards.system)["reference"]
-    if (
-        not family
-        or settings["fit_basis"] != "natural"
-        or name_of(wildcards) == one_of(config, family)
-    ):
+    natural = PLACES.config_at(wildcards.system)["reference"]["fit_basis"] == "natural"
+    if not family or not natural or name_of(wildcards) == one_of(config, family):
         return []
-    place = PLACES.of_stage("fit_basis", wildcards.system)
-    return [f"{RUN}/{place}/fit_basis.json"]
-
-
-def differences(wildcards):
-    """Return the labels' level converged further, for small differences of forces, as command line options."""
-    level = {key: config["reference"][key] for key in LEVEL}
-    return as_options(
-        level | {"energy_convergence": 1e-10, "density_convergence": 1e-8}
-    )
+    return files_at(PLACES.of_stage("fit_basis", wildcards.system), "fit_basis")
 
 
 def fit_settings(wildcards):
     """Return how densities are fitted, and how many frames of given labels, as command line options."""
-    settings = PLACES.config_at(wildcards.system)["reference"]
     own = {"fit_basis": path for path in family_basis(wildcards)}
-    frames = PLACES.config_at(wildcards.system)["systems"][name_of(wildcards)]
-    return as_options(
-        {key: settings.get(key) for key in FIT} | own | frames.get("frames", {})
-    )
+    frames = PLACES.config_at(wildcards.system)["systems"][name_of(wildcards)].get("frames", {})
+    return as_options(read_by("labels", wildcards) | own | frames)
 
 
-def of_every_system(paths):
-    """Return the paths for each system, in the order of config.yaml."""
-    return expand(paths, system=config["systems"])
-
-
-def of_every_home(stage, paths):
-    """Return the paths for each place that has a stage's files: a family has some of them once."""
-    return expand(paths, system=homes(stage, config["systems"]))
-
-
-def homes(stage, names):
-    return list(dict.fromkeys(PLACES.of_stage(stage, name) for name in names))
-
-
-def labelled_here():
-    """Return the names of the systems whose labels are made here, not given."""
-    return [name for name, own in config["systems"].items() if "labels" not in own]
-
-
-def labelled_unseen():
-    """Return the names of the lengths that are not trained on and whose labels are made here."""
-    return [name for name in labelled_here() if config["systems"][name].get("unseen")]
-
-
-def of_every_home_of_atoms(paths):
-    """Return the paths for each place that has free atoms: a family has them once, of given labels they are given."""
-    lacking = [name for name in labelled_here() if not given_file("atoms", name)]
-    return expand(paths, system=homes("atoms", lacking))
-
-
-def of_every_sampled_system(paths):
-    """Return the paths for each system whose geometries are sampled: those labelled here, and unseen lengths."""
-    sampled = [
-        name
-        for name, own in config["systems"].items()
-        if "labels" not in own or own.get("unseen")
-    ]
-    return expand(paths, system=sampled)
-
-
-def of_every_shard(paths):
-    """Return the paths of every shard of the labels that are made here."""
-    return [
-        path
-        for name in labelled_here()
-        for path in expand(paths, system=name, shard=range(shards_of(name)))
-    ]
+# The labels' level converged further, for small differences of forces.
+DIFFERENCES = settings_of("displaced", energy_convergence=1e-10, density_convergence=1e-8)

@@ -1,25 +1,14 @@
 rule comparison:
     input:
-        spectrum=of("spectrum", rules.spectrum.output.spectrum),
-        peer=of("peer_spectrum", rules.peer_spectrum.output.spectrum) if PEER else [],
+        spectrum=of("spectrum"),
+        peer=of("peer_spectrum"),
         user_files=lambda wildcards: user_files(wildcards, "fundamentals", "jcamp"),
     output:
         comparison=f"{SYSTEM}/comparison.nc",
-    log:
-        f"{SYSTEM}/logs/comparison.log",
-    benchmark:
-        f"{SYSTEM}/benchmarks/comparison.tsv"
-    conda:
-        "../../envs/densnet.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
-        peer=lambda wildcards, input: f"--peer {input.peer}" if PEER else "",
+        peer=lambda wildcards, input: f"--peer {input.peer}" if input.peer else "",
         experiment=experiment,
-        settings=section("comparison"),
-        method_version=method_version("densnet.spectra.compare"),
+        settings=settings_of("comparison"),
     message:
         "{wildcards.system}: comparing the spectrum with experiment and peer"
     shell:

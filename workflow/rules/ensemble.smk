@@ -1,19 +1,8 @@
 rule ensemble:
     input:
-        models=of_every_member(rules.energy_model.output.model),
+        models=of("energy_model", "model"),
     output:
-        model=MODEL,
-    log:
-        f"{SYSTEM}/logs/ensemble.log",
-    benchmark:
-        f"{SYSTEM}/benchmarks/ensemble.tsv"
-    priority: 60
-    conda:
-        "../../envs/densnet.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
+        model=f"{SYSTEM}/model.pt",
     message:
         "{wildcards.system}: joining the members of the ensemble"
     shell:

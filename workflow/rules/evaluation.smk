@@ -1,24 +1,9 @@
 rule evaluation:
     input:
-        labels=of("labels", rules.labels.output.labels),
-        model=of("energy_model", MODEL),
+        labels=of("labels"),
+        model=of(TRAINED, "model"),
     output:
         evaluation=f"{SYSTEM}/evaluation.nc",
-    log:
-        f"{SYSTEM}/logs/evaluation.log",
-    benchmark:
-        f"{SYSTEM}/benchmarks/evaluation.tsv"
-    priority: longest_first(40)
-    conda:
-        "../../envs/densnet.yaml"
-    threads: 1
-    resources:
-        amount=needed("evaluation", "amount"),
-        size=needed("evaluation", "size"),
-        mem_mb=needed("evaluation", "mem_mb"),
-        runtime=needed("evaluation", "runtime"),
-    params:
-        method_version=method_version("densnet.training.evaluation"),
     message:
         "{wildcards.system}: errors on the test frames"
     shell:

@@ -1,52 +1,31 @@
 rule figures:
     input:
-        metrics=rules.metrics.output.metrics,
-        labels=rules.labels.output.labels,
-        evaluation=rules.evaluation.output.evaluation,
-        density_learning=of(
-            "density_model", of_every_member(rules.density_model.output.learning)[0]
-        ),
-        energy_learning=of(
-            "energy_model", of_every_member(rules.energy_model.output.learning)[0]
-        ),
-        trajectory=rules.trajectory.output.trajectory,
-        spectrum=rules.spectrum.output.spectrum,
-        peer_trajectory=rules.peer_trajectory.output.trajectory if PEER else [],
-        peer_spectrum=rules.peer_spectrum.output.spectrum if PEER else [],
-        comparison=rules.comparison.output.comparison,
-        assignment=rules.assignment.output.assignment,
-        harmonic=if_among(HARMONIC, "harmonic", rules.harmonic.output.harmonic),
-        harmonic_psi4=if_among(
-            HARMONIC_PSI4, "harmonic_psi4", rules.harmonic_psi4.output.harmonic
-        ),
+        metrics=of("metrics"),
+        labels=of("labels"),
+        evaluation=of("evaluation"),
+        density_learning=of("density_model", "learning", member=1),
+        energy_learning=of("energy_model", "learning", member=1),
+        trajectory=of("trajectory"),
+        spectrum=of("spectrum"),
+        peer_trajectory=of("peer_trajectory"),
+        peer_spectrum=of("peer_spectrum"),
+        comparison=of("comparison"),
+        assignment=of("assignment"),
+        harmonic=of("harmonic"),
+        harmonic_psi4=of("harmonic_psi4"),
     output:
-        figures=expand(
-            f"{SYSTEM}/figures/{{figure}}.png", figure=FIGURES, allow_missing=True
-        ),
-    log:
-        f"{SYSTEM}/logs/figures.log",
-    benchmark:
-        f"{SYSTEM}/benchmarks/figures.tsv"
-    conda:
-        "../../envs/densnet.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
+        figures=expand(f"{SYSTEM}/figures/{{figure}}.png", figure=FIGURES, allow_missing=True),
     params:
         peer=lambda wildcards, input: (
             f"--peer-trajectory {input.peer_trajectory} --peer-spectrum {input.peer_spectrum}"
-            if PEER
+            if input.peer_trajectory
             else ""
         ),
         harmonic=lambda wildcards, input: (
-            f"--harmonic {input.harmonic} {input.harmonic_psi4}"
-            if input.harmonic
-            else ""
+            f"--harmonic {input.harmonic} {input.harmonic_psi4}" if input.harmonic else ""
         ),
         benchmarks=f"{SYSTEM}/benchmarks",
         folder=f"{SYSTEM}/figures",
-        method_version=method_version("densnet.report"),
     message:
         "{wildcards.system}: figures"
     shell:

@@ -1,27 +1,13 @@
 rule labels:
     input:
-        shards=of_shards(rules.label_shard.output.shard),
+        shards=of("label_shard"),
         geometries=labelled_frames,
-        atoms=of("atoms", rules.atoms.output.atoms),
+        atoms=of("atoms"),
         basis_files=basis_files,
     output:
         labels=f"{SYSTEM}/labels.nc",
-    log:
-        f"{SYSTEM}/logs/labels.log",
-    benchmark:
-        f"{SYSTEM}/benchmarks/labels.tsv"
-    priority: 70
-    conda:
-        "../../envs/densnet.yaml"
-    threads: 4
-    resources:
-        amount=needed("labels", "amount"),
-        size=needed("labels", "size"),
-        mem_mb=needed("labels", "mem_mb"),
-        runtime=needed("labels", "runtime"),
     params:
         settings=fit_settings,
-        method_version=method_version("densnet.fitting.fitted_labels"),
     message:
         "{wildcards.system}: fitting the densities"
     shell:

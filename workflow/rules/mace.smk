@@ -1,34 +1,20 @@
-# MACE on the same frames, in the environment that envs/setup.sh mace makes. It waits for our model, to be timed beside it.
+# MACE on the same frames, in the environment that envs/setup.sh mace makes.
 rule mace:
     input:
-        labels=of("labels", rules.labels.output.labels),
-        model=of("energy_model", MODEL),
+        labels=of("labels"),
+        model=of(TRAINED, "model"),
     output:
         peer=f"{SYSTEM}/mace_{{size}}.nc",
-    log:
-        f"{SYSTEM}/logs/mace/{{size}}.log",
-    benchmark:
-        f"{SYSTEM}/benchmarks/mace/{{size}}.tsv"
     wildcard_constraints:
         size="|".join(MACE),
-    priority: 10
-    conda:
-        "../../envs/densnet.yaml"
-    threads: 1
-    resources:
-        mem_mb=6000,
-        runtime=int(config["peers"]["mace_minutes"]) + 120,
     params:
         settings=lambda wildcards: as_options(
             {
                 "size": wildcards.size,
                 "minutes": config["peers"]["mace_minutes"],
-                "n_train": PLACES.config_at(wildcards.system)["energy_model"][
-                    "training"
-                ].get("n_train"),
+                "n_train": lookup(PLACES.config_at(wildcards.system), "energy_model.training.n_train"),
             }
         ),
-        method_version=method_version("densnet.peers.mace"),
     message:
         "{wildcards.system}: training MACE, {wildcards.size}"
     shell:
@@ -38,35 +24,15 @@ rule mace:
 
 rule peers:
     input:
-        evaluation=of_every_system(rules.evaluation.output.evaluation),
-        peers=[
-            f"{RUN}/{system}/mace_{size}.nc"
-            for system in config["systems"]
-            for size in MACE
-        ],
-        learning=[
-            path
-            for system in config["systems"]
-            for learned in (rules.density_model.output, rules.energy_model.output)
-            for path in expand(
-                of_every_member(learned.learning), system=system, allow_missing=True
-            )
+        evaluation=of_all("evaluation"),
+        peers=of_all("mace"),
+        learning=lambda wildcards: [
+            path for name in SYSTEMS for model in MODELS for path in files_of(model, "learning", [name])
         ],
     output:
         table=f"{RUN}/peers.csv",
-    log:
-        f"{RUN}/logs/peers.log",
-    benchmark:
-        f"{RUN}/benchmarks/peers.tsv"
-    conda:
-        "../../envs/densnet.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
-        systems=list(config["systems"]),
-        method_version=method_version("densnet.report.peer_table"),
+        systems=list(SYSTEMS),
     message:
         "peers of {params.systems}"
     shell:

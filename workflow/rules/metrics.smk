@@ -1,22 +1,10 @@
 rule metrics:
     input:
-        evaluation=of("evaluation", rules.evaluation.output.evaluation),
-        trajectory=of("trajectory", rules.trajectory.output.trajectory),
-        comparison=of("comparison", rules.comparison.output.comparison),
+        evaluation=of("evaluation"),
+        trajectory=of("trajectory"),
+        comparison=of("comparison"),
     output:
         metrics=f"{SYSTEM}/metrics.json",
-    log:
-        f"{SYSTEM}/logs/metrics.log",
-    benchmark:
-        f"{SYSTEM}/benchmarks/metrics.tsv"
-    conda:
-        "../../envs/densnet.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    params:
-        method_version=method_version("densnet.report.metrics"),
     message:
         "{wildcards.system}: metrics"
     shell:

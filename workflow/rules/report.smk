@@ -12,7 +12,7 @@ MANIFEST = {
             "assignment": f"{RUN}/{name}/assignment.nc",
             "figures": expand(rules.figures.output.figures, system=name),
         }
-        for name in config["systems"]
+        for name in SYSTEMS
     ],
     "families": [
         {
@@ -28,11 +28,7 @@ MANIFEST = {
     ],
     "peers": rules.peers.output.table if MACE else None,
     "benchmark": rules.benchmark_table.output.table if RMD17 else None,
-    "sweep": (
-        {"table": rules.sweep.output.sweep, "figures": list(rules.sweep.output.figures)}
-        if SWEEP
-        else None
-    ),
+    "sweep": ({"table": rules.sweep.output.sweep, "figures": list(rules.sweep.output.figures)} if SWEEP else None),
     "config": str(CONFIG_FILE),
     "jobs": RUN,
 }
@@ -40,43 +36,25 @@ MANIFEST = {
 
 rule report:
     input:
-        figures=expand(rules.figures.output.figures, system=config["systems"]),
-        metrics=of_every_system(rules.metrics.output.metrics),
-        labels=of_every_system(rules.labels.output.labels),
-        comparison=of_every_system(rules.comparison.output.comparison),
-        assignment=of_every_system(rules.assignment.output.assignment),
-        peers=rules.peers.output.table if MACE else [],
-        benchmark=rules.benchmark_table.output.table if RMD17 else [],
-        sweep=rules.sweep.output.sweep if SWEEP else [],
-        sweep_figures=rules.sweep.output.figures if SWEEP else [],
-        family_figures=(
-            expand(
-                [*rules.lengths.output.figures, *rules.chains.output.figures],
-                system=FAMILIES,
-            )
-            if FAMILIES
-            else []
-        ),
-        lengths=expand(rules.lengths.output.table, system=FAMILIES) if FAMILIES else [],
-        chains=expand(rules.chains.output.table, system=FAMILIES) if FAMILIES else [],
+        figures=of_all("figures"),
+        metrics=of_all("metrics"),
+        labels=of_all("labels"),
+        comparison=of_all("comparison"),
+        assignment=of_all("assignment"),
+        peers=of_all("peers"),
+        benchmark=of_all("benchmark_table"),
+        sweep=of_all("sweep", "sweep"),
+        sweep_figures=of_all("sweep", "figures"),
+        family_figures=lambda wildcards: files_of("lengths", "figures") + files_of("chains", "figures"),
+        lengths=of_all("lengths", "table"),
+        chains=of_all("chains", "table"),
         config=CONFIG_FILE,
     output:
         report=f"{RUN}/report.html",
         manifest=f"{RUN}/report.json",
-    log:
-        f"{RUN}/logs/report.log",
-    benchmark:
-        f"{RUN}/benchmarks/report.tsv"
-    conda:
-        "../../envs/densnet.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
         manifest=json.dumps(MANIFEST),
-        systems=list(config["systems"]),
-        method_version=method_version("densnet.report"),
+        systems=list(SYSTEMS),
     message:
         "report of {params.systems}"
     shell:

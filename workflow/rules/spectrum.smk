@@ -1,22 +1,10 @@
 rule spectrum:
     input:
-        trajectory=of("trajectory", rules.trajectory.output.trajectory),
+        trajectory=of("trajectory"),
     output:
         spectrum=f"{SYSTEM}/spectrum.nc",
-    log:
-        f"{SYSTEM}/logs/spectrum.log",
-    benchmark:
-        f"{SYSTEM}/benchmarks/spectrum.tsv"
-    priority: 20
-    conda:
-        "../../envs/densnet.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=60,
     params:
-        settings=section("spectrum"),
-        method_version=method_version("densnet.spectra.infrared"),
+        settings=settings_of("spectrum"),
     message:
         "{wildcards.system}: infrared spectrum"
     shell:
@@ -26,12 +14,8 @@ rule spectrum:
 
 use rule spectrum as peer_spectrum with:
     input:
-        trajectory=of("peer_trajectory", rules.peer_trajectory.output.trajectory),
+        trajectory=of("peer_trajectory"),
     output:
         spectrum=f"{SYSTEM}/spectrum_gfn2.nc",
-    log:
-        f"{SYSTEM}/logs/peer_spectrum.log",
-    benchmark:
-        f"{SYSTEM}/benchmarks/peer_spectrum.tsv"
     message:
         "{wildcards.system}: infrared spectrum of GFN2-xTB"

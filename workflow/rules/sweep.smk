@@ -32,33 +32,19 @@ rule sweep_plan:
         write_plan(output.plan, output.notes, places=PLACES, rows=params.rows)
 
 
-if MACE:
+PEER_ROWS = rows_for_peers(config, SWEEP_ROWS)
 
-    PEER_ROWS = rows_for_peers(config, SWEEP_ROWS)
 
-    # One after another, each timed beside our model of as many frames.
-    use rule peers as sweep_peers with:
-        input:
-            evaluation=[row["evaluation"] for row in PEER_ROWS],
-            peers=[
-                f"{Path(row['evaluation']).parent}/mace_{size}.nc"
-                for row in PEER_ROWS
-                for size in MACE
-            ],
-            learning=[
-                log
-                for row in PEER_ROWS
-                for log in row["density_logs"] + row["energy_logs"]
-            ],
-        output:
-            table=f"{RUN}/sweep_peers.csv",
-        log:
-            f"{RUN}/logs/sweep_peers.log",
-        benchmark:
-            f"{RUN}/benchmarks/sweep_peers.tsv"
-        params:
-            systems=[row["system"] for row in PEER_ROWS],
-            method_version=method_version("densnet.report.peer_table"),
+# One after another, each timed beside our model of as many frames.
+use rule peers as sweep_peers with:
+    input:
+        evaluation=[row["evaluation"] for row in PEER_ROWS],
+        peers=[f"{Path(row['evaluation']).parent}/mace_{size}.nc" for row in PEER_ROWS for size in MACE],
+        learning=[log for row in PEER_ROWS for log in row["density_logs"] + row["energy_logs"]],
+    output:
+        table=f"{RUN}/sweep_peers.csv",
+    params:
+        systems=[row["system"] for row in PEER_ROWS],
 
 
 rule sweep:
@@ -66,30 +52,15 @@ rule sweep:
         plan=rules.sweep_plan.output.plan,
         peers=rules.sweep_peers.output.table if MACE else [],
         evaluations=[row["evaluation"] for row in SWEEP_ROWS],
-        logs=[
-            log
-            for row in SWEEP_ROWS
-            for log in row["density_logs"] + row["energy_logs"]
-        ],
+        logs=[log for row in SWEEP_ROWS for log in row["density_logs"] + row["energy_logs"]],
         metrics=[row["metrics"] for row in SWEEP_ROWS if row["metrics"]],
     output:
         sweep=f"{RUN}/sweep.nc",
         csv=f"{RUN}/sweep.csv",
-        figures=[f"{RUN}/figures/sweep_{system}.png" for system in config["systems"]],
-    log:
-        f"{RUN}/logs/sweep.log",
-    benchmark:
-        f"{RUN}/benchmarks/sweep.tsv"
-    conda:
-        "../../envs/densnet.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
+        figures=[f"{RUN}/figures/sweep_{system}.png" for system in SYSTEMS],
     params:
-        folder=f"{RUN}/figures",
-        peers=lambda wildcards, input: f"--peers {input.peers} " if MACE else "",
-        method_version=method_version("densnet.report.sweep_table"),
+        folder=lambda wildcards: f"{RUN}/figures",
+        peers=lambda wildcards, input: f"--peers {input.peers} " if input.peers else "",
     message:
         "{config[run]}: table and figures of the sweep"
     shell:

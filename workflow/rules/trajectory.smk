@@ -1,25 +1,11 @@
 rule trajectory:
     input:
-        model=of("energy_model", MODEL),
-        geometries=of("geometries", rules.geometries.output.geometries),
+        model=of(TRAINED, "model"),
+        geometries=of("geometries"),
     output:
         trajectory=f"{SYSTEM}/trajectory.nc",
-    log:
-        f"{SYSTEM}/logs/trajectory.log",
-    benchmark:
-        f"{SYSTEM}/benchmarks/trajectory.tsv"
-    priority: longest_first(50)
-    conda:
-        "../../envs/densnet.yaml"
-    threads: 4
-    resources:
-        amount=needed("trajectory", "amount"),
-        size=needed("trajectory", "size"),
-        mem_mb=needed("trajectory", "mem_mb"),
-        runtime=needed("trajectory", "runtime"),
     params:
-        settings=section("md", without=["peer"]),
-        method_version=method_version("densnet.dynamics.simulation"),
+        settings=settings_of("trajectory", peer=None),
     message:
         "{wildcards.system}: molecular dynamics with the model"
     shell:
@@ -27,30 +13,14 @@ rule trajectory:
         "--output {output.trajectory} 2>&1 | tee -i {log} >&2"
 
 
-# The same dynamics with GFN2-xTB, on the cores that training leaves idle. It needs no labels, but waits for
-# them: on a machine of few cores it would otherwise stand in the way of what everything else waits for.
 rule peer_trajectory:
     input:
-        geometries=of("geometries", rules.geometries.output.geometries),
-        after=ancient(of("labels", f"{SYSTEM}/labels.nc")),
+        geometries=of("geometries"),
+        after=ancient(of("labels")),
     output:
         trajectory=f"{SYSTEM}/trajectory_gfn2.nc",
-    log:
-        f"{SYSTEM}/logs/peer_trajectory.log",
-    benchmark:
-        f"{SYSTEM}/benchmarks/peer_trajectory.tsv"
-    priority: 30
-    conda:
-        "../../envs/densnet.yaml"
-    threads: 1
-    resources:
-        amount=needed("peer_trajectory", "amount"),
-        size=needed("peer_trajectory", "size"),
-        mem_mb=needed("peer_trajectory", "mem_mb"),
-        runtime=needed("peer_trajectory", "runtime"),
     params:
-        settings=section("md", without=["peer"]),
-        method_version=method_version("densnet.dynamics.simulation"),
+        settings=settings_of("trajectory", peer=None),
     message:
         "{wildcards.system}: molecular dynamics with GFN2-xTB"
     shell:
