@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +14,7 @@ from densnet.bonds import BONDED_BELOW
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.oligomer import torsion_angles
+from densnet.report.csv_rows import csv_of
 from densnet.report.metrics import trajectory_metrics
 from densnet.spectra.internal_coordinates import InternalCoordinates
 
@@ -114,12 +113,8 @@ def chains_table(dynamics: Sequence[Dynamics], labels: Iterable[xr.Dataset]) -> 
 
 def as_csv(table: xr.Dataset) -> str:
     """Return the rows of the table as CSV, one a length."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in range(table.sizes["row"]):
-        writer.writerow([f"{table[name].values[row]:.6g}" for name in COLUMNS])
-    return text.getvalue()
+    rows = ([float(table[name].values[row]) for name in COLUMNS] for row in range(table.sizes["row"]))
+    return csv_of(list(COLUMNS), rows, ".6g")
 
 
 def as_rows(table: xr.Dataset) -> tuple[list[str], list[list[str]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,19 @@ from typing import Any
 from densnet.errors import DensnetError
 
 
-def csv_text(record: type[Any], rows: Sequence[Any]) -> str:
-    """Return instances of a dataclass as CSV, four digits; what is None is empty."""
+def csv_of(names: Sequence[Any], rows: Iterable[Sequence[Any]], digits: str = "") -> str:
+    """Return a table of text: names of columns, and rows whose floats have that format; what is None is empty."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([field.name for field in fields(record)])
+    writer.writerow(names)
     for row in rows:
-        values = asdict(row).values()
-        writer.writerow(["" if v is None else f"{v:.4g}" if isinstance(v, float) else v for v in values])
+        writer.writerow([f"{value:{digits}}" if digits and isinstance(value, float) else value for value in row])
     return buffer.getvalue()
+
+
+def csv_text(record: type[Any], rows: Sequence[Any]) -> str:
+    """Return instances of a dataclass as CSV, four digits; what is None is empty."""
+    return csv_of([field.name for field in fields(record)], (list(asdict(row).values()) for row in rows), ".4g")
 
 
 def read_csv(record: type[Any], path: Path, verb: str) -> list[dict[str, str]]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,6 +12,7 @@ from numpy.typing import NDArray
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.oligomer import torsion_angles
+from densnet.report.csv_rows import csv_of
 from densnet.report.metrics import scores
 from densnet.units import EV_IN_MEV
 
@@ -109,13 +107,8 @@ def lengths_table(evaluations: Sequence[xr.Dataset]) -> xr.Dataset:
 
 def as_csv(table: xr.Dataset) -> str:
     """Return the rows of the table as CSV, one a model and length."""
-    text = io.StringIO()
     names = ["model", "units", "trained", "n_test", *ERRORS]
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    for row in range(table.sizes["row"]):
-        writer.writerow([_cell(table[name].values[row]) for name in names])
-    return text.getvalue()
+    return csv_of(names, ([table[name].values[row] for name in names] for row in range(table.sizes["row"])), ".6g")
 
 
 def as_rows(table: xr.Dataset) -> tuple[list[str], list[list[str]]]:
@@ -141,10 +134,6 @@ def as_rows(table: xr.Dataset) -> tuple[list[str], list[list[str]]]:
         numbers = [f"{float(own[name]):.3g}" for name in ERRORS]
         rows.append([str(own["model"].item()), f"{own['units'].item()}", seen, f"{own['n_test'].item()}", *numbers])
     return header, rows
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def units_of(evaluation: xr.Dataset) -> int:

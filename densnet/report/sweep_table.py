@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ import xarray as xr
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, variable
 from densnet.quantities import METRICS, metric_of, three_digits
+from densnet.report.csv_rows import csv_of
 from densnet.report.metrics import Metrics, evaluation_metrics, read_metrics
 from densnet.report.sources import read_log
 
@@ -158,13 +157,9 @@ def _seconds(row: Row) -> dict[str, float]:
 
 def as_csv(table: xr.Dataset) -> str:
     """Return the table as CSV, a column a variable; what is not known is empty."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(list(table.data_vars))
-    for number in range(table.sizes["variant"]):
-        cells = [table[name].values[number].item() for name in table.data_vars]
-        writer.writerow(["" if isinstance(cell, float) and np.isnan(cell) else cell for cell in cells])
-    return stream.getvalue()
+    cells = [[table[name].values[row].item() for name in table.data_vars] for row in range(table.sizes["variant"])]
+    known = ([None if isinstance(cell, float) and np.isnan(cell) else cell for cell in row] for row in cells)
+    return csv_of(list(table.data_vars), known)
 
 
 def groups(table: xr.Dataset, axes: Sequence[Axis]) -> dict[tuple[str, ...], np.ndarray]:
