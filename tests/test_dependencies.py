@@ -20,7 +20,9 @@ THROUGH_OTHERS = {"netcdf4", "rich"}
 def imported(folder: str) -> set[str]:
     """Distributions that the modules below a folder import."""
     paths = [path for path in (ROOT / folder).rglob("*") if not OTHER_INTERPRETERS & set(path.parts)]
-    files, modules = [path for path in paths if path.suffix == ".py"], {path.stem for path in paths}
+    files = [path for path in paths if path.suffix == ".py"]
+    # modules of the workflow import each other by their bare names
+    modules = {path.stem for path in paths} if folder == "workflow" else set()
     names: set[str] = set()
     for path in files:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
