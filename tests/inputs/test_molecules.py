@@ -176,7 +176,7 @@ def test_masses_of_isotopes_reach_the_dynamics(tmp_path: Path) -> None:
     (tmp_path / "heavy.xyz").write_text(water(atoms=ATOMS.replace("H", "D")))
     sample(xyz=tmp_path / "heavy.xyz", output=tmp_path / "heavy.nc", settings=brief)
     steps = DynamicsSettings(replicas=1, thermalise_ps=0.001, production_ps=0.01)
-    md(geometries=tmp_path / "heavy.nc", output=tmp_path / "trajectory.nc", peer="gfn2-xtb", settings=steps)
+    md(geometries=tmp_path / "heavy.nc", output=tmp_path / "trajectory.nc", potential="gfn2-xtb", settings=steps)
     moved = read_dataset(tmp_path / "trajectory.nc", stage="md")
     assert moved["masses"].values.round(3).tolist() == [15.999, 2.014, 2.014]
 

@@ -175,10 +175,10 @@ def test_the_table(water_labels: Path, tmp_path: Path, fake: dict[str, str]) -> 
     assert ours == {"energy_mae_mev": 2.0, "force_mae_mev_per_angstrom": 3.0, "train_seconds": 42.0}
     assert float(rows[0]["energy_mae_mev_per_atom"]) == pytest.approx(2 / 3, rel=1e-3)
     assert rows[0]["ms_per_evaluation"] == ""
-    cells = peer_cells(rows, "water")
+    heads, cells = peer_cells(rows, "water")
     assert len(cells) == 3
-    assert all(len(row) == len(LABELS) for row in cells)
-    assert peer_cells(rows, "ethanol") == []
+    assert all(len(row) == len(heads) == len(LABELS) for row in cells)
+    assert peer_cells(rows, "ethanol") == (heads, [])
 
     other = xr.load_dataset(evaluation).assign_coords(frame=[0, 1, 2])
     other["frame"].attrs = {"units": "1", "long_name": "frame"}
