@@ -176,7 +176,7 @@ def test_without_infrared_activity_nothing_is_scored(tmp_path: Path, capsys: pyt
         spectrum(trajectory=tmp_path / f"{name}.nc", output=tmp_path / f"{name}_spectrum.nc", settings=SETTINGS)
     compare(
         spectrum=tmp_path / "model_spectrum.nc",
-        peer=tmp_path / "peer_spectrum.nc",
+        peer=[tmp_path / "peer_spectrum.nc"],
         fundamentals="water",
         output=tmp_path / "comparison.nc",
     )
