@@ -91,7 +91,7 @@ def test_frames_of_the_benchmark_are_labelled_learned_from_and_judged_by(folder:
         f"densnet benchmark table --system mine --errors {results}/mine/rmd17.json --output {results}/rmd17.csv"
         in output
     )
-    assert f"--benchmark {results}/rmd17.csv" in output
+    assert f'"benchmark": "{results}/rmd17.csv"' in output
     assert re.search(rf"densnet fit .*--geometries {results}/mine/geometries\.nc", output)
 
 
