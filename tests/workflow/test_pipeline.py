@@ -25,6 +25,8 @@ ROOT = Path(__file__).parents[2]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.psi4,
+    # the run that the tests look at is stopped and begun again several times
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(
         not (os.environ.get("CI") or os.environ.get("DENSNET_PSI4") or shutil.which("psi4")), reason="needs Psi4"
     ),
@@ -47,7 +49,7 @@ METRICS = {
     "n_test",
     "seed",
 }
-PATIENCE_SECONDS = 500.0
+PATIENCE_SECONDS = 900.0
 
 
 class Run:
