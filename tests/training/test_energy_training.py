@@ -169,7 +169,7 @@ def test_fine_tuning_improves_both_and_resumes_exactly(
     )
     assert all(torch.equal(tuned.state_dict()[name], resumed.state_dict()[name]) for name in tuned.state_dict())
     assert not list((tmp_path / "b").glob("*.checkpoint"))
-    with pytest.raises(DensnetError, match="fine_tune_rate: expected a positive number"):
+    with pytest.raises(DensnetError, match="fine_tune_rate: expected a number of more than 0"):
         EnergyTrainingSettings(fine_tune_rate=0.0)
 
 

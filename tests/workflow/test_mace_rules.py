@@ -31,7 +31,7 @@ def test_each_system_and_size_is_trained_and_shown(tmp_path: Path) -> None:
     peers = " ".join(f"{results}/{system}/mace_{size}.nc" for system in "ab" for size in SIZES)
     logs = " ".join(f"{results}/{system}/{model}.csv" for system in "ab" for model in ("density", "energy"))
     assert f"--peer {peers} --training-log {logs} --output {results}/peers.csv" in output
-    assert f"--peers {results}/peers.csv" in output
+    assert f'"peers": "{results}/peers.csv"' in output
 
 
 def test_keys() -> None:
