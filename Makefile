@@ -6,16 +6,18 @@ BIN := $(CURDIR)/.venv/bin
 CONFIG ?= config.yaml
 PROFILE ?= profiles/local
 export PATH := $(BIN):$(PATH)
+# read by the shell from the environment: a name with blanks or quotes stays one word
+export CONFIG PROFILE
 
 .PHONY: demo run sweep polythiophene test test-slurm env python lint format types imports plan clean lock help
 
 demo: run ## from config.yaml to results/<run>/report.html and the closing table
 
 run: env ## compute what CONFIG asks for (config.yaml), where PROFILE says (profiles/local)
-	@python workflow/launch.py --end-with-parent --workflow-profile $(PROFILE) --configfile $(CONFIG)
+	@python workflow/launch.py --end-with-parent --workflow-profile "$$PROFILE" --configfile "$$CONFIG"
 
 sweep: env ## only what sweep: of config.yaml asks for, to results/<run>/sweep.csv and figures
-	@python workflow/launch.py sweep --end-with-parent --workflow-profile $(PROFILE) --configfile $(CONFIG)
+	@python workflow/launch.py sweep --end-with-parent --workflow-profile "$$PROFILE" --configfile "$$CONFIG"
 
 polythiophene: ## one model for many lengths: studies/polythiophene.yaml, one to three hours (docs/polythiophene.md)
 	@$(MAKE) run CONFIG=studies/polythiophene.yaml
@@ -36,7 +38,7 @@ python: ## .venv alone
 	@envs/setup.sh python
 
 plan: python ## jobs, core-hours, GPU-hours and time of what 'make demo' would run
-	@python workflow/launch.py --plan --workflow-profile $(PROFILE) --configfile $(CONFIG)
+	@python workflow/launch.py --plan --workflow-profile "$$PROFILE" --configfile "$$CONFIG"
 
 lint: python ## ruff, snakefmt and Snakemake's own linter
 	@ruff check .

@@ -10,12 +10,16 @@ from densnet.molecule import Molecule
 from densnet.potential import Array, Named, Quantities
 from densnet.potentials.ase import AsePotential
 
+WHOLE = 1000.0
+"""Angstrom; long-range cutoff that its authors name for molecules in the gas phase."""
+
 
 class So3lr(AsePotential, Named):
     """SO3LR (Kabylda et al., doi:10.1021/jacs.5c09558, 2025) by so3krates-torch, whose wheel has its weights.
 
-    It learned energies and forces of PBE0 with many-body dispersion; its dipole is that of its own charges. In double
-    precision, for in single a total energy is rounded to 0.1 meV. On the CPU, one geometry after the other.
+    It learned forces, not energies: differences of its energies alone mean something. Its dipole is that of its own
+    charges. In double precision, for in single a total energy is rounded to 0.1 meV. On the CPU, one geometry after
+    the other.
     """
 
     name = "so3lr"
@@ -29,7 +33,7 @@ class So3lr(AsePotential, Named):
 
         # it says on standard output what precision it takes
         with _double_precision(), open(devnull, "w") as nowhere, redirect_stdout(nowhere):
-            super().__init__(SO3LRCalculator(default_dtype="float64"), molecule, self.name)
+            super().__init__(SO3LRCalculator(r_max_lr=WHOLE, default_dtype="float64"), molecule, self.name)
 
     def __call__(self, positions: Array) -> Quantities:
         """Evaluate geometries (t, i, x) in Angstrom.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import numpy as np
 import xarray as xr
 from matplotlib.ticker import MaxNLocator
@@ -60,7 +62,7 @@ def energy_conservation(sources: Sources) -> Drawn:
     legend_above(left, 2)
     panel_letter(left, "a")
     shown = [("model", drifts(trajectory), MODEL)]
-    for peer, colour in zip(sources.peer_trajectories, PEERS, strict=False):
+    for peer, colour in zip(sources.peer_trajectories, cycle(PEERS), strict=False):
         shown.append((str(peer.attrs.get("potential", "peer")), drifts(peer), colour))
     reach = max(float(np.abs(values).max()) for _, values, _ in shown) or 1e-6
     edges = np.linspace(-1.05 * reach, 1.05 * reach, 42)

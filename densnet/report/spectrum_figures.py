@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def spectrum(sources: Sources) -> Drawn:
     main = panels[-1]
     top = draw_curve(main, model, (low, high), MODEL, "model", sign=1)
     bottom = 0.0
-    for peer, colour in zip(sources.peer_spectra, PEERS, strict=False):
+    for peer, colour in zip(sources.peer_spectra, cycle(PEERS), strict=False):
         name = str(peer.attrs.get("potential", "peer"))
         bottom = max(bottom, draw_curve(main, peer, (low, high), colour, name, sign=-1))
     if "intensity_jcamp" in comparison:

@@ -214,11 +214,6 @@ def peer_labels(names: Sequence[str]) -> dict[str, str]:
     return {name: name if place else "peer" for place, name in enumerate(names)}
 
 
-def peers_of(comparison: xr.Dataset) -> dict[str, str]:
-    """Return the peers in a comparison, and what their variables are called by, as :func:`peer_labels`."""
-    return peer_labels(str(comparison.attrs.get("peers", comparison.attrs.get("peer", ""))).split())
-
-
 def _curve(spectrum: xr.Dataset) -> tuple[Array, Array]:
     return np.asarray(spectrum["wavenumber"], dtype=float), np.asarray(spectrum["intensity"], dtype=float)
 

@@ -179,9 +179,9 @@ class Task:
     def _learned_from(self) -> list[tuple[int, int]]:
         """Training frames and atoms of each molecule that a model learns from: this one, or its family's lengths."""
         family, every = self.system.get("family"), self.config["systems"].values()
-        lengths = (
-            [one for one in every if one.get("family") == family and not one["unseen"]] if family else [self.system]
-        )
+        lengths = [self.system]
+        if family:
+            lengths = [length for length in every if length.get("family") == family and not length["unseen"]]
         return [(_frames(self.config, length)["train"], len(_numbers(length))) for length in lengths]
 
     @property
@@ -277,8 +277,8 @@ def fit(measurements: Iterable[Measurement], own: Iterable[Measurement] = ()) ->
 def _points(shipped: list[Measurement], here: list[Measurement]) -> tuple[tuple[float, float], ...]:
     """Return the medians at each size of what ships, moved to what was measured here; of one where the other lacks."""
     rates: dict[int, list[float]] = {}
-    for one in shipped or here:
-        rates.setdefault(one.work.size, []).append(one.rate)
+    for measurement in shipped or here:
+        rates.setdefault(measurement.work.size, []).append(measurement.rate)
     points = tuple((math.log(size), math.log(statistics.median(rates[size]))) for size in sorted(rates))
     if not (shipped and here):
         return points

@@ -11,5 +11,5 @@ rule assignment:
     message:
         "{wildcards.system}: motions of the lines"
     shell:
-        "densnet assign --trajectory {input.trajectory} --geometries {input.geometries} --spectrum {input.spectrum} "
+        "densnet assign --trajectory {input.trajectory:q} --geometries {input.geometries:q} --spectrum {input.spectrum:q} "
         "{params.settings} --output {output.assignment} 2>&1 | tee -i {log} >&2"

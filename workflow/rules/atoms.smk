@@ -8,5 +8,5 @@ rule atoms:
     message:
         "{wildcards.system}: free atoms with Psi4"
     shell:
-        "densnet atoms --geometries {input.geometries} {params.level} --memory-gib $(({resources.mem_mb} / 3000)) "
+        "densnet atoms --geometries {input.geometries:q} {params.level} --memory-gib $(({resources.mem_mb} / 3000)) "
         "--output {output.atoms} 2>&1 | tee -i {log} >&2"

@@ -37,7 +37,7 @@ rule benchmark_labels:
     message:
         "{wildcards.system}: labels from given orbitals"
     shell:
-        "densnet benchmark labels --orbitals {input.orbitals:q} --geometries {input.geometries} "
+        "densnet benchmark labels --orbitals {input.orbitals:q} --geometries {input.geometries:q} "
         "--atoms {input.atoms:q} --output {output.shard} 2>&1 | tee -i {log} >&2"
 
 
@@ -54,7 +54,7 @@ rule benchmark_errors:
     message:
         "{wildcards.system}: errors on all test frames of revised MD17"
     shell:
-        "densnet benchmark errors --model {input.model} {params.molecule} --threads {threads} "
+        "densnet benchmark errors --model {input.model:q} {params.molecule} --threads {threads} "
         "--output {output.errors} 2>&1 | tee -i {log} >&2"
 
 
@@ -68,5 +68,5 @@ rule benchmark_table:
     message:
         "errors of {params.systems} beside published ones"
     shell:
-        "densnet benchmark table --system {params.systems} --errors {input.errors} --output {output.table} "
+        "densnet benchmark table --system {params.systems} --errors {input.errors:q} --output {output.table} "
         "2>&1 | tee -i {log} >&2"

@@ -19,11 +19,13 @@ rule chains:
     params:
         folder=f"{SYSTEM}/figures",
         harmonic=lambda wildcards, input: (
-            f"--harmonic {input.harmonic} {input.harmonic_psi4}" if input.harmonic else ""
+            " ".join(as_options({"harmonic": paths}) for paths in (input.harmonic, input.harmonic_psi4))
+            if input.harmonic
+            else ""
         ),
     message:
         "{wildcards.system}: dynamics and spectra against the length of the chain"
     shell:
-        "densnet chains --name {wildcards.system} --geometries {input.geometries} --trajectories {input.trajectories} "
-        "--spectra {input.spectra} --assignments {input.assignments} --labels {input.labels} {params.harmonic} "
+        "densnet chains --name {wildcards.system} --geometries {input.geometries:q} --trajectories {input.trajectories:q} "
+        "--spectra {input.spectra:q} --assignments {input.assignments:q} --labels {input.labels:q} {params.harmonic} "
         "--output {output.table} --csv {output.csv} --figures {params.folder} 2>&1 | tee -i {log} >&2"

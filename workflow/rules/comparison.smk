@@ -12,5 +12,5 @@ rule comparison:
     message:
         "{wildcards.system}: comparing the spectrum with experiment and other potentials"
     shell:
-        "densnet compare --spectrum {input.spectrum} {params.peers} {params.experiment} {params.settings} "
+        "densnet compare --spectrum {input.spectrum:q} {params.peers} {params.experiment} {params.settings} "
         "--output {output.comparison} 2>&1 | tee -i {log} >&2"

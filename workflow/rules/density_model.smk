@@ -10,5 +10,5 @@ rule density_model:
     message:
         f"{{wildcards.system}}: training the density model{MEMBER_NOTE}"
     shell:
-        "densnet train density --labels {input.labels} {params.settings} --threads {threads} "
+        "densnet train density --labels {input.labels:q} {params.settings} --threads {threads} "
         "--processes {params.processes} --log {output.learning} --output {output.density} 2>&1 | tee -i {log} >&2"

@@ -12,6 +12,6 @@ rule energy_model:
     message:
         f"{{wildcards.system}}: training the energy model{MEMBER_NOTE}"
     shell:
-        "densnet train energy --labels {input.labels} --density {input.density} {params.settings} --threads {threads} "
+        "densnet train energy --labels {input.labels:q} --density {input.density:q} {params.settings} --threads {threads} "
         "--processes {params.processes} --log {output.learning} --output {output.energy} --model {output.model} "
         "2>&1 | tee -i {log} >&2"

@@ -6,4 +6,4 @@ rule ensemble:
     message:
         "{wildcards.system}: joining the members of the ensemble"
     shell:
-        "densnet train join --models {input.models} --output {output.model} 2>&1 | tee -i {log} >&2"
+        "densnet train join --models {input.models:q} --output {output.model} 2>&1 | tee -i {log} >&2"

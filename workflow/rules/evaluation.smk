@@ -7,5 +7,5 @@ rule evaluation:
     message:
         "{wildcards.system}: errors on the test frames"
     shell:
-        "densnet evaluate --labels {input.labels} --model {input.model} "
+        "densnet evaluate --labels {input.labels:q} --model {input.model:q} "
         "--threads {threads} --output {output.evaluation} 2>&1 | tee -i {log} >&2"

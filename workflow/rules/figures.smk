@@ -22,16 +22,18 @@ rule figures:
             else ""
         ),
         harmonic=lambda wildcards, input: (
-            f"--harmonic {input.harmonic} {input.harmonic_psi4}" if input.harmonic else ""
+            " ".join(as_options({"harmonic": paths}) for paths in (input.harmonic, input.harmonic_psi4))
+            if input.harmonic
+            else ""
         ),
         benchmarks=f"{SYSTEM}/benchmarks",
         folder=f"{SYSTEM}/figures",
     message:
         "{wildcards.system}: figures"
     shell:
-        "densnet figures --name {wildcards.system} --metrics {input.metrics} --labels {input.labels} "
-        "--evaluation {input.evaluation} --density-log {input.density_learning} "
-        "--energy-log {input.energy_learning} --trajectory {input.trajectory} --spectrum {input.spectrum} "
-        "{params.peers} --comparison {input.comparison} --assignment {input.assignment} {params.harmonic} "
+        "densnet figures --name {wildcards.system} --metrics {input.metrics:q} --labels {input.labels:q} "
+        "--evaluation {input.evaluation:q} --density-log {input.density_learning:q} "
+        "--energy-log {input.energy_learning:q} --trajectory {input.trajectory:q} --spectrum {input.spectrum:q} "
+        "{params.peers} --comparison {input.comparison:q} --assignment {input.assignment:q} {params.harmonic} "
         "--benchmarks {params.benchmarks} "
         "--output {params.folder} 2>&1 | tee -i {log} >&2"

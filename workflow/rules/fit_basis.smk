@@ -7,4 +7,4 @@ rule fit_basis:
     message:
         "{wildcards.system}: fitting basis of all lengths"
     shell:
-        "densnet basis extract --labels {input.labels} --output {output.basis} 2>&1 | tee -i {log} >&2"
+        "densnet basis extract --labels {input.labels:q} --output {output.basis} 2>&1 | tee -i {log} >&2"

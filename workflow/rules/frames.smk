@@ -11,5 +11,5 @@ rule frames:
     message:
         "{wildcards.system}: test frames from the model's dynamics"
     shell:
-        "densnet frames --trajectory {input.trajectory} --geometries {input.geometries} --n-test {params.n_test} "
+        "densnet frames --trajectory {input.trajectory:q} --geometries {input.geometries:q} --n-test {params.n_test} "
         "--output {output.frames} 2>&1 | tee -i {log} >&2"

@@ -10,7 +10,7 @@ rule harmonic:
     message:
         "{wildcards.system}: harmonic frequencies by the model"
     shell:
-        "densnet harmonic {params.molecule} --model {input.model} --output {output.harmonic} 2>&1 | tee -i {log} >&2"
+        "densnet harmonic {params.molecule} --model {input.model:q} --output {output.harmonic} 2>&1 | tee -i {log} >&2"
 
 
 rule displaced:
@@ -23,7 +23,7 @@ rule displaced:
     message:
         "{wildcards.system}: relaxing with Psi4"
     shell:
-        "densnet displace --geometry {input.geometry} {params.level} --memory-gib $(({resources.mem_mb} / 3000)) "
+        "densnet displace --geometry {input.geometry:q} {params.level} --memory-gib $(({resources.mem_mb} / 3000)) "
         "--output {output.displaced} 2>&1 | tee -i {log} >&2"
 
 
@@ -48,5 +48,5 @@ rule harmonic_psi4:
     message:
         "{wildcards.system}: harmonic frequencies by Psi4"
     shell:
-        "densnet modes --displacements {input.displaced} --shards {input.shards} --output {output.harmonic} 2>&1 "
+        "densnet modes --displacements {input.displaced:q} --shards {input.shards:q} --output {output.harmonic} 2>&1 "
         "| tee -i {log} >&2"

@@ -11,5 +11,5 @@ rule labels:
     message:
         "{wildcards.system}: fitting the densities"
     shell:
-        "densnet fit --shards {input.shards} --geometries {input.geometries} --atoms {input.atoms} "
+        "densnet fit --shards {input.shards:q} --geometries {input.geometries:q} --atoms {input.atoms:q} "
         "{params.settings} --processes {threads} --output {output.labels} 2>&1 | tee -i {log} >&2"

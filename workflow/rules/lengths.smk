@@ -15,5 +15,5 @@ rule lengths:
     message:
         "{wildcards.system}: errors against the length of the chain"
     shell:
-        "densnet lengths --name {wildcards.system} --evaluations {input.evaluations} --output {output.table} "
+        "densnet lengths --name {wildcards.system} --evaluations {input.evaluations:q} --output {output.table} "
         "--csv {output.csv} --figures {params.folder} 2>&1 | tee -i {log} >&2"

@@ -18,7 +18,7 @@ rule mace:
     message:
         "{wildcards.system}: training MACE, {wildcards.size}"
     shell:
-        "densnet peer mace --labels {input.labels} --model {input.model} {params.settings} --threads {threads} "
+        "densnet peer mace --labels {input.labels:q} --model {input.model:q} {params.settings} --threads {threads} "
         "--output {output.peer} 2>&1 | tee -i {log} >&2"
 
 
@@ -36,5 +36,5 @@ rule peers:
     message:
         "peers of {params.systems}"
     shell:
-        "densnet peer table --system {params.systems} --evaluation {input.evaluation} --peer {input.peers} "
-        "--training-log {input.learning} --output {output.table} 2>&1 | tee -i {log} >&2"
+        "densnet peer table --system {params.systems} --evaluation {input.evaluation:q} --peer {input.peers:q} "
+        "--training-log {input.learning:q} --output {output.table} 2>&1 | tee -i {log} >&2"

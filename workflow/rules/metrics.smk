@@ -8,5 +8,5 @@ rule metrics:
     message:
         "{wildcards.system}: metrics"
     shell:
-        "densnet metrics --evaluation {input.evaluation} --trajectory {input.trajectory} "
-        "--comparison {input.comparison} --output {output.metrics} 2>&1 | tee -i {log} >&2"
+        "densnet metrics --evaluation {input.evaluation:q} --trajectory {input.trajectory:q} "
+        "--comparison {input.comparison:q} --output {output.metrics} 2>&1 | tee -i {log} >&2"

@@ -8,7 +8,7 @@ rule spectrum:
     message:
         "{wildcards.system}: infrared spectrum"
     shell:
-        "densnet spectrum --trajectory {input.trajectory} {params.settings} "
+        "densnet spectrum --trajectory {input.trajectory:q} {params.settings} "
         "--output {output.spectrum} 2>&1 | tee -i {log} >&2"
 
 

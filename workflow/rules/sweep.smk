@@ -64,5 +64,5 @@ rule sweep:
     message:
         "{config[run]}: table and figures of the sweep"
     shell:
-        "densnet sweep --plan {input.plan} {params.peers}--output {output.sweep} --csv {output.csv} "
+        "densnet sweep --plan {input.plan:q} {params.peers}--output {output.sweep} --csv {output.csv} "
         "--figures {params.folder} 2>&1 | tee -i {log} >&2"

@@ -9,7 +9,7 @@ rule trajectory:
     message:
         "{wildcards.system}: molecular dynamics with the model"
     shell:
-        "densnet md --model {input.model} --geometries {input.geometries} {params.settings} --threads {threads} "
+        "densnet md --model {input.model:q} --geometries {input.geometries:q} {params.settings} --threads {threads} "
         "--output {output.trajectory} 2>&1 | tee -i {log} >&2"
 
 
@@ -25,5 +25,5 @@ rule peer_trajectory:
     message:
         "{wildcards.system}: molecular dynamics with {params.potential}"
     shell:
-        "densnet md --potential {params.potential} --geometries {input.geometries} {params.settings} --threads {threads} "
+        "densnet md --potential {params.potential} --geometries {input.geometries:q} {params.settings} --threads {threads} "
         "--output {output.trajectory} 2>&1 | tee -i {log} >&2"
