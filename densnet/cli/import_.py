@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from densnet.fitting.fitted_labels import METHOD_VERSION
 from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import write_dataset
+from densnet.potentials import named
 from densnet.reference import imported_labels
 from densnet.reference.imported_data import read_data
 from densnet.reference.imported_labels import SplitSettings
@@ -41,7 +42,12 @@ def import_labels(
     """
     read = read_data(data, xyz)
     labels = imported_labels.import_labels(
-        read, settings, split, atoms=atoms, processes=processes, accept_forces=accept_forces
+        read,
+        settings,
+        split,
+        atoms=atoms,
+        processes=processes,
+        force_check=None if accept_forces else named("gfn2-xtb"),
     )
     recorded = asdict(settings) | {"import": asdict(split) | {"method_version": imported_labels.METHOD_VERSION}}
     if read.fit_functions is not None:

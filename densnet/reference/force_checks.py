@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
+from densnet.molecule import Molecule
+from densnet.potential import Make, Potential
 from densnet.reference.imported_data import ImportedData
 from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV
 
@@ -94,33 +96,28 @@ def along_pairs(positions: Array, energies: Array, forces: Array) -> Line:
     return Line.through(work, energies[s] - energies[t])
 
 
-def against_gfn2(
-    numbers: NDArray[np.int64], positions: Array, energies: Array, forces: Array, charge: int
-) -> tuple[Line, float] | None:
-    """Return forces against GFN2-xTB's, and the correlation of the energies; None where it does not know the atoms.
+def against(potential: Potential, positions: Array, energies: Array, forces: Array) -> tuple[Line, float]:
+    """Return forces against those of a potential, and the correlation of the energies.
 
     Args:
-        numbers: atomic numbers, (i,).
+        potential: of the same molecule.
         positions, energies, forces: of the frames to look at, as above.
+
+    Raises:
+        DensnetError: the potential has no answer.
     """
-    from ase import Atoms
-    from ase.calculators.calculator import CalculationFailed
-    from tblite.ase import TBLite
-
-    theirs_energy, theirs_forces = np.empty(len(positions)), np.empty_like(positions)
-    try:
-        for t, frame in enumerate(positions):
-            atoms = Atoms(numbers, frame)
-            atoms.calc = TBLite(method="GFN2-xTB", charge=charge, verbosity=0)
-            theirs_forces[t], theirs_energy[t] = atoms.get_forces(), atoms.get_potential_energy()
-    except (CalculationFailed, RuntimeError, ValueError):
-        return None
-    likeness = Line.through(theirs_energy - theirs_energy.mean(), energies - energies.mean()).correlation
-    return Line.through(theirs_forces.ravel(), forces.ravel()), likeness
+    said = potential(positions)
+    theirs = said["energy"] - said["energy"].mean()
+    likeness = Line.through(theirs, energies - energies.mean()).correlation
+    return Line.through(said["forces"].ravel(), forces.ravel()), likeness
 
 
-def check_forces(data: ImportedData) -> None:
+def check_forces(data: ImportedData, make: Make) -> None:
     """Compare forces with the energies of near frames, and with GFN2-xTB where that does not decide.
+
+    Args:
+        data: what was imported.
+        make: makes GFN2-xTB, whose slopes and correlations the bounds above are of.
 
     Raises:
         DensnetError: forces that are zero, gradients, in other units or of other frames; energies of other frames.
@@ -134,16 +131,17 @@ def check_forces(data: ImportedData) -> None:
         return
     rows = np.linspace(0, len(data.positions) - 1, min(MAX_FRAMES, len(data.positions))).astype(int)
     frames = (data.positions[rows], data.energies[rows], data.forces[rows])
-    compared = against_gfn2(data.numbers, *frames, data.charge)
     evidence = f"against energies of near frames: {pairs}"
-    if compared is None:
+    try:
+        line, likeness = against(make(Molecule(data.numbers, data.positions[0], data.charge)), *frames)
+    except DensnetError:
+        # an element that it does not know, or no convergence
         if decided:
-            raise _refusal(data, f"{_looks_like(pairs.slope)} ({evidence})")
+            raise _refusal(data, f"{_looks_like(pairs.slope)} ({evidence})") from None
         print(
             f"densnet import: warning: {data.frames}: nothing tells whether forces and energies agree", file=sys.stderr
         )
         return
-    line, likeness = compared
     evidence = f"{evidence}; against GFN2-xTB: {line}"
     if line.correlation < LIKELY and -line.correlation < LIKELY:
         raise _refusal(data, f"the forces look like those of other frames or of atoms in another order ({evidence})")

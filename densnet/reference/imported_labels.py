@@ -29,6 +29,7 @@ from densnet.fitting.label_content import FittedFrame, label_content
 from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.molecule import sorted_distances
+from densnet.potential import Make
 from densnet.processes.pool import map_in_processes, one_thread, report_progress
 from densnet.quantities import DIPOLE, ENERGY, FORCES
 from densnet.reference import import_checks as checks
@@ -94,7 +95,7 @@ def import_labels(
     *,
     atoms: Path | None,
     processes: int,
-    accept_forces: bool = False,
+    force_check: Make | None,
 ) -> xr.Dataset:
     """Check labels made elsewhere and return the content of ``labels.nc``.
 
@@ -104,7 +105,7 @@ def import_labels(
         split: for frames that have none.
         atoms: file of ``densnet atoms`` at the same functional and basis; None if ``data`` has free atoms.
         processes: worker processes, one thread each; the result does not depend on it.
-        accept_forces: take forces as they are, whatever the energies and GFN2-xTB say of them.
+        force_check: makes GFN2-xTB, which forces are held against; None takes them as they are.
 
     Raises:
         DensnetError: orbitals are not orthonormal; charge, dipole, overlap or energy contradict the density; forces
@@ -112,8 +113,8 @@ def import_labels(
     """
     free = atoms_of(data, atoms)
     checks.check_energies(data, free.energies)
-    if not accept_forces:
-        check_forces(data)
+    if force_check is not None:
+        check_forces(data, force_check)
     selection = select(data, split)
     make = _fitted if data.coefficients is None else _taken_over
     labels = make(data, free, settings, selection, processes)

@@ -16,6 +16,7 @@ from pyscf import gto, scf
 
 from densnet.basis import integrals
 from densnet.errors import DensnetError
+from densnet.potentials import named
 from densnet.reference import import_checks
 from densnet.reference.force_checks import check_forces
 from densnet.reference.imported_data import ImportedData, read_data
@@ -156,7 +157,7 @@ def imported(path: Path, content: Content) -> ImportedData:
     np.savez(path, **content)
     data = read_data(path)
     import_checks.check_energies(data, ATOMS)
-    check_forces(data)
+    check_forces(data, named("gfn2-xtb"))
     orbitals = import_checks.canonical_orbitals(data)
     for C, r in zip(orbitals, data.positions / BOHR_IN_ANGSTROM, strict=True):
         S = integrals.overlap(data.orbital_functions.basis, data.numbers, r)
@@ -229,5 +230,5 @@ def test_the_file_that_is_at_fault_is_named(case: InputCase, right: Content, tmp
     np.savez(tmp_path / "densities.npz", **densities)
     write(tmp_path / "theirs.xyz", case.make(right), format="extxyz")
     with pytest.raises(DensnetError) as caught:
-        check_forces(read_data(tmp_path / "densities.npz", tmp_path / "theirs.xyz"))
+        check_forces(read_data(tmp_path / "densities.npz", tmp_path / "theirs.xyz"), named("gfn2-xtb"))
     assert case.words in str(caught.value)
