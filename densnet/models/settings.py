@@ -11,51 +11,46 @@ from densnet.settings import Count, Natural, NotNegative, Positive, Settings
 
 Degree = Annotated[Natural, Le(6)]
 BodyOrder = Literal[2, 3, 4]
-Length = Annotated[Positive, Unit("Å")]
 
 
 @dataclass(frozen=True)
-class DensityModelSettings(Settings):
+class MessagePassingSettings(Settings):
+    """What the architectures of both models have."""
+
+    channels: Count = 32
+    """Features of each degree on an atom."""
+    edge_channels: Count = 16
+    """Features of each degree sent along an edge."""
+    l_message: Degree = 2
+    """Highest degree of the features that neighbours send in later rounds."""
+    layers: Count = 2
+    """Rounds of message passing."""
+    cutoff: Annotated[Positive, Unit("Å")] = 5.0
+    """Distance beyond which atoms do not see each other directly."""
+
+
+@dataclass(frozen=True)
+class DensityModelSettings(MessagePassingSettings):
     """Architecture of the density model."""
 
     target: Literal["delta", "direct"] = "delta"
     """Learn the difference from superposed free atoms (delta) or the coefficients themselves (direct)."""
-    channels: Count = 32
-    """Features of each degree on an atom."""
-    edge_channels: Count = 16
-    """Features of each degree sent along an edge."""
     l_max: Degree = 4
     """Highest degree of the features; at least the fitting basis's own."""
-    l_message: Degree = 2
-    """Highest degree of the features that neighbours send in later rounds."""
-    layers: Count = 2
-    """Rounds of message passing."""
     body_order: BodyOrder = 3
     """Atoms coupled in one round."""
-    cutoff: Length = 5.0
-    """Distance beyond which atoms do not see each other directly."""
 
 
 @dataclass(frozen=True)
-class EnergyModelSettings(Settings):
+class EnergyModelSettings(MessagePassingSettings):
     """Architecture of the energy model."""
 
-    channels: Count = 32
-    """Features of each degree on an atom."""
-    edge_channels: Count = 16
-    """Features of each degree sent along an edge."""
     l_density: Degree = 2
     """Highest degree of the density coefficients that the model reads, as far as the fitting basis has it."""
     l_max: Degree = 3
     """Highest degree of features and edge harmonics."""
-    l_message: Degree = 2
-    """Highest degree of the features that neighbours send in later rounds."""
-    layers: Count = 2
-    """Rounds of message passing."""
     body_order: BodyOrder = 4
     """Atoms coupled in one round."""
-    cutoff: Length = 5.0
-    """Distance beyond which atoms do not see each other directly."""
     product_bound: NotNegative = 1.0
     """Size that the factors of products stay within, so that the energy does not grow as a polynomial; 0 for none."""
     repulsion: Literal["zbl", "none"] = "zbl"

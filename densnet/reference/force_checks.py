@@ -17,12 +17,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.constants import calorie
 
 from densnet.errors import DensnetError
 from densnet.molecule import Molecule
 from densnet.potential import Make, Potential
 from densnet.reference.imported_data import ImportedData
-from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV
+from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV, KCAL_PER_MOL_IN_EV
 
 Array = NDArray[np.float64]
 
@@ -44,9 +45,9 @@ UNITS = {
     "hartree/bohr": HARTREE_IN_EV / BOHR_IN_ANGSTROM,
     "eV/bohr": 1.0 / BOHR_IN_ANGSTROM,
     "hartree/Å": HARTREE_IN_EV,
-    "kcal/mol/Å": 1.0 / 23.0605,
-    "kJ/mol/Å": 1.0 / 96.4853,
-    "kJ/mol/nm": 1.0 / 964.853,
+    "kcal/mol/Å": KCAL_PER_MOL_IN_EV,
+    "kJ/mol/Å": KCAL_PER_MOL_IN_EV / calorie,
+    "kJ/mol/nm": 0.1 * KCAL_PER_MOL_IN_EV / calorie,
 }
 """eV/Å of a unit of force."""
 

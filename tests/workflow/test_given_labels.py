@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import xarray as xr
 import yaml
 from configuration import CHECKED, ConfigurationError, configuration
 from given_labels import labels_in
+from test_dag import snakemake
 from test_sweeps import jobs
 
 from densnet.io.netcdf import variable, write_dataset
@@ -51,6 +53,17 @@ def test_nothing_is_sampled_or_labelled(folder: Path, tmp_path: Path) -> None:
     table = jobs(tmp_path, config(folder, sweep=sweep, md={"potentials": []}))
     assert not {"geometries", "label_shard", "atoms"} & set(table)
     assert (table["labels"], table["density_model"], table["evaluation"]) == (1, 4, 4)
+
+
+def test_what_a_folder_is_called_is_one_word_to_the_shell(folder: Path, tmp_path: Path) -> None:
+    named = folder.rename(tmp_path / "la b'els $(touch x)")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config(named)))
+    output = snakemake(tmp_path, "--cores", "2", "--dry-run", "--printshellcmds").stdout
+    commands = [line for line in output.splitlines() if line.startswith("Shell command:") and "touch" in line]
+    assert len(commands) > 3
+    for command in commands:
+        words = [word for word in shlex.split(command) if "touch" in word]
+        assert all(word.startswith(f"{named}/") and word.endswith(".nc") for word in words), command
 
 
 def test_all_frames_are_taken_unless_sampling_says_how_many(folder: Path) -> None:

@@ -18,11 +18,7 @@ rule chains:
         ),
     params:
         folder=f"{SYSTEM}/figures",
-        harmonic=lambda wildcards, input: (
-            " ".join(as_options({"harmonic": paths}) for paths in (input.harmonic, input.harmonic_psi4))
-            if input.harmonic
-            else ""
-        ),
+        harmonic=lambda wildcards, input: with_files("--harmonic", input.harmonic, input.harmonic_psi4),
     message:
         "{wildcards.system}: dynamics and spectra against the length of the chain"
     shell:

@@ -1,5 +1,6 @@
 # What several rules share.
 
+import shlex
 from pathlib import Path
 
 from families import frames_of, harmonic_systems
@@ -264,6 +265,12 @@ def shards_of(name, stage="label_shard"):
 def settings_of(stage, **instead):
     """Return a params function: what a stage reads of the configuration, some of it replaced, as command line options."""
     return lambda wildcards: as_options(read_by(stage, wildcards) | instead)
+
+
+def with_files(option, *inputs):
+    """Return an option of the command line with the files of some inputs, nothing if there are none."""
+    paths = [path for given in inputs for path in ([given] if isinstance(given, str) else given)]
+    return shlex.join([option, *paths]) if paths else ""
 
 
 def read_by(stage, wildcards):

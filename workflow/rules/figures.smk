@@ -16,16 +16,9 @@ rule figures:
     output:
         figures=expand(f"{SYSTEM}/figures/{{figure}}.png", figure=FIGURES, allow_missing=True),
     params:
-        peers=lambda wildcards, input: (
-            f"--peer-trajectory {input.peer_trajectories} --peer-spectrum {input.peer_spectra}"
-            if input.peer_trajectories
-            else ""
-        ),
-        harmonic=lambda wildcards, input: (
-            " ".join(as_options({"harmonic": paths}) for paths in (input.harmonic, input.harmonic_psi4))
-            if input.harmonic
-            else ""
-        ),
+        peer_trajectories=lambda wildcards, input: with_files("--peer-trajectory", input.peer_trajectories),
+        peer_spectra=lambda wildcards, input: with_files("--peer-spectrum", input.peer_spectra),
+        harmonic=lambda wildcards, input: with_files("--harmonic", input.harmonic, input.harmonic_psi4),
         benchmarks=f"{SYSTEM}/benchmarks",
         folder=f"{SYSTEM}/figures",
     message:
@@ -34,6 +27,6 @@ rule figures:
         "densnet figures --name {wildcards.system} --metrics {input.metrics:q} --labels {input.labels:q} "
         "--evaluation {input.evaluation:q} --density-log {input.density_learning:q} "
         "--energy-log {input.energy_learning:q} --trajectory {input.trajectory:q} --spectrum {input.spectrum:q} "
-        "{params.peers} --comparison {input.comparison:q} --assignment {input.assignment:q} {params.harmonic} "
-        "--benchmarks {params.benchmarks} "
+        "{params.peer_trajectories} {params.peer_spectra} --comparison {input.comparison:q} "
+        "--assignment {input.assignment:q} {params.harmonic} --benchmarks {params.benchmarks} "
         "--output {params.folder} 2>&1 | tee -i {log} >&2"

@@ -60,9 +60,9 @@ rule sweep:
         figures=[f"{RUN}/figures/sweep_{system}.png" for system in SYSTEMS],
     params:
         folder=lambda wildcards: f"{RUN}/figures",
-        peers=lambda wildcards, input: f"--peers {input.peers} " if input.peers else "",
+        peers=lambda wildcards, input: with_files("--peers", input.peers),
     message:
         "{config[run]}: table and figures of the sweep"
     shell:
-        "densnet sweep --plan {input.plan:q} {params.peers}--output {output.sweep} --csv {output.csv} "
+        "densnet sweep --plan {input.plan:q} {params.peers} --output {output.sweep} --csv {output.csv} "
         "--figures {params.folder} 2>&1 | tee -i {log} >&2"
