@@ -146,6 +146,7 @@ def _draw_sticks(axes: Axes, comparison: xr.Dataset, limits: tuple[float, float]
         axes.annotate(
             _folded(name), (float(members.mean()), 0.5), xytext=(place, 0.85), ha="center", va="bottom", fontsize=7,
             arrowprops={"arrowstyle": "-", "lw": 0.5, "color": "#888888"}, annotation_clip=False, linespacing=0.95,
+            parse_math=False,
         )  # fmt: skip
     axes.set_ylim(0, 1.7)
     axes.set_yticks([])

@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +159,13 @@ def test_view_from_above_lies_on_the_spheres() -> None:
     assert (np.linalg.norm(lifted[:, None] - centres, axis=-1) > radii).all()
     _, _, alone = front_of_spheres(plane, centres[:1], radii[:1], 4000)
     assert np.isfinite(alone[..., 0]).mean() == pytest.approx(np.pi / 4, abs=0.01)
+
+
+def test_signs_in_a_table_of_fundamentals_are_text(run: dict[str, Path]) -> None:
+    named = sources(run, peer=False)
+    names = np.full(named.comparison.sizes["stick"], "5 $x_$", dtype=object)
+    comparison = named.comparison.assign(stick_description=("stick", names))
+    assert spectrum(replace(named, comparison=comparison)).png
 
 
 def test_without_a_peer(run: dict[str, Path]) -> None:
