@@ -30,6 +30,7 @@ def impossible(config: Mapping[str, Any], *, molecules: bool = True) -> Iterator
     Args:
         molecules: look at the systems too, which takes a second.
     """
+    yield from _impossible_names(config)
     yield from _impossible_sizes(config)
     refusals = [line for name, kind in SECTIONS.items() for line in refused(name, partial(kind, **config[name]), ".")]
     yield from refusals or _impossible_spectrum(config)
@@ -39,6 +40,14 @@ def impossible(config: Mapping[str, Any], *, molecules: bool = True) -> Iterator
         yield from impossible_folder(config)
     for name, system in config["systems"].items() if molecules else ():
         yield from _impossible_system(name, system, config)
+
+
+def _impossible_names(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for names of which some file systems make one folder."""
+    first: dict[str, str] = {}
+    for name in [*config["families"], *config["systems"]]:
+        if (earlier := first.setdefault(name.lower(), name)) != name:
+            yield f"systems.{name}: expected names that differ in more than their case, found {earlier} too; rename one"
 
 
 def _impossible_sizes(config: Mapping[str, Any]) -> Iterator[str]:

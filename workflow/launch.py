@@ -52,6 +52,7 @@ def main(arguments: list[str]) -> int:
         ConfigurationError: the configuration is refused.
     """
     options, arguments = _own_options(arguments)
+    os.environ |= _cache()
     if options.end_with_parent:
         _end_with_parent()
     config = _configuration(options.configfile[-1])
@@ -130,6 +131,17 @@ def _executor(options: argparse.Namespace) -> str:
             raise ConfigurationError(f"profile: expected one of {', '.join(there)}, found {profile!r}; set PROFILE")
         executors += [(yaml.safe_load(path.read_text()) or {}).get("executor") for path in files[:1]]
     return next((executor for executor in executors if executor), "local")
+
+
+def _cache() -> dict[str, str]:
+    """Return where Snakemake may keep copies of sources: in this folder, if the user has no home to write to."""
+    usual = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    try:
+        usual.mkdir(parents=True, exist_ok=True)
+        writable = os.access(usual, os.W_OK)
+    except OSError:
+        writable = False
+    return {} if writable else {"XDG_CACHE_HOME": str(Path(".snakemake/cache").resolve())}
 
 
 def _end_with_parent() -> None:

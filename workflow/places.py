@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from densnet.settings import shown
+
+YAML_1_2 = {
+    "tag:yaml.org,2002:bool": r"true|True|TRUE|false|False|FALSE",
+    "tag:yaml.org,2002:int": r"[-+]?(0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+",
+    "tag:yaml.org,2002:float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN)",
+    "tag:yaml.org,2002:timestamp": r"(?!)",
+}
+"""Words that are no text without quotes in YAML 1.2. In YAML 1.1, which libraries read, ``no`` and 1:30 are none
+either, and 010 is another number."""
 
 
 class ConfigurationError(Exception):
@@ -17,7 +29,8 @@ def read(path: str) -> yaml.Node | None:
     """Return the marked content of a file, None of an empty one.
 
     Raises:
-        ConfigurationError: it cannot be read, is no YAML, or has a key twice.
+        ConfigurationError: it cannot be read, is no YAML, has a key twice, or a word that versions of YAML read in
+            different ways.
     """
     try:
         node = yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
@@ -30,9 +43,8 @@ def read(path: str) -> yaml.Node | None:
         place = f"{path}:{mark.line + 1}" if mark else path
         problem = getattr(error, "problem", None) or error
         raise ConfigurationError(f"{place}: no YAML: {problem}; text with signs such as * : # needs quotes") from error
-    doubles = list(_doubles(node, path))
-    if doubles:
-        raise ConfigurationError("\n".join(doubles))
+    if errors := [*_doubles(node, path), *_ambiguous(node, path)]:
+        raise ConfigurationError("\n".join(errors))
     return node
 
 
@@ -49,6 +61,24 @@ def _doubles(node: yaml.Node | None, path: str, where: str = "") -> Iterator[str
             yield f"{path}:{line}: {name}: written twice, first in line {first[key.value]}; keep one of them"
         first.setdefault(key.value, line)
         yield from _doubles(value, path, f"{name}.")
+
+
+def _ambiguous(node: yaml.Node | None, path: str, where: str = "") -> Iterator[str]:
+    """Yield a line for each word without quotes that YAML 1.1 reads as something else than YAML 1.2."""
+    if isinstance(node, yaml.SequenceNode):
+        for entry in node.value:
+            yield from _ambiguous(entry, path, where)
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from _ambiguous(key, path, where)
+            yield from _ambiguous(value, path, f"{where}.{key.value}" if where else key.value)
+    elif isinstance(node, yaml.ScalarNode) and node.style is None:
+        number = node.start_mark.line + 1
+        if not re.fullmatch(YAML_1_2.get(node.tag, ".*"), node.value, re.DOTALL):
+            yield (
+                f"{path}:{number}: {where}: {node.value} is {shown(_value(node))} in YAML 1.1 and something else in "
+                "1.2; write true or false, a decimal number, or text in quotes"
+            )
 
 
 def placed(lines: Iterable[str], path: str, node: yaml.Node | None, config: Mapping[str, Any]) -> list[str]:

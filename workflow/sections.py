@@ -20,7 +20,12 @@ from densnet.spectra.settings import ComparisonSettings, SpectrumSettings
 from densnet.training.settings import DensityTrainingSettings, EnergyTrainingSettings
 
 LETTERS = "letters, digits, _ and -"
-NAME = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]*$", "allowed": LETTERS}
+NAME = {
+    "type": "string",
+    # folders have such names: no file system takes more than 255 letters; $ alone lets a line end pass
+    "pattern": r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$(?!\n)",
+    "allowed": f"at most 64 {LETTERS}",
+}
 LENGTH = {
     "type": "string",
     "pattern": "^[1-9][0-9]*$",
@@ -176,7 +181,7 @@ def schema(of: Callable[[type[Settings]], Rules] = rules) -> Rules:
             "systems": {
                 "type": "object",
                 "minProperties": 1,
-                "propertyNames": NAME | {"allowed": f"a name of {LETTERS}"},
+                "propertyNames": NAME | {"allowed": f"a name of at most 64 {LETTERS}"},
                 "additionalProperties": system,
             },
             **labels,

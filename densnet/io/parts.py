@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import shutil
+import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_atomically, write_text
 
+PATIENCE_SECONDS = 3.0
+"""For a process that is just ending."""
+
 
 class Parts:
     """The folder ``<output>.parts``: one ``.npz`` a finished piece, and the fingerprint of the work they belong to.
 
-    Pieces of other work (another setting, another input) are thrown away when the folder is opened.
+    Pieces of other work (another setting, another input) are thrown away when the folder is opened. It is locked as
+    long as it is open, so that two processes never compute the same.
 
     Raises:
-        DensnetError: the folder cannot be made.
+        DensnetError: the folder cannot be made, or another process has it open.
     """
 
     def __init__(self, output: Path, fingerprint: Mapping[str, Any]) -> None:
@@ -31,12 +37,25 @@ class Parts:
         digest = hashlib.sha256(text.encode()).hexdigest()
         stamp = self.folder / "fingerprint"
         try:
-            if not stamp.exists() or stamp.read_text() != digest:
-                shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(self.folder / "lock")
+            if not stamp.exists() or stamp.read_text() != digest:
+                self._empty()
+        except BlockingIOError as error:
+            raise DensnetError(
+                f"{output}: another process is computing it just now; wait for it, or choose another output"
+            ) from error
         except OSError as error:
             raise DensnetError(f"{self.folder}: cannot be made ({error}); choose another output") from error
         write_text(stamp, digest)
+
+    def _empty(self) -> None:
+        """Delete all but the lock, which must stay the file that others see."""
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != "lock":
+                path.unlink()
 
     def read(self, name: str) -> dict[str, Any] | None:
         """Return the arrays of a piece; None if it is not there or was cut short (then it is deleted)."""
@@ -62,6 +81,25 @@ class Parts:
     def remove(self) -> None:
         """Delete the folder: the output is whole."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _locked(path: Path) -> IO[str]:
+    """Open and lock a file; it is unlocked when it is closed, at the latest when the process ends.
+
+    Raises:
+        BlockingIOError: another process has it.
+    """
+    lock = path.open("w")
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                lock.close()
+                raise
+            time.sleep(0.1)
 
 
 def digest_of(*arrays: Any) -> str:

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 if __name__ == "__main__":
-    sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "models")]
+    tests = Path(__file__).parents[1]
+    sys.path += [str(path) for path in (tests / "inputs", tests / "models", tests.parent / "workflow")]
 
+import test_configuration_files
 import test_fundamentals_files
 import test_imports
 import test_models_of_strangers
@@ -18,6 +20,7 @@ from input_case import InputCase
 
 PAGE = Path(__file__).parents[2] / "docs" / "inputs.md"
 SECTIONS: tuple[tuple[str, Iterable[InputCase]], ...] = (
+    ("Configurations (YAML)", test_configuration_files.CASES),
     ("Molecules as SMILES", test_molecules.SMILES_CASES),
     ("Molecules as xyz files", test_molecules.XYZ_CASES),
     ("Labels of other codes (npz)", test_imports.CASES),

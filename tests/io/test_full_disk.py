@@ -76,8 +76,8 @@ def test_finished_pieces_stay(full_disk: Path) -> None:
     parts.write("one", {"energy": np.zeros(10)})
     with pytest.raises(DensnetError, match=r"two\.npz: cannot be written"):
         parts.write("two", {"energy": np.zeros(SIZE)})
-    assert Parts(full_disk / "labels.nc", {"version": 1}).read("one") is not None
-    assert sorted(path.name for path in parts.folder.iterdir()) == ["fingerprint", "one.npz"]
+    assert parts.read("one") is not None
+    assert sorted(path.name for path in parts.folder.iterdir()) == ["fingerprint", "lock", "one.npz"]
 
 
 @pytest.mark.parametrize(

@@ -53,18 +53,22 @@ PATIENCE_SECONDS = 900.0
 
 
 class Run:
-    """One folder in which the toy configuration is run through the launcher, as ``make demo`` does."""
+    """A clone in which the toy configuration is run through the launcher, as ``make demo`` does.
+
+    Its path and the name of the configuration have all that a shell or Snakemake might stumble over.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.results = folder / "results" / "toy" / "water"
-        shutil.copy(ROOT / "tests" / "workflow" / "toy.yaml", folder / "config.yaml")
+        self.folder = folder / "a b'c ü"
+        self.results = self.folder / "results" / "toy" / "water"
+        for part in ("workflow", "profiles", "envs", "densnet"):
+            shutil.copytree(ROOT / part, self.folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "tests" / "workflow" / "toy.yaml", self.folder / "my toy.yaml")
 
     def start(self, *targets: str) -> subprocess.Popen[str]:
         """Start the launcher; one thread a job, for the jobs are tiny."""
-        command = [sys.executable, str(ROOT / "workflow" / "launch.py"), *targets]
-        command += ["--snakefile", str(ROOT / "workflow" / "Snakefile"), "--max-threads", "1"]
-        command += ["--workflow-profile", str(ROOT / "profiles" / "local")]
+        command = [sys.executable, "workflow/launch.py", *targets, "--max-threads", "1"]
+        command += ["--workflow-profile", "profiles/local", "--configfile", "my toy.yaml"]
         return subprocess.Popen(
             command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0
         )

@@ -43,11 +43,7 @@ def refusal(text: str, **given: object) -> str:
         (("replicas: 2", "replica: 2"), "c.yaml:7: md.replica: unknown key; did you mean replicas?"),
         (("stride: 2", "stride: 25"), "c.yaml:8: md.stride: a dipole every"),
         (("smiles: O", "smiles: C("), "c.yaml:3: systems.water: smiles: RDKit refuses"),
-        (("water:", "a b:"), "c.yaml:3: systems.a b: expected a name of letters"),
-        (
-            ("water:", "no:"),
-            "c.yaml:3: systems.False: expected a name of letters, digits, _ and -, found false",
-        ),
+        (("water:", "a b:"), "c.yaml:3: systems.a b: expected a name of at most 64 letters"),
         (("stride: 2", "temperature: .nan"), "c.yaml:8: md.temperature: expected a number of more than 0"),
         (
             ("stride: 2", "production_ps: .inf"),
@@ -68,28 +64,7 @@ def test_what_the_command_line_says_has_no_line() -> None:
     assert refusal(GOOD, comparison={"n_lines": 0}).startswith("comparison.n_lines: expected")
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (GOOD + "md: {seed: 2}\n", r"^c\.yaml:9: md: written twice, first in line 6; keep one of them$"),
-        (GOOD + "  stride: 3\n", r"^c\.yaml:9: md\.stride: written twice, first in line 8"),
-        (GOOD + "1: a\n'1': b\n", r"^c\.yaml:10: 1: written twice"),
-        (GOOD.replace("smiles: O", "smiles: *CC*"), r"^c\.yaml:4: no YAML: .*quotes$"),
-        (GOOD + "---\nrun: b\n", r"^c\.yaml:9: no YAML: "),
-        (GOOD + "\tstride: 3\n", r"^c\.yaml:9: no YAML: "),
-    ],
-)
-def test_what_yaml_alone_would_let_pass(text: str, said: str) -> None:
-    Path("c.yaml").write_text(text)
-    with pytest.raises(ConfigurationError, match=said) as caught:
-        read("c.yaml")
-    assert "\n" not in str(caught.value)
-
-
-def test_a_file_that_is_no_text(tmp_path: Path) -> None:
-    (tmp_path / "c.yaml").write_bytes(GOOD.encode() + "# \u00c5".encode("latin-1"))
-    with pytest.raises(ConfigurationError, match=r"^c\.yaml: byte 111 is no UTF-8; save the file as UTF-8$"):
-        read("c.yaml")
+def test_a_file_that_is_not_there() -> None:
     with pytest.raises(ConfigurationError, match=r"^d\.yaml: cannot be read \(No such file"):
         read("d.yaml")
 
