@@ -31,8 +31,8 @@ SECTIONS: tuple[tuple[str, Iterable[InputCase]], ...] = (
 )
 HEAD = """# What is read, and what is refused
 
-Files come from many programs and hands. Each row is one of a kind, and a test: it is read, or read with a remark, or
-refused in one line that has the words of the last column. A file that is refused can be mended from its message.
+Input files come from many programs. Each row is one kind of file, and a test: the file is read, read with a message, or
+refused with one line that has the words of the last column and says what to change.
 """
 
 
