@@ -91,14 +91,20 @@ class _Help(Mapping[str, str]):
     def __getitem__(self, key: str) -> str:
         if key != "help":
             raise KeyError(key)
-        unit = rules(self.kind, verb=True)["properties"][self.name].get("unit")
-        return sentences(self.kind)[self.name] + (f" In {unit}." if unit else "")
+        return _help(self.kind)[self.name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(["help"])
 
     def __len__(self) -> int:
         return 1
+
+
+@functools.cache
+def _help(kind: type[Settings]) -> dict[str, str]:
+    units = {name: rule.get("unit") for name, rule in rules(kind, verb=True)["properties"].items()}
+    said = sentences(kind)
+    return {name: said[name] + (f" In {unit}." if unit else "") for name, unit in units.items()}
 
 
 def sentences(kind: type[Settings]) -> dict[str, str]:

@@ -30,6 +30,11 @@ WATER = np.array([[0.0, 0.0, 0.12], [0.0, 0.76, -0.47], [0.0, -0.76, -0.47]])
 SPLIT = ["train"] * 10 + ["validation"] * 3 + ["test"] * 3
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest file first, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: item.path.name != "test_pipeline.py")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
     """Sums in the same order whatever the machine."""

@@ -113,7 +113,7 @@ def _impossible_frames(config: Mapping[str, Any], name: str, system: Mapping[str
 
 
 def _impossible_spectrum(config: Mapping[str, Any]) -> Iterator[str]:
-    from densnet.spectra.infrared import segment_length
+    from densnet.spectra.windows import segment_length
 
     settings, md = SpectrumSettings(**config["spectrum"]), config["md"]
     interval = md["stride"] * md["timestep_fs"]

@@ -20,10 +20,10 @@ from scipy import signal
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
-from densnet.spectra.infrared import segment_length, undo_verlet_shift
+from densnet.spectra.infrared import undo_verlet_shift
 from densnet.spectra.internal_coordinates import KINDS, InternalCoordinates
 from densnet.spectra.settings import SpectrumSettings
-from densnet.spectra.windows import window_values
+from densnet.spectra.windows import segment_length, window_values
 from densnet.units import DALTON_ANGSTROM2_PER_FS2_IN_EV, SPEED_OF_LIGHT_IN_CM_PER_FS
 
 METHOD_VERSION: int = 3

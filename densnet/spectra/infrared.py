@@ -24,7 +24,7 @@ from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.molecule import formula
 from densnet.spectra.settings import SpectrumSettings
-from densnet.spectra.windows import half_width_bins, window_values
+from densnet.spectra.windows import segment_length, window_values
 from densnet.units import BOLTZMANN_IN_EV_PER_K, PLANCK_TIMES_C_IN_EV_CM, SPEED_OF_LIGHT_IN_CM_PER_FS
 
 METHOD_VERSION: int = 1
@@ -65,33 +65,6 @@ class Lines:
     wavenumber: Array
     intensity: Array
     prominence: Array
-
-
-def segment_length(settings: SpectrumSettings, interval_fs: float, n_times: int) -> int:
-    """Return how many samples a segment needs for the wanted resolution.
-
-    A window of T = b/(c Δν̃), b its full width at half maximum in bins, shows a sharp line with the
-    full width Δν̃ (F. J. Harris, Proc. IEEE 66, 51 (1978)).
-
-    Raises:
-        DensnetError: the trajectory is shorter than that.
-    """
-    bins = half_width_bins(settings.window)
-    duration = bins / (SPEED_OF_LIGHT_IN_CM_PER_FS * settings.resolution)
-    length = round(duration / interval_fs)
-    if length > n_times:
-        best = bins / (SPEED_OF_LIGHT_IN_CM_PER_FS * n_times * interval_fs)
-        raise DensnetError(
-            f"resolution: {settings.resolution:g} 1/cm with the window {settings.window!r} needs trajectories of "
-            f"{duration:.0f} fs, found {n_times * interval_fs:.0f} fs; "
-            f"take resolution >= {np.ceil(best):.0f} or run longer"
-        )
-    if length < 16:
-        raise DensnetError(
-            f"resolution: {settings.resolution:g} 1/cm leaves {length} samples a segment, expected at least 16; "
-            "take a smaller resolution"
-        )
-    return length
 
 
 def absorption_factor(wavenumber: Array, temperature: float, quantum_correction: str) -> Array:
