@@ -13,6 +13,7 @@ import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
+from densnet.domain import Domain
 from densnet.errors import DensnetError
 from densnet.molecule import Molecule
 
@@ -35,6 +36,7 @@ class Potential(Protocol):
         elements: atomic numbers that it knows; None: any.
         device: where it computes.
         exact_gradient: the forces are the exact gradient of the energy, and not numbers of their own.
+        domain: of the geometries that it has learned from; None: it did not learn, or that is not known.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Potential(Protocol):
     elements: frozenset[int] | None = None
     device: str = "cpu"
     exact_gradient: bool = True
+    domain: Domain | None = None
 
     def __call__(self, positions: Array) -> Quantities:
         """Evaluate any number of geometries (t, i, x) in Angstrom.
@@ -82,6 +85,7 @@ class Derived(Potential):
     def __init__(self, other: Potential) -> None:
         self.name, self.numbers, self.quantities = other.name, other.numbers, other.quantities
         self.elements, self.device, self.exact_gradient = other.elements, other.device, other.exact_gradient
+        self.domain = other.domain
 
 
 def joined(parts: Sequence[Quantities]) -> dict[str, Array]:

@@ -91,7 +91,7 @@ class _Help(Mapping[str, str]):
     def __getitem__(self, key: str) -> str:
         if key != "help":
             raise KeyError(key)
-        return _help(self.kind)[self.name]
+        return _help(self.kind)[self.name]  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[str]:
         return iter(["help"])

@@ -26,6 +26,9 @@ from densnet.units import EV_IN_MEV
 
 METHOD_VERSION: int = 1
 
+GONE = 4.0
+"""Domain distance that a replica may not have for a whole chunk, five times the usual distance from the training."""
+
 
 def simulate(
     potential: Potential,
@@ -136,7 +139,7 @@ def _run_chunk(
     for step in range(steps):
         if ensemble == "nve":
             if step % settings.stride == 0:
-                _keep(kept, state, masses)
+                _keep(kept, state, potential, masses)
             state = velocity_verlet(state, potential, masses, settings.timestep_fs)
         else:
             state = langevin(
@@ -149,6 +152,7 @@ def _run_chunk(
                 generator,
             )
     _check_whole(state.positions, state.quantities, potential.numbers, index)
+    _check_domain(kept["domain_distance"], state.positions, potential, settings, index)
     last_velocities = state.velocities
     if ensemble == "langevin" and settings.chunks()[index + 1][0] == "nve":
         last_velocities = without_drift(last_velocities, masses)
@@ -163,7 +167,15 @@ def _run_chunk(
     return state.positions, last_velocities
 
 
-_KEPT = ("positions", "velocities", "dipole", "energy_potential", "energy_kinetic", "energy_spread")
+_KEPT = (
+    "positions",
+    "velocities",
+    "dipole",
+    "energy_potential",
+    "energy_kinetic",
+    "energy_spread",
+    "domain_distance",
+)
 
 
 def _chunk_name(index: int) -> str:
@@ -178,7 +190,7 @@ def _chunk(parts: Parts, index: int) -> dict[str, Array]:
     return found
 
 
-def _keep(kept: dict[str, list[Array]], state: State, masses: Array) -> None:
+def _keep(kept: dict[str, list[Array]], state: State, potential: Potential, masses: Array) -> None:
     values: tuple[Array | None, ...] = (
         state.positions.astype(np.float32),
         state.velocities.astype(np.float32),
@@ -186,6 +198,7 @@ def _keep(kept: dict[str, list[Array]], state: State, masses: Array) -> None:
         state.quantities["energy"],
         state.kinetic_energy(masses),
         state.quantities.get("energy_spread"),
+        None if potential.domain is None else potential.domain.distance(potential.numbers, state.positions),
     )
     for name, value in zip(_KEPT, values, strict=True):
         if value is not None:
@@ -206,6 +219,28 @@ def _check_whole(positions: Array, quantities: Quantities, numbers: NDArray[np.i
             f"md: replica(s) {np.flatnonzero(lost).tolist()} lost an atom, collapsed or blew up in chunk {chunk}; "
             "train on more frames or at a higher sampling temperature, or lower md.temperature"
         )
+
+
+def _check_domain(
+    outside: list[Array], positions: Array, potential: Potential, settings: DynamicsSettings, chunk: int
+) -> None:
+    """Stop when a replica has been far outside of the training frames for a whole chunk.
+
+    Args:
+        outside: domain distances (R,) of the frames that were kept; none where they are not known.
+        positions: at the end of the chunk (R, i, x) in Angstrom.
+    """
+    if potential.domain is None or not outside:
+        return
+    gone = np.flatnonzero(np.min(outside, axis=0) > GONE)
+    if not len(gone):
+        return
+    time_ps = sum(steps for _, steps in settings.chunks()[: chunk + 1]) * settings.timestep_fs * 1e-3
+    said = potential.domain.departure(potential.numbers, positions[gone[0]])
+    raise DensnetError(
+        f"md: replica {gone[0]} has left the training frames for good after {time_ps:.2f} ps: {said}; train on such "
+        "frames (a higher sampling temperature, another conformer), or lower md.temperature"
+    )
 
 
 def _write_trajectory(
@@ -249,6 +284,9 @@ def _write_trajectory(
     if "energy_spread" in data:
         long_name = "standard deviation of the energy over the members of the ensemble"
         dataset["energy_spread"] = variable(frame, data["energy_spread"], "eV", long_name)
+    if "domain_distance" in data:
+        long_name = "distance from the training frames over the usual one, less 1; 0 inside"
+        dataset["domain_distance"] = variable(frame, data["domain_distance"], "1", long_name)
     write_dataset(
         dataset, output, stage="md", method_version=METHOD_VERSION, settings={**asdict(settings), **provenance}
     )

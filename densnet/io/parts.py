@@ -86,6 +86,8 @@ class Parts:
 def _locked(path: Path) -> IO[str]:
     """Open and lock a file; it is unlocked when it is closed, at the latest when the process ends.
 
+    The lock is of the process, which may itself begin again where an interrupted attempt has not let go.
+
     Raises:
         BlockingIOError: another process has it.
     """
@@ -93,12 +95,12 @@ def _locked(path: Path) -> IO[str]:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return lock
-        except BlockingIOError:
+        except (BlockingIOError, PermissionError):
             if time.monotonic() > deadline:
                 lock.close()
-                raise
+                raise BlockingIOError(f"{path} is locked") from None
             time.sleep(0.1)
 
 

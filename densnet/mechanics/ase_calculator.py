@@ -24,7 +24,8 @@ class AseCalculator(Calculator):
     def __init__(self, potential: Potential, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.potential = potential
-        self.implemented_properties = sorted(potential.quantities | {"free_energy"})
+        known = {"domain_distance"} if potential.domain is not None else set()
+        self.implemented_properties = sorted(potential.quantities | {"free_energy"} | known)
 
     def calculate(
         self,
@@ -39,7 +40,10 @@ class AseCalculator(Calculator):
             raise DensnetError("atoms.pbc: expected a molecule without periodic boundaries; set atoms.pbc = False")
         if not len(current):
             raise DensnetError("atoms: expected a molecule, found no atoms")
-        values = self.potential_of(current)(current.positions[None])
+        potential = self.potential_of(current)
+        values = dict(potential(current.positions[None]))
+        if potential.domain is not None:
+            values["domain_distance"] = potential.domain.distance(current.numbers, current.positions[None])
         self.results = {name: value[0].item() if value.ndim == 1 else value[0] for name, value in values.items()}
         self.results["free_energy"] = self.results["energy"]
 

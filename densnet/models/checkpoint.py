@@ -10,10 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from densnet import __version__
 from densnet.basis.basis import Basis
+from densnet.domain import NEAREST, Domain
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_atomically
 from densnet.models.density_model import DensityModel
@@ -65,6 +67,13 @@ def save_model(model: DenSNet, path: Path, *, provenance: dict[str, Any]) -> Non
         if energy is None
         else {name: tensor.detach().cpu() for name, tensor in energy.state_dict().items()},
     }
+    if model.domain is not None:
+        content["domain"] = {
+            "cutoff": model.domain.cutoff,
+            "mean": torch.as_tensor(model.domain.mean),
+            "whitening": torch.as_tensor(model.domain.whitening),
+            "usual": list(model.domain.usual),
+        }
     write_atomically(path, lambda temporary: torch.save(content, temporary))
 
 
@@ -219,13 +228,36 @@ def _model(content: dict[str, Any], path: Path, device: str, dtype: torch.dtype)
             f"{path}: prior: expected finite coefficients of shape {(len(elements), functions)} of the free atoms, "
             f"found {found}; train again"
         )
-    model = DenSNet(density, energy, prior)
+    model = DenSNet(density, energy, prior, _domain(content, elements, path))
     try:
         model = model.to(device=device, dtype=dtype)
     except (RuntimeError, AssertionError) as error:  # torch says it so where there is no such device
         reason = str(error).splitlines()[0][:120]
         raise DensnetError(f"device: {device!r} cannot be used here ({reason}); take 'cpu'") from error
     return model.eval().requires_grad_(False)
+
+
+def _domain(content: dict[str, Any], elements: tuple[int, ...], path: Path) -> Domain | None:
+    """Return the domain that a file holds; files of earlier versions have none."""
+    stored = content.get("domain")
+    if stored is None:
+        return None
+    try:
+        cutoff, (first, second) = float(stored["cutoff"]), map(float, stored["usual"])
+        mean, whitening = (stored[name].double().numpy() for name in ("mean", "whitening"))
+        size = NEAREST * len(elements)
+        right = mean.shape == (len(elements), size) and whitening.shape == (len(elements), size, size)
+        right = (
+            right and min(cutoff, first, second) > 0 and bool(np.isfinite(mean).all() and np.isfinite(whitening).all())
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        right = False
+    if not right:
+        raise DensnetError(
+            f"{path}: domain: expected mean and covariance of the distances to {NEAREST} neighbours of each of "
+            f"{len(elements)} elements, found something else; train again"
+        )
+    return Domain(elements, cutoff, mean, whitening, (first, second))
 
 
 def _check_weights(content: dict[str, Any], description: dict[str, Any], path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from densnet.domain import Domain
 from densnet.errors import DensnetError
 from densnet.fitting.prior import superposition
 from densnet.models.density_model import DensityModel
@@ -42,10 +43,14 @@ class DenSNet(nn.Module):
         density: the density model.
         energy: the energy model; None for a density alone.
         prior: (z, n) coefficients of the free atoms' s functions, padded, float64.
+        domain: of the frames that the energy was learned from; None where that is not known.
     """
 
-    def __init__(self, density: DensityModel, energy: EnergyModel | None, prior: torch.Tensor) -> None:
+    def __init__(
+        self, density: DensityModel, energy: EnergyModel | None, prior: torch.Tensor, domain: Domain | None = None
+    ) -> None:
         super().__init__()
+        self.domain = domain
         self.density: DensityModel = density
         self.energy: EnergyModel | None = energy
         self.records = False

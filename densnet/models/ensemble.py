@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from densnet.basis.basis import Basis
 from densnet.density.density import Density
+from densnet.domain import Domain
 from densnet.errors import DensnetError
 from densnet.models.densnet_model import DenSNet, Prediction
 from densnet.quantities import PREDICTED
@@ -50,6 +51,11 @@ class Ensemble:
     def basis(self) -> Basis:
         """Return the fit basis."""
         return self.members[0].density.whitened.basis
+
+    @property
+    def domain(self) -> Domain | None:
+        """Return the domain of the frames that the members have learned from, which are the same."""
+        return self.members[0].domain
 
     def elements_of(self, numbers: NDArray[np.integer]) -> torch.Tensor:
         """Return the element indices of a molecule's atoms; see :meth:`DenSNet.elements_of`."""

@@ -34,6 +34,9 @@ def closest_pair(atoms: Atoms) -> str:
 class DenSNetCalculator(AseCalculator):
     """Energy (eV), forces (eV/Angstrom) and dipole (e Angstrom) of a molecule; its density on request.
 
+    ``results["domain_distance"]`` says how far the geometry lies outside of those that the model has learned from: 0
+    inside, 1 at twice the usual distance (:mod:`densnet.domain`); models of earlier versions do not know it.
+
     Of an ensemble they are means; ``results`` then also hold the standard deviations over its members,
     ``energy_spread``, ``forces_spread`` (i,) and ``dipole_spread`` (:func:`densnet.models.ensemble.spread_of`).
 
@@ -72,6 +75,8 @@ class DenSNetCalculator(AseCalculator):
             member.record()
         if len(self.model) > 1:
             self.implemented_properties = [*self.implemented_properties, *SPREADS]
+        if self.model.domain is not None:
+            self.implemented_properties = [*self.implemented_properties, "domain_distance"]
 
     def calculate(
         self,

@@ -36,6 +36,7 @@ class ModelPotential(Potential):
         self.element = model.elements_of(numbers)
         self.elements = frozenset(model.members[0].density.whitened.elements)
         self.device = str(self.element.device)
+        self.domain = model.domain
         self.quantities = frozenset(("energy", "forces", "dipole", *(SPREADS if len(model) > 1 else ())))
         self.block = max(1, atoms_at_once // len(numbers)) if atoms_at_once else None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from densnet.domain import Domain
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
 from densnet.models.checkpoint import load_model, read_description
@@ -121,7 +122,9 @@ def train_energy(
             log=log.with_name(f"{log.stem}_fine_tuning{log.suffix}"),
         )
     network.least.copy_(least_energies(network, density, train))
-    trained = DenSNet(density.cpu().eval(), network.cpu().eval(), before.free_atoms)
+    geometries = [(numbers, positions.double().numpy()) for numbers, positions in data.geometries()]
+    domain = Domain.of(first.elements, max(density.settings.cutoff, network.settings.cutoff), geometries)
+    trained = DenSNet(density.cpu().eval(), network.cpu().eval(), before.free_atoms, domain)
     made = {
         "energy_training": asdict(training),
         "energy_molecules": data.molecules(),

@@ -13,6 +13,7 @@ import pytest
 from ase import Atoms
 from tblite.ase import TBLite
 
+from densnet.domain import Domain
 from densnet.dynamics import simulation
 from densnet.dynamics.settings import DynamicsSettings
 from densnet.dynamics.simulation import nve_drift, simulate
@@ -235,3 +236,37 @@ def test_trajectory_keeps_the_spread_of_an_ensemble(tmp_path: Path, processes: i
     np.testing.assert_allclose(found["energy_spread"], 0.1 * found["energy_potential"], rtol=1e-12)
     run(tmp_path / "single.nc", settings)
     assert "energy_spread" not in read_dataset(tmp_path / "single.nc", stage="md")
+
+
+class KnownSpring(Spring):
+    """The same, learned from bonds of 0.91 and 0.93 Angstrom."""
+
+    def __init__(self, pull: float = 0.0) -> None:
+        frames = np.zeros((2, 2, 3))
+        frames[:, 1, 2] = 0.91, 0.93
+        self.domain, self.pull = Domain.of((1, 9), 5.0, [(HYDROGEN_FLUORIDE, frames)]), pull
+
+    def __call__(self, positions: Array) -> Quantities:
+        said = dict(super().__call__(positions))
+        bond = positions[:, 1] - positions[:, 0]
+        apart = self.pull * bond / np.linalg.norm(bond, axis=1, keepdims=True)
+        return said | {"forces": said["forces"] + np.stack([-apart, apart], axis=1)}
+
+
+def test_trajectory_says_how_far_outside_of_the_training_frames_it_is(tmp_path: Path) -> None:
+    potential = KnownSpring()
+    simulate(potential, start(3), SETTINGS, output=tmp_path / "t.nc", provenance={})
+    data = read_dataset(tmp_path / "t.nc", stage="md")
+    positions = data["positions"].values.astype(float)
+    expected = potential.domain.distance(HYDROGEN_FLUORIDE, positions.reshape(-1, 2, 3)).reshape(positions.shape[:2])
+    # positions are kept in single precision, 1e-7 Angstrom of a spread of 0.1
+    np.testing.assert_allclose(data["domain_distance"].values, expected, atol=1e-5)
+    assert data["domain_distance"].attrs["units"] == "1"
+
+
+def test_a_replica_that_has_left_for_good_stops_dynamics(tmp_path: Path) -> None:
+    """A constant pull moves the mean length to 1.62 Angstrom, far from them, whole by its bond."""
+    settings = replace(SETTINGS, friction_per_ps=200.0, thermalise_ps=0.3)
+    said = r"md: replica 0 has left the training frames for good after \d\.\d\d ps: . neighbour 1 of atom . \(.\) is"
+    with pytest.raises(DensnetError, match=said):
+        simulate(KnownSpring(pull=42.0), start(3), settings, output=tmp_path / "t.nc", provenance={})
