@@ -8,7 +8,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from densnet.report.calibration import Calibration, calibrations
 from densnet.report.sources import Sources
-from densnet.report.style import MODEL, PEER, Drawn, drawing, legend_outside, new_figure, panel_letter
+from densnet.report.style import MODEL, PEER, Drawn, drawing, legend_outside, lettered_panels
 
 POINTS_PER_BIN = {"density": 20, "dipole": 5, "energy": 5, "force": 20}
 """Fewer where there is one point a frame."""
@@ -29,24 +29,21 @@ POINTS_PER_BIN = {"density": 20, "dipole": 5, "energy": 5, "force": 20}
 def calibration(sources: Sources) -> Drawn:
     """Draw true errors over those that the spread of the ensemble lets expect, on logarithmic scales."""
     evaluation = sources.evaluation
-    figure = new_figure(7.6, 7.2)
-    panels = figure.subplots(2, 2).ravel()
-    what = {"density": "NMAE by atom", "dipole": "dipole", "energy": "energy", "force": "force"}
-    for letter, axes, (name, found) in zip("abcd", panels, calibrations(evaluation).items(), strict=True):
-        _draw(axes, found, what[name], POINTS_PER_BIN[name])
-        panel_letter(axes, letter)
+    figure, panels = lettered_panels(7.6, 7.2, 2, 2)
+    for axes, (name, pairs) in zip(panels, calibrations(evaluation).items(), strict=True):
+        _draw(axes, pairs, "NMAE by atom" if name == "density" else name, POINTS_PER_BIN[name])
     legend_outside(figure, panels[:1])
     return figure, sources.words | {"n_members": int(evaluation.attrs["n_members"])}
 
 
-def _draw(axes: Axes, found: Calibration, name: str, points_per_bin: int) -> None:
+def _draw(axes: Axes, pairs: Calibration, name: str, points_per_bin: int) -> None:
     """Draw one quantity on equal axes; errors that are zero by chance, or nearly so, lie below the panel."""
-    seen = (found.expected > 0) & (found.error > 0)
-    expected, error = found.expected[seen], found.error[seen]
+    seen = (pairs.expected > 0) & (pairs.error > 0)
+    expected, error = pairs.expected[seen], pairs.error[seen]
     alpha = float(np.clip(60 / max(len(error), 1), 0.25, 0.6))
     axes.plot(expected, error, "o", ms=3, mew=0, color=MODEL, alpha=alpha, rasterized=True)
     if len(error):
-        axes.plot(*found.binned(points_per_bin), "s-", color=PEER, ms=5, lw=1.2, label="root mean square in bins")
+        axes.plot(*pairs.binned(points_per_bin), "s-", color=PEER, ms=5, lw=1.2, label="root mean square in bins")
         limits = np.array([min(expected.min(), np.quantile(error, 0.03)) / 1.3, max(expected.max(), error.max()) * 1.6])
         axes.plot(limits, limits, color="#555555", lw=0.9, zorder=1, label="error = spread")
         axes.set(xlim=limits, ylim=limits)
@@ -55,9 +52,8 @@ def _draw(axes: Axes, found: Calibration, name: str, points_per_bin: int) -> Non
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel(f"{name}: expected from the spread [{found.unit}]")
-    axes.set_ylabel(f"{name}: true error [{found.unit}]")
+    axes.set(xlabel=f"{name}: expected from the spread [{pairs.unit}]", ylabel=f"{name}: true error [{pairs.unit}]")
     axes.grid()
-    correlation, factor = ("–" if value is None else f"{value:.2f}" for value in (found.correlation, found.factor))
+    correlation, factor = ("–" if value is None else f"{value:.2f}" for value in (pairs.correlation, pairs.factor))
     note = f"rank correlation {correlation}\nscale the spread by {factor}"
     axes.text(0.03, 0.97, note, transform=axes.transAxes, va="top", fontsize=8.5)

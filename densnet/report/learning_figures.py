@@ -9,22 +9,14 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
-from densnet.quantities import PREDICTED
+from densnet.quantities import METRICS, PREDICTED
 from densnet.report.metrics import mean_error
 from densnet.report.sources import Sources
-from densnet.report.style import MODEL, PRIOR, Drawn, drawing, new_figure, panel_letter
+from densnet.report.style import MODEL, PRIOR, Drawn, drawing, lettered_panels
 from densnet.units import E_ANGSTROM_IN_DEBYE
 
 Array = NDArray[np.float64]
 
-_LABELS: dict[str, str] = {
-    "train_loss": "training loss",
-    "validation_loss": "validation: loss",
-    "validation_coulomb_error_mha": "validation: Coulomb error [mHa]",
-    "validation_dipole_mae_debye": "validation: dipole error [D]",
-    "validation_force_mae_mev_per_angstrom": "validation: force error [meV/Å]",
-    "validation_energy_mae_mev_per_atom": "validation: energy error [meV/atom]",
-}
 PARITY = {
     "energy": ("energy − mean [eV]", 1.0),
     "forces": ("force [eV/Å]", 1.0),
@@ -60,22 +52,25 @@ def _learning(sources: Sources, log: Mapping[str, Array], name: str) -> Drawn:
     columns = [column for column in log if column == "train_loss" or column.startswith("validation_")]
     if not columns:
         raise DensnetError(f"{name}: the log has no train_loss nor validation_* column, found {list(log)}; train again")
-    figure = new_figure(3.2 * len(columns), 2.9)
-    panels = np.atleast_1d(figure.subplots(1, len(columns)))
-    for number, (axes, column) in enumerate(zip(panels, columns, strict=True)):
+    figure, panels = lettered_panels(3.2 * len(columns), 2.9, 1, len(columns))
+    for axes, column in zip(panels, columns, strict=True):
         known = np.isfinite(log[column]) & (log[column] > 0) & (log["step"] > 0)
         colour = PRIOR if column == "train_loss" else MODEL
         few = known.sum() <= 40
         axes.plot(log["step"][known], log[column][known], color=colour, marker="o" if few else None, ms=3)
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        axes.set_xlabel("step")
+        axes.set(xscale="log", yscale="log", xlabel="step")
         axes.grid(which="both")
-        panel_letter(axes, "abcdef"[number])
-        axes.set_title(_LABELS.get(column, column.replace("_", " ")), fontsize=8.5, loc="right")
+        axes.set_title(_title(column), fontsize=8.5, loc="right")
     seconds = log.get("seconds", np.array([np.nan]))
     minutes = float(np.nanmax(seconds)) / 60 if np.isfinite(seconds).any() else float("nan")
     return figure, sources.words | {"steps": int(np.nanmax(log["step"])), "minutes": minutes}
+
+
+def _title(column: str) -> str:
+    """Return what a column of the log is called: a metric, of the validation frames."""
+    kind, name = column.split("_", 1)
+    titles = [metric.title for metric in METRICS if metric.key in (name, f"density_{name}")]
+    return f"{'training' if kind == 'train' else 'validation:'} {titles[0] if titles else name.replace('_', ' ')}"
 
 
 @drawing(
@@ -89,29 +84,25 @@ def parity(sources: Sources) -> Drawn:
     """Draw predicted against reference energies, forces and dipoles of the test frames."""
     evaluation = sources.evaluation
     n_atoms = evaluation.sizes["atom"]
-    figure = new_figure(9.4, 3.3)
-    for letter, axes, (name, quantity) in zip("abc", figure.subplots(1, 3), PREDICTED.items(), strict=True):
+    figure, panels = lettered_panels(9.4, 3.3, 1, 3)
+    for axes, (name, quantity) in zip(panels, PREDICTED.items(), strict=True):
         scale = quantity.error
         reference, predicted = (evaluation[f"{name}_{who}"].values for who in ("reference", "predicted"))
         error = float(scale.shown(mean_error(evaluation, name), n_atoms))
         label, factor = PARITY[name]
         middle = reference.mean() if label.startswith("energy") else 0.0
-        panel = factor * (reference - middle).ravel(), factor * (predicted - middle).ravel()
-        _draw_parity(axes, *panel, label, f"MAE {error:.3g} {scale.unit}")
-        panel_letter(axes, letter)
+        points = factor * (reference - middle).ravel(), factor * (predicted - middle).ravel()
+        _draw_parity(axes, *points, label, f"MAE {error:.3g} {scale.unit}")
     return figure, sources.words
 
 
 def _draw_parity(axes: Axes, reference: Array, predicted: Array, label: str, note: str) -> None:
     low, high = min(reference.min(), predicted.min()), max(reference.max(), predicted.max())
     pad = 0.05 * max(high - low, 1e-9)
-    axes.plot([low - pad, high + pad], [low - pad, high + pad], color="#999999", lw=0.8, zorder=1)
+    limits = low - pad, high + pad
+    axes.plot(limits, limits, color="#999999", lw=0.8, zorder=1)
     alpha = float(np.clip(200 / len(reference), 0.15, 0.7))
     axes.plot(reference, predicted, "o", ms=3, mew=0, color=MODEL, alpha=alpha, zorder=2, rasterized=True)
-    axes.set_xlim(low - pad, high + pad)
-    axes.set_ylim(low - pad, high + pad)
-    axes.set_aspect("equal")
-    axes.set_xlabel(f"reference {label}")
-    axes.set_ylabel(f"model {label}")
+    axes.set(xlim=limits, ylim=limits, aspect="equal", xlabel=f"reference {label}", ylabel=f"model {label}")
     axes.grid()
     axes.text(0.04, 0.96, note, transform=axes.transAxes, va="top", fontsize=8.5)

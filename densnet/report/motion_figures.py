@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,14 @@ from matplotlib.axes import Axes
 
 from densnet.report.lines import told_lines
 from densnet.report.sources import Sources
-from densnet.report.spectrum_figures import draw_curve, number_lines
-from densnet.report.style import MODEL, Drawn, drawing, legend_above, new_figure, panel_letter
+from densnet.report.spectrum_figures import draw_curve, number_lines, without_sign
+from densnet.report.style import MODEL, Drawn, drawing, legend_above, new_figure, write_letters
 from densnet.report.wavenumbers import (
+    ABSORPTION,
     HARMONIC_COLOURS,
     Range,
     broadened,
     broken_axes,
-    label_first,
     line_height,
     ranges_seen,
 )
@@ -50,37 +51,31 @@ def motions(sources: Sources) -> Drawn:
     ranges = ranges_seen([spectrum], sources.harmonic)
     figure = new_figure(9.4, 5.4)
     above, below = broken_axes(figure, ranges, [1.7, 1.0])
-    top, bottom = 0.0, 0.0
+    width, top, bottom = float(spectrum.attrs["resolution_wavenumber"]), 0.0, 0.0
     for axes, shown in zip(above, ranges, strict=True):
-        top = max(top, draw_curve(axes, spectrum, shown, MODEL, "dynamics", sign=1))
-        number_lines(axes, spectrum, shown, 1.0)
-        bottom = max(
-            [bottom, *(_draw_harmonic(axes, sources, number, shown) for number in range(len(sources.harmonic)))]
-        )
+        top = max(top, draw_curve(axes, spectrum, shown, color=MODEL, label="dynamics"))
+        number_lines(axes, spectrum, shown)
+        for modes, colour in zip(sources.harmonic, cycle(HARMONIC_COLOURS), strict=False):
+            bottom = max(bottom, _draw_harmonic(axes, modes, colour, width, shown))
         axes.axhline(0, color="black", lw=0.7)
-    above[0].set_ylim(-1.1 * bottom, 1.2 * top)
-    above[0].yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
+    above[0].set(ylim=(-1.1 * bottom, 1.2 * top), ylabel=ABSORPTION)
+    above[0].yaxis.set_major_formatter(without_sign)
     legend_above(above[-1], 1 + len(sources.harmonic))
-    label_first(above, "absorption [km/mol per 1/cm]")
     for axes in below:
         _draw_kinds(axes, assignment, float(spectrum.attrs["temperature_k"]))
     legend_above(below[-1], len(PARTS))
-    below[0].set_ylim(0, None)
-    label_first(below, "degrees of freedom\nper 1/cm")
-    panel_letter(above[0], "a")
-    panel_letter(below[0], "b")
+    below[0].set(ylim=(0, None), ylabel="degrees of freedom\nper 1/cm")
+    write_letters([above[0], below[0]])
     return figure, sources.words | _words(sources, assignment)
 
 
-def _draw_harmonic(axes: Axes, sources: Sources, number: int, shown: Range) -> float:
+def _draw_harmonic(axes: Axes, modes: xr.Dataset, colour: str, width: float, shown: Range) -> float:
     """Draw harmonic lines, mirrored; return how far down they reach."""
-    found, colour = sources.harmonic[number], HARMONIC_COLOURS[number % len(HARMONIC_COLOURS)]
-    width = float(sources.spectrum.attrs["resolution_wavenumber"])
     grid = np.arange(*shown, width / 20)
-    curve = broadened(found, grid, width)
+    curve = broadened(modes, grid, width)
     axes.fill_between(grid, 0, -curve, color=colour, alpha=0.12, lw=0)
-    axes.plot(grid, -curve, color=colour, lw=1.0, label=f"harmonic, {found.attrs['method']}")
-    axes.vlines(found["wavenumber"], 0, -line_height(found["intensity"].values, width), color=colour, lw=0.7)
+    axes.plot(grid, -curve, color=colour, lw=1.0, label=f"harmonic, {modes.attrs['method']}")
+    axes.vlines(modes["wavenumber"], 0, -line_height(modes["intensity"].values, width), color=colour, lw=0.7)
     return float(curve.max())
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from densnet.report import benchmark_table, peer_table
 from densnet.report.job_costs import where_it_ran
 from densnet.report.metrics import Metrics, read_metrics
 from densnet.report.style import Picture, read_picture
+from densnet.text_files import read_json
 
 
 @dataclass(frozen=True)
@@ -109,36 +109,11 @@ def read_run(manifest: Path) -> Run:
     Raises:
         DensnetError: the manifest or a file cannot be read, or is something else.
     """
+    content = read_json(manifest, "the manifest of a run")
     try:
-        content = json.loads(Path(manifest).read_text("utf-8"))
-        entries = {name: _ENTRIES[name](value) for name, value in content.items() if value is not None}
-        return Run(**entries)
-    except OSError as error:
-        raise DensnetError(f"{manifest}: cannot be read ({error}); expected the manifest of a run") from error
-    except (ValueError, TypeError, KeyError) as error:
+        return _read(Run, content)
+    except (AttributeError, TypeError, KeyError) as error:
         raise DensnetError(f"{manifest}: not the manifest of a run ({error!r}); see 'densnet report --help'") from error
-
-
-def _system(
-    name: str, metrics: str, labels: str, comparison: str, figures: Sequence[str], assignment: str | None = None
-) -> SystemReport:
-    return SystemReport(
-        name,
-        read_metrics(Path(metrics)),
-        read_dataset(Path(labels), stage="fit", variables=("numbers",)),
-        read_dataset(Path(comparison), stage="compare"),
-        _pictures(figures),
-        None if assignment is None else read_dataset(Path(assignment), stage="assign", variables=("name",)),
-    )
-
-
-def _family(name: str, lengths: str, chains: str, figures: Sequence[str]) -> Family:
-    errors, dynamics = read_dataset(Path(lengths), stage="lengths"), read_dataset(Path(chains), stage="chains")
-    return Family(name, errors, dynamics, _pictures(figures))
-
-
-def _sweep(table: str, figures: Sequence[str]) -> Sweep:
-    return Sweep(read_dataset(Path(table), stage="sweep"), _pictures(figures))
 
 
 def _pictures(paths: Sequence[str]) -> list[Picture]:
@@ -153,13 +128,31 @@ def _configuration(path: str) -> Configuration:
         raise DensnetError(f"config: {path} cannot be read as text ({error}); give the run's configuration") from error
 
 
-_ENTRIES: dict[str, Any] = {
+def _read(kind: type[Any], entry: Mapping[str, Any]) -> Any:
+    """Return an entry of the manifest with its files read."""
+    return kind(**{name: _READERS[name](value) for name, value in entry.items() if value is not None})
+
+
+def _of(stage: str, *variables: str) -> Callable[[str], xr.Dataset]:
+    return lambda path: read_dataset(Path(path), stage=stage, variables=variables)
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
     "name": str,
-    "systems": lambda entries: [_system(**entry) for entry in entries],
-    "families": lambda entries: [_family(**entry) for entry in entries],
+    "systems": lambda entries: [_read(SystemReport, entry) for entry in entries],
+    "families": lambda entries: [_read(Family, entry) for entry in entries],
     "config": _configuration,
-    "peers": lambda path: peer_table.read_table(Path(path)),
-    "benchmark": lambda path: benchmark_table.read_table(Path(path)),
-    "sweep": lambda entry: _sweep(**entry),
-    "jobs": lambda path: where_it_ran(Path(path)),
+    "peers": peer_table.read_table,
+    "benchmark": benchmark_table.read_table,
+    "sweep": lambda entry: _read(Sweep, entry),
+    "jobs": lambda folder: where_it_ran(Path(folder)),
+    "metrics": read_metrics,
+    "labels": _of("fit", "numbers"),
+    "comparison": _of("compare"),
+    "assignment": _of("assign", "name"),
+    "lengths": _of("lengths"),
+    "chains": _of("chains"),
+    "table": _of("sweep"),
+    "figures": _pictures,
 }
+"""How each field of the manifest is read."""

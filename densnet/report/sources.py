@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
 from densnet.basis.basis import Basis
 from densnet.density.frame_errors import KohnSham
 from densnet.errors import DensnetError
-from densnet.io.netcdf import settings_of
 from densnet.report.metrics import Metrics
 
 Array = NDArray[np.float64]
@@ -71,18 +69,20 @@ def read_log(path: Path) -> dict[str, Array]:
     Raises:
         DensnetError: no such file, no rows, no column "step", or a cell that is no number.
     """
-    path = Path(path)
     try:
-        with path.open(newline="", encoding="utf-8") as opened:
-            rows = list(csv.DictReader(opened))
+        table = pd.read_csv(path)
+        if "step" not in table or table.empty:
+            raise DensnetError(f"{path}: expected a training log with a column 'step', found none; train again")
+        return {str(name): column.to_numpy(float) for name, column in table.items()}
     except OSError as error:
         raise DensnetError(f"{path}: cannot be read ({error.strerror}); expected a training log") from error
-    if not rows or "step" not in rows[0]:
-        raise DensnetError(f"{path}: expected a training log with a column 'step', found none; train again")
-    try:
-        return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
-    except (TypeError, ValueError) as error:
-        raise DensnetError(f"{path}: a cell is no number ({error}); train again") from error
+    except ValueError as error:
+        raise DensnetError(f"{path}: expected a training log ({error}); train again") from error
+
+
+def training_seconds(logs: Iterable[Path]) -> float:
+    """Return the wall time of trainings: of each its last, for the logs go on counting where a training was stopped."""
+    return sum(float(np.nanmax(read_log(log).get("seconds", np.array([np.nan])))) for log in logs)
 
 
 def level_of_theory(labels: xr.Dataset) -> str:
@@ -91,9 +91,7 @@ def level_of_theory(labels: xr.Dataset) -> str:
     Raises:
         DensnetError: the file does not say.
     """
-    known: dict[str, Any] = {}
-    for layer in (settings_of(labels) if "settings" in labels.attrs else {}, labels.attrs):
-        _collect(layer, known)
+    known = labels.attrs
     if not known.get("functional") or not known.get("basis"):
         raise DensnetError("labels: functional and basis are not recorded; delete the file and run 'densnet fit' again")
     dispersion = str(known.get("dispersion") or "none")
@@ -105,27 +103,12 @@ def kohn_sham_of(labels: xr.Dataset, frame: xr.Dataset) -> KohnSham | None:
     """Return the Kohn-Sham density of a frame of the evaluation; None if the labels do not have its orbitals."""
     if "orbitals" not in labels.variables or "orbital_basis" not in labels.attrs or "frame" not in frame.coords:
         return None
-    found = labels["orbitals"].values[labels["frame"].values == frame["frame"].item()]
-    if len(found) != 1 or not np.isfinite(found).all():
+    orbitals = labels["orbitals"].values[labels["frame"].values == frame["frame"].item()]
+    if len(orbitals) != 1 or not np.isfinite(orbitals).all():
         return None
-    return KohnSham(Basis.from_json(labels.attrs["orbital_basis"]), found[0])
+    return KohnSham(Basis.from_json(labels.attrs["orbital_basis"]), orbitals[0])
 
 
 def n_electrons_of(evaluation: xr.Dataset) -> float:
     """Return the molecule's number of electrons."""
     return float(evaluation["numbers"].values.sum()) - float(evaluation.attrs.get("charge", 0))
-
-
-def _collect(layer: Mapping[str, Any], known: dict[str, Any]) -> None:
-    """Take functional, basis and dispersion out of a layer of attributes, mappings and JSON texts included."""
-    for name, value in layer.items():
-        if isinstance(value, str) and value.startswith("{"):
-            try:
-                value = json.loads(value)
-            except ValueError:
-                continue
-        if isinstance(value, Mapping):
-            if "shells" not in value:
-                _collect(value, known)
-        elif name in ("functional", "basis", "dispersion"):
-            known[name] = value

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from densnet.report.lines import lines_apart
 from densnet.report.sources import Sources
 from densnet.report.style import EXPERIMENT, MODEL, PEERS, Drawn, drawing, legend_outside, new_figure
+from densnet.report.wavenumbers import ABSORPTION, Range
 
 Array = NDArray[np.float64]
 
@@ -31,38 +32,35 @@ def spectrum(sources: Sources) -> Drawn:
     """Draw the model's spectrum with its band, the peer's below, experimental sticks and a measured curve."""
     comparison, model = sources.comparison, sources.spectrum
     grid = comparison["wavenumber"].values
-    low, high = float(grid[0]), float(grid[-1])
+    limits = low, high = float(grid[0]), float(grid[-1])
     has_sticks = "stick_wavenumber" in comparison.variables
     figure = new_figure(9.4, 4.6 if has_sticks else 4.0)
     ratios = [1.0, 4.5] if has_sticks else [1.0]
     panels = np.atleast_1d(figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios))
     main = panels[-1]
-    top = draw_curve(main, model, (low, high), MODEL, "model", sign=1)
-    bottom = 0.0
+    top, bottom = draw_curve(main, model, limits, color=MODEL, label="model"), 0.0
     for peer, colour in zip(sources.peer_spectra, cycle(PEERS), strict=False):
         name = str(peer.attrs.get("potential", "peer"))
-        bottom = max(bottom, draw_curve(main, peer, (low, high), colour, name, sign=-1))
+        bottom = max(bottom, draw_curve(main, peer, limits, scale=-1, color=colour, label=name))
     if "intensity_jcamp" in comparison:
         top = max(top, _draw_measured(main, comparison, model))
-    number_lines(main, model, (low, high), 1.0)
+    number_lines(main, model, limits)
     # the lines of several would lie on each other
     for peer in sources.peer_spectra[:1]:
-        number_lines(main, peer, (low, high), -1.0)
+        number_lines(main, peer, limits, -1.0)
     main.axhline(0, color="black", lw=0.7)
-    main.set_ylim(-1.15 * bottom if bottom else 0.0, 1.2 * top or 1.0)
-    main.set_xlim(high, low)
-    main.set_xlabel("wavenumber [1/cm]")
-    main.set_ylabel("absorption [km/mol per 1/cm]")
-    main.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
+    main.set(xlim=(high, low), ylim=(-1.15 * bottom if bottom else 0.0, 1.2 * top or 1.0))
+    main.set(xlabel="wavenumber [1/cm]", ylabel=ABSORPTION)
+    main.yaxis.set_major_formatter(without_sign)
     legend_outside(figure, [main], "outside lower right")
     if has_sticks:
-        _draw_sticks(panels[0], comparison, (low, high))
+        _draw_sticks(panels[0], comparison, limits)
     return figure, sources.words | _words(sources)
 
 
 def _words(sources: Sources) -> dict[str, Any]:
     comparison, model = sources.comparison, sources.spectrum
-    peers = "; ".join(f"{peer.attrs['potential']}, {_length(peer)}" for peer in sources.peer_spectra)
+    peers = "; ".join(f"{peer.attrs['potential']}, {replicas_of(peer)}" for peer in sources.peer_spectra)
     measured = ""
     if "intensity_jcamp" in comparison:
         measured = (
@@ -70,7 +68,7 @@ def _words(sources: Sources) -> dict[str, Any]:
             f"{float(comparison.attrs['broadening']):g} 1/cm, from its lowest point, scaled to the model's area. "
         )
     return {
-        "length": _length(model),
+        "length": replicas_of(model),
         "window": model.attrs["window"],
         "resolution": float(model.attrs["resolution_wavenumber"]),
         "correction": model.attrs["quantum_correction"],
@@ -80,26 +78,33 @@ def _words(sources: Sources) -> dict[str, Any]:
     }
 
 
-def _length(spectrum: xr.Dataset) -> str:
+def replicas_of(spectrum: xr.Dataset) -> str:
+    """Return the dynamics that a spectrum is of in words."""
     return f"{int(spectrum.attrs['n_replicas'])} replicas of {float(spectrum.attrs['ps_per_replica']):.2f} ps"
 
 
-def _within(dataset: xr.Dataset, limits: tuple[float, float]) -> xr.Dataset:
-    wavenumber = dataset["wavenumber"].values
-    return dataset.isel(wavenumber=np.flatnonzero((wavenumber >= limits[0]) & (wavenumber <= limits[1])))
+def without_sign(value: float, _: int) -> str:
+    """Write a tick of an axis whose lower half is mirrored."""
+    return f"{abs(value):g}"
 
 
 def draw_curve(
-    axes: Axes, dataset: xr.Dataset, limits: tuple[float, float], colour: str, name: str, *, sign: int
+    axes: Axes,
+    dataset: xr.Dataset,
+    limits: Range,
+    *,
+    base: float = 0.0,
+    scale: float = 1.0,
+    shade: float = 0.3,
+    **line: Any,
 ) -> float:
-    """Draw a spectrum with two standard errors upwards or mirrored; return its height."""
-    shown = _within(dataset, limits)
+    """Draw a spectrum with two standard errors over a base, mirrored if the scale is negative; return its height."""
+    shown = dataset.sel(wavenumber=slice(*limits))
     x, y, error = (shown[key].values for key in ("wavenumber", "intensity", "intensity_error"))
     if np.isfinite(error).all():
-        axes.fill_between(
-            x, sign * np.maximum(y - 2 * error, 0.0), sign * (y + 2 * error), color=colour, alpha=0.3, lw=0
-        )
-    axes.plot(x, sign * y, color=colour, lw=1.1, label=name)
+        below, above = base + scale * np.maximum(y - 2 * error, 0.0), base + scale * (y + 2 * error)
+        axes.fill_between(x, below, above, color=line["color"], alpha=shade, lw=0)
+    axes.plot(x, base + scale * y, **{"lw": 1.1} | line)
     # A band of few replicas may be huge: it may be cut, the curve may not.
     return min(float((y + 2 * np.nan_to_num(error)).max()), 1.5 * float(y.max()))
 
@@ -116,7 +121,7 @@ def _draw_measured(axes: Axes, comparison: xr.Dataset, model: xr.Dataset) -> flo
     return float(measured.max())
 
 
-def number_lines(axes: Axes, dataset: xr.Dataset, limits: tuple[float, float], sign: float) -> None:
+def number_lines(axes: Axes, dataset: xr.Dataset, limits: Range, sign: float = 1.0) -> None:
     """Write the positions of the strongest lines that keep a distance from stronger ones."""
     wavenumber, intensity = dataset["line_wavenumber"].values, dataset["line_intensity"].values
     inside = (wavenumber >= limits[0]) & (wavenumber <= limits[1])
@@ -130,7 +135,7 @@ def number_lines(axes: Axes, dataset: xr.Dataset, limits: tuple[float, float], s
         )  # fmt: skip
 
 
-def _draw_sticks(axes: Axes, comparison: xr.Dataset, limits: tuple[float, float]) -> None:
+def _draw_sticks(axes: Axes, comparison: xr.Dataset, limits: Range) -> None:
     """Draw the fundamentals as sticks of equal height with the names of their regions above."""
     sticks = comparison["stick_wavenumber"].values
     names = np.array([str(name) for name in comparison["stick_description"].values])
@@ -148,8 +153,7 @@ def _draw_sticks(axes: Axes, comparison: xr.Dataset, limits: tuple[float, float]
             arrowprops={"arrowstyle": "-", "lw": 0.5, "color": "#888888"}, annotation_clip=False, linespacing=0.95,
             parse_math=False,
         )  # fmt: skip
-    axes.set_ylim(0, 1.7)
-    axes.set_yticks([])
+    axes.set(ylim=(0, 1.7), yticks=[])
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel("experiment", rotation=0, ha="right", va="bottom", fontsize=8, y=0.0)
@@ -164,7 +168,7 @@ def _folded(name: str) -> str:
     return f"{name[:cut]}\n{name[cut + 1 :]}"
 
 
-def _spread(places: dict[str, float], distance: float, limits: tuple[float, float]) -> dict[str, float]:
+def _spread(places: dict[str, float], distance: float, limits: Range) -> dict[str, float]:
     """Return the places moved apart until neighbours keep ``distance``, order kept, inside ``limits``."""
     names = sorted(places, key=lambda name: places[name])
     x = np.array([places[name] for name in names])

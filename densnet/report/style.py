@@ -6,12 +6,15 @@ import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any, Generic, Literal, ParamSpec
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_atomically
@@ -112,9 +115,20 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def panel_letter(axes: Axes, letter: str) -> None:
-    """Write (a), (b) ... above the upper left corner."""
-    axes.set_title(f"({letter})", loc="left", fontweight="bold")
+def write_letters(panels: Iterable[Axes]) -> None:
+    """Write (a), (b) ... above the upper left corners."""
+    for axes, letter in zip(panels, ascii_lowercase, strict=False):
+        axes.set_title(f"({letter})", loc="left", fontweight="bold")
+
+
+def lettered_panels(
+    width: float, height: float, rows: int, columns: int, **spacing: Any
+) -> tuple[Figure, NDArray[np.object_]]:
+    """Return a figure of that size in inches and its panels in the order of reading, with letters."""
+    figure = new_figure(width, height)
+    panels = figure.subplots(rows, columns, squeeze=False, **spacing).ravel()
+    write_letters(panels)
+    return figure, panels
 
 
 def legend_above(axes: Axes, columns: int) -> None:

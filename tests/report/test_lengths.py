@@ -12,7 +12,7 @@ from chain_examples import evaluation
 from densnet.cli.lengths import lengths
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_dataset
-from densnet.report.along_figures import along_trajectories
+from densnet.report.length_figures import along_trajectories
 from densnet.report.lengths import ERRORS, lengths_table
 from densnet.report.style import read_picture
 from densnet.units import E_ANGSTROM_IN_DEBYE
