@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -40,6 +41,7 @@ class BenchmarkRow:
 
 
 LABELS = heads_of(BenchmarkRow)
+table_csv = partial(csv_of_records, BenchmarkRow)
 
 
 def published(molecule: str) -> list[BenchmarkRow]:
@@ -74,15 +76,6 @@ def benchmark_rows(systems: Sequence[str], errors: Sequence[Mapping[str, Any]]) 
     return [row for molecule, rows in ours.items() for row in (*rows, *published(molecule))]
 
 
-def table_csv(rows: Sequence[BenchmarkRow]) -> str:
-    """Return the table as CSV, four digits; what was not given is empty."""
-    return csv_of_records(BenchmarkRow, rows)
-
-
 def read_table(path: Path) -> Shown:
-    """Return what :func:`table_csv` wrote as it is shown; what was not given is a dash.
-
-    Raises:
-        DensnetError: no such file, or another kind of file.
-    """
-    return shown_records(BenchmarkRow, read_records(BenchmarkRow, path, "benchmark table"))
+    """Return what :func:`table_csv` wrote as it is shown; what was not given is a dash."""
+    return shown_records(BenchmarkRow, read_records(BenchmarkRow, "benchmark table", path))

@@ -7,8 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from densnet.report.calibration import Calibration, calibrations
+from densnet.report.palette import MODEL, PEER
 from densnet.report.sources import Sources
-from densnet.report.style import MODEL, PEER, Drawn, drawing, legend_outside, lettered_panels
+from densnet.report.style import Drawn, drawing, legend_outside, lettered_panels
 
 POINTS_PER_BIN = {"density": 20, "dipole": 5, "energy": 5, "force": 20}
 """Fewer where there is one point a frame."""

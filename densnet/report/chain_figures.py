@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from densnet.report.chains import BIN_EDGES, PLACES
 from densnet.report.lines import told_lines
+from densnet.report.palette import EXPERIMENT, FLOOR, HARMONIC, MODEL, PEER
 from densnet.report.spectrum_figures import draw_curve, replicas_of
-from densnet.report.style import EXPERIMENT, FLOOR, MODEL, PEER, Drawn, drawing, legend_outside, new_figure
-from densnet.report.wavenumbers import HARMONIC_COLOURS, Range, broken_axes, line_height, ranges_seen
+from densnet.report.style import Drawn, drawing, legend_outside, new_figure
+from densnet.report.wavenumbers import Range, broken_axes, line_height, ranges_seen
 
 PLACE_COLOURS = dict(zip(PLACES, (MODEL, PEER), strict=True))
 OVERLAP = 0.8
@@ -105,7 +106,7 @@ def divisors_of(peaks: NDArray[np.float64]) -> NDArray[np.int64]:
 def _draw_spectrum(axes: Axes, chain: ChainSpectrum, base: float, step: float, shown: Range, divisor: int) -> None:
     scale = 1.0 / (chain.units * divisor)
     width = float(chain.spectrum.attrs["resolution_wavenumber"])
-    for modes, colour in zip(chain.harmonic, HARMONIC_COLOURS, strict=False):
+    for modes, colour in zip(chain.harmonic, HARMONIC, strict=False):
         height = scale * line_height(modes["intensity"].values, width)
         axes.vlines(modes["wavenumber"], base, base + np.minimum(height, 1.2 * step), color=colour, lw=0.9)
     outline = [withStroke(linewidth=2.2, foreground="white")]

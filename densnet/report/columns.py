@@ -64,7 +64,7 @@ def csv_of_records(record: type[Any], rows: Sequence[Any]) -> str:
     return buffer.getvalue()
 
 
-def read_records(record: type[Any], path: Path, verb: str) -> list[dict[str, str]]:
+def read_records(record: type[Any], verb: str, path: Path) -> list[dict[str, str]]:
     """Read what :func:`csv_of_records` wrote, cells as text.
 
     Args:

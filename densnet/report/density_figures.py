@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from densnet.basis.basis import Basis
 from densnet.density.density import Density
 from densnet.density.error import DensityGrid, kohn_sham_density
+from densnet.report.metrics import of_pair
+from densnet.report.palette import COMPARED, FLOOR, MODEL, PRIOR
 from densnet.report.plane import colour_bar, draw_difference, draw_nuclei, median_view
 from densnet.report.sources import Sources, kohn_sham_of, n_electrons_of
-from densnet.report.style import FLOOR, MODEL, PRIOR, TRUE, Drawn, drawing, legend_above, lettered_panels
+from densnet.report.style import Drawn, drawing, legend_above, lettered_panels
 from densnet.units import BOHR_IN_ANGSTROM
 
 Array = NDArray[np.float64]
@@ -119,15 +121,9 @@ def density_error(sources: Sources) -> Drawn:
 
 def _draw_kinds(axes: Axes, evaluation: xr.Dataset) -> None:
     """Draw each frame's NMAE, a column a pair of densities, with the medians."""
-    kinds = [
-        ("prior\nvs fit", "prior_nmae", PRIOR),
-        ("model\nvs Kohn–Sham", "nmae_true", TRUE),
-        ("model\nvs fit", "nmae", MODEL),
-        ("fit vs\nKohn–Sham\n(floor)", "floor_nmae", FLOOR),
-    ]
     rng = np.random.default_rng(0)
-    for place, (_, name, colour) in enumerate(kinds):
-        values = evaluation[name].values
+    for place, (pair, (_, colour)) in enumerate(COMPARED.items()):
+        values = of_pair(evaluation, "nmae", pair).values
         values = values[np.isfinite(values)]
         if not values.size:
             axes.text(place, 0.5, "not\navailable", ha="center", color=colour, transform=axes.get_xaxis_transform())
@@ -139,8 +135,8 @@ def _draw_kinds(axes: Axes, evaluation: xr.Dataset) -> None:
         axes.annotate(
             f"{median:.3g} %", (place + 0.32, median), fontsize=8, va="center", color=colour, annotation_clip=False
         )
-    axes.set(yscale="log", xlim=(-0.5, len(kinds) - 0.1), ylabel="NMAE [%]")
-    axes.set_xticks(range(len(kinds)), [label for label, *_ in kinds])
+    axes.set(yscale="log", xlim=(-0.5, len(COMPARED) - 0.1), ylabel="NMAE [%]")
+    axes.set_xticks(range(len(COMPARED)), [label for label, _ in COMPARED.values()])
     axes.grid(axis="y")
 
 

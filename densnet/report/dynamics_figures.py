@@ -9,8 +9,9 @@ import xarray as xr
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from densnet.report.palette import MODEL, PEERS
 from densnet.report.sources import Sources
-from densnet.report.style import MODEL, PEERS, Drawn, drawing, legend_above, lettered_panels
+from densnet.report.style import Drawn, drawing, legend_above, lettered_panels
 from densnet.units import EV_IN_MEV
 
 Array = NDArray[np.float64]

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from densnet.errors import DensnetError
 from densnet.quantities import METRICS, PREDICTED
 from densnet.report.metrics import mean_error
+from densnet.report.palette import MODEL, PRIOR
 from densnet.report.sources import Sources
-from densnet.report.style import MODEL, PRIOR, Drawn, drawing, lettered_panels
+from densnet.report.style import Drawn, drawing, lettered_panels
 from densnet.units import E_ANGSTROM_IN_DEBYE
 
 Array = NDArray[np.float64]
@@ -25,24 +26,19 @@ PARITY = {
 """Axes of parity plots, and factors from the units of files."""
 
 
-@drawing(
-    9,
-    "Learning the density",
-    "{system}, density model, {n_train} training frames, seed {seed}: (a) training loss; then the errors on "
-    "the validation frames against the number of optimiser steps ({steps} steps in {minutes:.1f} minutes).",
+LEARNING = (
+    "{{system}}, {}, {{n_train}} training frames, seed {{seed}}: (a) training loss; then the errors on the validation "
+    "frames against the number of optimiser steps ({{steps}} steps in {{minutes:.1f}} minutes)."
 )
+
+
+@drawing(9, "Learning the density", LEARNING.format("density model"))
 def learning_density(sources: Sources) -> Drawn:
     """Draw the density model's learning curves."""
     return _learning(sources, sources.density_log, "learning_density")
 
 
-@drawing(
-    10,
-    "Learning the energy",
-    "{system}, energy model on the predicted density, {n_train} training frames, seed {seed}: (a) training "
-    "loss; then the errors on the validation frames against the number of optimiser steps ({steps} steps in "
-    "{minutes:.1f} minutes).",
-)
+@drawing(10, "Learning the energy", LEARNING.format("energy model on the predicted density"))
 def learning_energy(sources: Sources) -> Drawn:
     """Draw the energy model's learning curves."""
     return _learning(sources, sources.energy_log, "learning_energy")

@@ -14,12 +14,8 @@ from matplotlib.ticker import MaxNLocator
 
 from densnet.quantities import METRICS
 from densnet.report.lengths import along_trajectory, is_trained, model_of, units_of
+from densnet.report.palette import EXPERIMENT, FLOOR, MODEL, PEER, PINK, PRIOR, SKY, TRUE
 from densnet.report.style import (
-    EXPERIMENT,
-    FLOOR,
-    MODEL,
-    PEER,
-    TRUE,
     Drawn,
     drawing,
     legend_outside,
@@ -30,7 +26,7 @@ from densnet.report.style import (
 )
 from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV
 
-COLOURS = (MODEL, PEER, TRUE, "#CC79A7", "#E69F00", "#56B4E9")
+COLOURS = (MODEL, PEER, TRUE, PINK, PRIOR, SKY)
 SHOWN = [metric for metric in METRICS if metric.by_temperature]
 """Errors against length."""
 BIN_DEGREES = 30.0

@@ -112,7 +112,7 @@ def _value(evaluation: xr.Dataset, metric: Metric) -> float | None:
     if quantity is not None:
         mean = mean_error(evaluation, metric.of) if metric.of in PREDICTED else _mean(evaluation[metric.of])
         return float(quantity.error.shown(mean, evaluation.sizes["atom"]))
-    values = _of_pair(evaluation, metric).values
+    values = of_pair(evaluation, metric.of, metric.pair).values
     if metric.pair.endswith("true"):
         values = values[evaluation["has_orbitals"].values.astype(bool)]
         if not len(values):
@@ -120,15 +120,15 @@ def _value(evaluation: xr.Dataset, metric: Metric) -> float | None:
     return float(np.abs(values).max()) if metric.largest else _mean(values)
 
 
-def _of_pair(evaluation: xr.Dataset, metric: Metric) -> xr.DataArray:
-    measure = _MEASURES.get(metric.of)
-    if measure is not None and metric.pair in measure.apart:
-        return evaluation[measure.apart[metric.pair][0]]
-    return evaluation[metric.of].sel(pair=metric.pair) if metric.pair else evaluation[metric.of]
+def of_pair(evaluation: xr.Dataset, name: str, pair: str) -> xr.DataArray:
+    """Return a measure of how far two densities are apart, or of one of them if no pair is named."""
+    if name in _MEASURES and pair in _MEASURES[name].apart:
+        return evaluation[_MEASURES[name].apart[pair][0]]
+    return evaluation[name].sel(pair=pair) if pair else evaluation[name]
 
 
 def _by_element(evaluation: xr.Dataset, metric: Metric) -> Metrics:
-    by_atom = _of_pair(evaluation, metric).mean("frame", skipna=False).values
+    by_atom = of_pair(evaluation, metric.of, metric.pair).mean("frame", skipna=False).values
     numbers = evaluation["numbers"].values
     return {
         metric.under(element=chemical_symbols[z]).key: float(by_atom[numbers == z].sum())

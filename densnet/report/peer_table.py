@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -47,6 +47,8 @@ class PeerRow:
 
 
 LABELS = heads_of(PeerRow)
+table_csv = partial(csv_of_records, PeerRow)
+read_table = partial(read_records, PeerRow, "peer table")
 
 
 def peer_rows(system: str, peer: xr.Dataset) -> list[PeerRow]:
@@ -106,20 +108,6 @@ def _rows(dataset: xr.Dataset, **cost: Any) -> list[PeerRow]:
         }
         rows.append(PeerRow(temperature_kelvin=temperature, n_test=frames.sizes["frame"], **cost, **errors))
     return rows
-
-
-def table_csv(rows: Sequence[PeerRow]) -> str:
-    """Return the table as CSV, four digits; what was not measured is empty."""
-    return csv_of_records(PeerRow, rows)
-
-
-def read_table(path: Path) -> list[dict[str, str]]:
-    """Read what :func:`table_csv` wrote.
-
-    Raises:
-        DensnetError: no such file, or another kind of file.
-    """
-    return read_records(PeerRow, path, "peer table")
 
 
 def peer_cells(rows: Sequence[Mapping[str, str]], system: str) -> Shown:

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from numpy.typing import NDArray
 
-from densnet.report.style import DIVERGING
+from densnet.report.palette import DIVERGING
 
 Array = NDArray[np.float64]
 

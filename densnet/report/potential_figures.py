@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from densnet.basis.basis import Basis
 from densnet.density.potential_error import fitted_potential, kohn_sham_potential
 from densnet.density.surface import SCALES, van_der_waals_radii
+from densnet.report.palette import COMPARED
 from densnet.report.plane import Plane, draw_difference, draw_nuclei, median_view
 from densnet.report.sources import Sources, kohn_sham_of
-from densnet.report.style import FLOOR, MODEL, PRIOR, TRUE, Drawn, drawing, lettered_panels
+from densnet.report.style import Drawn, drawing, lettered_panels
 from densnet.units import BOHR_IN_ANGSTROM, EV_IN_MEV, HARTREE_IN_EV
 
 Array = NDArray[np.float64]
@@ -96,21 +97,16 @@ def front_of_spheres(plane: Plane, centres: Array, radii: Array, n_points: int) 
 
 def _draw_distance(axes: Axes, evaluation: xr.Dataset) -> None:
     """Draw the RMS error on each scaled surface, mean and range over the frames, for each pair of densities."""
-    kinds = (
-        ("prior-fit", "prior vs fit", PRIOR),
-        ("model-true", "model vs Kohn–Sham", TRUE),
-        ("model-fit", "model vs fit", MODEL),
-        ("fit-true", "fit vs Kohn–Sham (floor)", FLOOR),
-    )
     scale = evaluation["scale"].values
-    for pair, label, colour in kinds:
+    for pair, (label, colour) in COMPARED.items():
         values = evaluation["potential_rms_by_scale"].sel(pair=pair).values
         values = values[np.isfinite(values).all(axis=1)]
         if not values.size:
             continue
         axes.fill_between(scale, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, lw=0)
         # the two errors of the model may lie on each other: the broader line below shows at both sides
-        axes.plot(scale, values.mean(axis=0), "o-", ms=4, lw=3.5 if colour == TRUE else 1.4, color=colour, label=label)
+        width, name = 3.5 if pair == "model-true" else 1.4, label.replace("\n", " ")
+        axes.plot(scale, values.mean(axis=0), "o-", ms=4, lw=width, color=colour, label=name)
     axes.set(yscale="log", xticks=scale)
     axes.set(xlabel="distance [van der Waals radii]", ylabel="RMS error of the potential [mV]")
     axes.grid()

@@ -19,21 +19,10 @@ from numpy.typing import NDArray
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_atomically
 
-# Okabe and Ito's colours, told apart by every kind of colour vision.
-MODEL = "#0072B2"
-PEER = "#D55E00"
-EXPERIMENT = "#222222"
-PRIOR = "#E69F00"
-FLOOR = "#7F7F7F"
-TRUE = "#009E73"
-PEERS = (PEER, "#CC79A7", "#56B4E9", "#E69F00", "#009E73")
-"""Of several potentials beside the model."""
-DIVERGING = "PuOr_r"
-
 DOTS_PER_INCH = 160
 _Outside = Literal["outside upper right", "outside upper center", "outside lower right"]
 
-_STYLE: Any = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
     "axes.titlesize": 9.5,
@@ -99,7 +88,7 @@ class Drawing(Generic[P]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Picture:
         """Draw the figure in the style of the page."""
-        with matplotlib.rc_context(_STYLE):
+        with matplotlib.rc_context(STYLE):
             figure, words = self.draw(*args, **kwargs)
             name = str(words.get("name", self.draw.__name__))
             return picture(figure, name, self.title.format(**words), self.caption.format(**words), self.place)

@@ -14,25 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
-from densnet.errors import DensnetError
 from densnet.quantities import metric_of
-from densnet.report.style import (
-    EXPERIMENT,
-    FLOOR,
-    MODEL,
-    PEER,
-    PRIOR,
-    TRUE,
-    Drawn,
-    Picture,
-    drawing,
-    legend_outside,
-    lettered_panels,
-    logarithmic_heights,
-)
+from densnet.report.palette import EXPERIMENT, FLOOR, MODEL, PEER, PINK, PRIOR, SKY, TRUE
+from densnet.report.style import Drawn, Picture, drawing, legend_outside, lettered_panels, logarithmic_heights
 from densnet.report.sweep_table import SHOWN, Axis, axes_of, groups, value_text
 
-COLOURS = (MODEL, PEER, TRUE, PRIOR, "#CC79A7", "#56B4E9", EXPERIMENT)
+COLOURS = (MODEL, PEER, TRUE, PRIOR, PINK, SKY, EXPERIMENT)
 MARKERS = "osD^vP*"
 FLOORS = {"density_nmae_true_percent": "density_floor_percent"}
 """The error that the fitting basis alone makes, drawn beside the model's."""
@@ -64,13 +51,7 @@ def abscissa(axes: tuple[Axis, ...]) -> Axis:
     of="sweep",
 )
 def sweep_figure(table: xr.Dataset, system: str, peers: Sequence[Mapping[str, str]] = ()) -> Drawn:
-    """Draw every error, and the training time, of one system's variants; learning curves of its peers with them.
-
-    Raises:
-        DensnetError: nothing of that system in the table.
-    """
-    if not table.sizes["variant"]:
-        raise DensnetError(f"sweep: no variant of {system!r} in the table; run the sweep again")
+    """Draw every error, and the training time, of one system's variants; learning curves of its peers with them."""
     axes = axes_of(table)
     across = abscissa(axes)
     series = [axis for axis in axes if axis is not across and not axis.is_seed]

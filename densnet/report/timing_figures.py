@@ -9,8 +9,9 @@ import pandas as pd
 
 from densnet.errors import DensnetError
 from densnet.report.job_costs import read_job_costs
+from densnet.report.palette import MODEL, PRIOR
 from densnet.report.sources import Sources
-from densnet.report.style import MODEL, PRIOR, Drawn, drawing, lettered_panels
+from densnet.report.style import Drawn, drawing, lettered_panels
 
 
 def read_benchmarks(folder: Path) -> pd.DataFrame:
@@ -45,11 +46,7 @@ def duration(seconds: float) -> str:
     of="benchmarks",
 )
 def timings(sources: Sources) -> Drawn:
-    """Draw wall time and memory of every rule.
-
-    Raises:
-        ValueError: the sources have no benchmarks.
-    """
+    """Draw wall time and memory of every rule."""
     if sources.benchmarks is None:
         raise ValueError("timings: no benchmarks")
     costs = read_benchmarks(sources.benchmarks)

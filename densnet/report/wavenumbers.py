@@ -11,8 +11,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from densnet.report.style import PEER, TRUE
-
 Array = NDArray[np.float64]
 Range = tuple[float, float]
 
@@ -22,9 +20,6 @@ MARGIN = 60.0
 """Left free beside what is seen, 1/cm."""
 SHORTEST_GAP = 500.0
 """A shorter empty stretch is not left out, 1/cm."""
-HARMONIC_COLOURS = (TRUE, PEER)
-"""Green and orange: of the model's harmonic lines and of the reference's."""
-ABSORPTION = "absorption [km/mol per 1/cm]"
 BREAK: dict[str, Any] = {"marker": [(-0.5, -1), (0.5, 1)], "ms": 7, "ls": "none", "color": "black", "clip_on": False}
 
 
