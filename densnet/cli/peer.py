@@ -17,7 +17,7 @@ from densnet.peers.mace import OurModel, train_mace
 from densnet.peers.settings import MaceSettings
 from densnet.potentials.model import ModelPotential
 from densnet.report.peer_table import our_rows, peer_rows, table_csv
-from densnet.report.sources import training_seconds
+from densnet.report.sources import read_log, seconds_of
 from densnet.report.table import plain_table
 
 _MANY = Parameter(consume_multiple=True)
@@ -92,7 +92,8 @@ def table(
         evaluated = read_dataset(
             evaluation[number], stage="evaluate", variables=("energy_predicted", "forces_predicted")
         )
-        rows += our_rows(name, evaluated, peers, training_seconds(training_log[here["training_log"]]))
+        seconds = sum(seconds_of(read_log(path)) for path in training_log[here["training_log"]])
+        rows += our_rows(name, evaluated, peers, seconds)
         rows += [row for outcome in peers for row in peer_rows(name, outcome)]
     text = table_csv(rows)
     write_text(output, text)

@@ -22,12 +22,7 @@ METHOD_VERSION: int = 1
 class BenchmarkRow:
     """One model on one molecule, annotated with the heads of the page; None is what was not given.
 
-    Attributes:
-        molecule: of the benchmark.
-        model: the run's system, or what others name theirs.
-        energy_mae_mev: of the energy of the whole molecule.
-        force_mae_mev_per_angstrom: of a force component.
-        source: where it was published; empty for our own.
+    Errors are of the energy of the whole molecule and of a force component; our own have no source.
     """
 
     molecule: Annotated[str, "molecule"]
@@ -53,11 +48,7 @@ def published(molecule: str) -> list[BenchmarkRow]:
 
 
 def read_errors(path: Path) -> dict[str, Any]:
-    """Read what ``densnet benchmark errors`` wrote.
-
-    Raises:
-        DensnetError: no such file, or another kind of file.
-    """
+    """Read what ``densnet benchmark errors`` wrote."""
     content = read_json(path, "an output of 'densnet benchmark errors'")
     needed = {"molecule", "n_train", "n_test", "energy_mae_mev", "force_mae_mev_per_angstrom"}
     if not isinstance(content, dict) or needed - set(content):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from densnet.report.calibration import Calibration, calibrations
 from densnet.report.palette import MODEL, PEER
 from densnet.report.sources import Sources
-from densnet.report.style import Drawn, drawing, legend_outside, lettered_panels
+from densnet.report.style import Drawn, drawing, legend_outside, lettered_panels, plain_decimals
 
 POINTS_PER_BIN = {"density": 20, "dipole": 5, "energy": 5, "force": 20}
 """Fewer where there is one point a frame."""
@@ -50,9 +49,7 @@ def _draw(axes: Axes, pairs: Calibration, name: str, points_per_bin: int) -> Non
         axes.set(xlim=limits, ylim=limits)
     axes.set(xscale="log", yscale="log", aspect="equal")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axis.set_major_formatter("{x:g}")
-        axis.set_minor_formatter(NullFormatter())
+        plain_decimals(axis, (1.0, 2.0, 5.0))
     axes.set(xlabel=f"{name}: expected from the spread [{pairs.unit}]", ylabel=f"{name}: true error [{pairs.unit}]")
     axes.grid()
     correlation, factor = ("–" if value is None else f"{value:.2f}" for value in (pairs.correlation, pairs.factor))

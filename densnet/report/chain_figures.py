@@ -32,14 +32,7 @@ ACROSS = 4
 
 @dataclass(frozen=True)
 class ChainSpectrum:
-    """The spectrum of one length.
-
-    Attributes:
-        units: length of the chain.
-        spectrum: outcome of "spectrum".
-        assignment: outcome of "assign".
-        harmonic: outcomes of "harmonic", the model's first.
-    """
+    """What verbs found of the spectrum of one length; of harmonic lines the model's first."""
 
     units: int
     spectrum: xr.Dataset

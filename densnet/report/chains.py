@@ -15,6 +15,7 @@ from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.oligomer import torsion_angles
 from densnet.report.columns import Column, row_variables
+from densnet.report.lengths import units_of
 from densnet.report.metrics import trajectory_metrics
 from densnet.spectra.internal_coordinates import InternalCoordinates
 
@@ -74,7 +75,7 @@ def dynamics_of(trajectory: xr.Dataset, geometries: xr.Dataset) -> Dynamics:
     positions = trajectory["positions"].transpose("replica", "time", "atom", "x").values
     lost, shortest, longest = _bonds(trajectory["numbers"].values, positions)
     row = {
-        "units": int(geometries["unit"].max()) + 1,
+        "units": units_of(geometries),
         "replicas": trajectory.sizes["replica"],
         "atoms_lost": lost,
         "shortest_bond": shortest,
@@ -83,7 +84,8 @@ def dynamics_of(trajectory: xr.Dataset, geometries: xr.Dataset) -> Dynamics:
     }
     links = geometries["torsion"].values if "torsion" in geometries else np.empty((0, 4), dtype=np.int64)
     angles = torsion_angles(positions.astype(float), links).reshape(-1 if len(links) else 0, len(links))
-    return Dynamics(row, np.stack([_distribution(angles[:, of]) for of in _places(len(links))]))
+    outer = angles[:, [0, -1]] if len(links) else angles
+    return Dynamics(row, np.stack([_distribution(outer), _distribution(angles[:, 1:-1])]))
 
 
 def chains_table(dynamics: Sequence[Dynamics], labels: Iterable[xr.Dataset]) -> xr.Dataset:
@@ -127,13 +129,6 @@ def _bonds(numbers: NDArray[np.int64], positions: Array) -> tuple[int, float, fl
         lost += int((bonds_left == 0).any(axis=0).sum())
         shortest, longest = min(shortest, float(length.min())), max(longest, float(length.max()))
     return lost, shortest, longest
-
-
-def _places(n_links: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the links of each of :data:`PLACES`."""
-    every = np.arange(n_links)
-    ends = (every == 0) | (every == n_links - 1)
-    return every[ends], every[~ends]
 
 
 def _training_angles(labels: xr.Dataset) -> Array:

@@ -65,14 +65,7 @@ def csv_of_records(record: type[Any], rows: Sequence[Any]) -> str:
 
 
 def read_records(record: type[Any], verb: str, path: Path) -> list[dict[str, str]]:
-    """Read what :func:`csv_of_records` wrote, cells as text.
-
-    Args:
-        verb: which verb of ``densnet`` makes the file.
-
-    Raises:
-        DensnetError: no such file, or another kind of file.
-    """
+    """Read what :func:`csv_of_records` wrote, by a verb of ``densnet``; cells are text."""
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:

@@ -53,9 +53,6 @@ def where_it_ran(run: Path) -> list[list[str]]:
 
     Args:
         run: a folder with ``benchmarks`` and ``logs`` of the same names, at any depth.
-
-    Raises:
-        DensnetError: a file cannot be read.
     """
     jobs = []
     for folder in sorted(run.glob("**/benchmarks")):

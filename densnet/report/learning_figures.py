@@ -12,7 +12,7 @@ from densnet.errors import DensnetError
 from densnet.quantities import METRICS, PREDICTED
 from densnet.report.metrics import mean_error
 from densnet.report.palette import MODEL, PRIOR
-from densnet.report.sources import Sources
+from densnet.report.sources import Sources, seconds_of
 from densnet.report.style import Drawn, drawing, lettered_panels
 from densnet.units import E_ANGSTROM_IN_DEBYE
 
@@ -57,9 +57,7 @@ def _learning(sources: Sources, log: Mapping[str, Array], name: str) -> Drawn:
         axes.set(xscale="log", yscale="log", xlabel="step")
         axes.grid(which="both")
         axes.set_title(_title(column), fontsize=8.5, loc="right")
-    seconds = log.get("seconds", np.array([np.nan]))
-    minutes = float(np.nanmax(seconds)) / 60 if np.isfinite(seconds).any() else float("nan")
-    return figure, sources.words | {"steps": int(np.nanmax(log["step"])), "minutes": minutes}
+    return figure, sources.words | {"steps": int(np.nanmax(log["step"])), "minutes": seconds_of(log) / 60}
 
 
 def _title(column: str) -> str:

@@ -104,9 +104,9 @@ def as_rows(table: xr.Dataset) -> Shown:
     return shown_table(table.assign(trained=("row", seen)), COLUMNS)
 
 
-def units_of(evaluation: xr.Dataset) -> int:
-    """Return the length of the chain."""
-    return int(evaluation["unit"].max()) + 1
+def units_of(chain: xr.Dataset) -> int:
+    """Return the length of the chain that an evaluation, or another file, is of."""
+    return int(chain["unit"].max()) + 1
 
 
 def is_trained(evaluation: xr.Dataset) -> bool:
@@ -140,19 +140,15 @@ def along_trajectory(evaluation: xr.Dataset) -> dict[str, float]:
     }
 
 
-def _force_errors(evaluation: xr.Dataset) -> Array:
-    """Return the mean absolute error of an atom's force components in meV/Å, (frame, atom)."""
-    error = evaluation["forces_predicted"] - evaluation["forces_reference"]
-    return EV_IN_MEV * np.abs(error.transpose("frame", "atom", "x").values).mean(axis=2)
-
-
 def _unit_errors(evaluation: xr.Dataset) -> tuple[Array, Array, Array, Array]:
     """Return sums of density errors [e], force errors [meV/Å], (frame, unit); electrons and atoms of units (unit,)."""
     unit, numbers = evaluation["unit"].values, evaluation["numbers"].values
     member = (unit[:, None] == np.arange(units_of(evaluation))).astype(float)
     n_electrons = numbers.sum() - float(evaluation.attrs["charge"])
     nmae = evaluation["nmae_by_atom"].sel(pair="model-fit").transpose("frame", "atom").values
-    return nmae / 100 * n_electrons @ member, _force_errors(evaluation) @ member, numbers @ member, member.sum(0)
+    error = np.abs(evaluation["forces_predicted"] - evaluation["forces_reference"]).mean("x")
+    force = EV_IN_MEV * error.transpose("frame", "atom").values
+    return nmae / 100 * n_electrons @ member, force @ member, numbers @ member, member.sum(0)
 
 
 def _by_unit(evaluation: xr.Dataset) -> Array:

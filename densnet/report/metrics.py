@@ -27,12 +27,7 @@ _MEASURES = {measure.name: measure for measure in MEASURES}
 
 
 def collect_metrics(evaluation: xr.Dataset, trajectory: xr.Dataset, comparison: xr.Dataset) -> Metrics:
-    """Return the metrics of one system.
-
-    Args:
-        evaluation: test frames, outcome of "evaluate".
-        trajectory: the model's replicas, outcome of "md".
-        comparison: outcome of "compare".
+    """Return the metrics of one system from outcomes of "evaluate", "md" and "compare".
 
     Raises:
         DensnetError: an attribute is missing, or a number is not finite.
@@ -65,11 +60,7 @@ def trajectory_metrics(trajectory: xr.Dataset) -> dict[str, float]:
 
 
 def evaluation_metrics(evaluation: xr.Dataset) -> Metrics:
-    """Return the metrics that need no dynamics.
-
-    Raises:
-        DensnetError: an attribute is missing, or a number is not finite.
-    """
+    """Return the metrics that need no dynamics."""
     return _finite(_errors(evaluation) | _cost(evaluation) | _frames(evaluation))
 
 
@@ -193,11 +184,7 @@ def _recorded(dataset: xr.Dataset, name: str, stage: str) -> Any:
 
 
 def read_metrics(path: Path) -> Metrics:
-    """Read metrics.json.
-
-    Raises:
-        DensnetError: no such file, not JSON, or values that are not numbers.
-    """
+    """Read metrics.json."""
     content = read_json(path, "an output of 'densnet metrics'")
     if not isinstance(content, dict) or not all(isinstance(value, int | float | None) for value in content.values()):
         raise DensnetError(f"{path}: expected flat keys with numbers; delete it and run 'densnet metrics' again")

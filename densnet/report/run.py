@@ -21,16 +21,7 @@ from densnet.text_files import read_json
 
 @dataclass(frozen=True)
 class SystemReport:
-    """What the page needs of one system.
-
-    Attributes:
-        name: as it is shown.
-        metrics: flat numbers.
-        labels: outcome of "fit".
-        comparison: outcome of "compare".
-        figures: in the order of the page.
-        assignment: outcome of "assign".
-    """
+    """What the page needs of one system: outcomes of verbs, and figures in the order of the page."""
 
     name: str
     metrics: Metrics
@@ -42,14 +33,7 @@ class SystemReport:
 
 @dataclass(frozen=True)
 class Family:
-    """What the page needs of chains of several lengths, each length being a system too.
-
-    Attributes:
-        name: as it is shown.
-        lengths: outcome of "lengths".
-        chains: outcome of "chains".
-        figures: in the order of the page.
-    """
+    """What the page needs of chains of several lengths, each length being a system too."""
 
     name: str
     lengths: xr.Dataset
@@ -78,13 +62,9 @@ class Run:
     """All that the page of a run shows.
 
     Attributes:
-        name: of the run.
-        systems: in the order of the page.
-        families: chains of several lengths.
         config: shown word for word.
         peers: rows of the table of peers, all systems'.
         benchmark: heads and cells of :func:`densnet.report.benchmark_table.read_table`.
-        sweep: variants of the configuration, all systems'.
         jobs: rows of :func:`densnet.report.job_costs.where_it_ran`.
     """
 
@@ -101,13 +81,8 @@ class Run:
 def read_run(manifest: Path) -> Run:
     """Read the manifest of a run and the files that it names.
 
-    It is a JSON object with the fields of :class:`Run`, where files stand for what they hold: of a system ``metrics``,
-    ``labels``, ``comparison``, ``assignment`` and a list of ``figures``, of a family ``lengths``, ``chains`` and
-    ``figures``, of the sweep ``table`` and ``figures``; ``jobs`` is the folder below which ``benchmarks`` and ``logs``
-    lie. What is null or left out is not shown.
-
-    Raises:
-        DensnetError: the manifest or a file cannot be read, or is something else.
+    It is a JSON object with the fields of :class:`Run` and of its parts, where files stand for what they hold;
+    ``jobs`` is the folder below which ``benchmarks`` and ``logs`` lie. What is null or left out is not shown.
     """
     content = read_json(manifest, "the manifest of a run")
     try:

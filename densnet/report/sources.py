@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,22 +22,14 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Sources:
-    """Everything that is known of one system.
+    """Everything that is known of one system: what the verbs left that the fields are named after.
 
     Attributes:
-        system: its name.
-        metrics: flat numbers.
-        labels: outcome of "fit".
-        evaluation: outcome of "evaluate".
         density_log: columns of the density model's log.
         energy_log: columns of the energy model's log.
-        trajectory: the model's replicas.
-        spectrum: the model's spectrum.
-        comparison: outcome of "compare".
         peer_trajectories: other potentials' replicas.
         peer_spectra: other potentials' spectra, in the same order.
-        assignment: outcome of "assign".
-        harmonic: outcomes of "harmonic", the model's first.
+        harmonic: the model's first.
         benchmarks: folder of the files that Snakemake writes of its jobs.
     """
 
@@ -64,11 +56,7 @@ class Sources:
 
 
 def read_log(path: Path) -> dict[str, Array]:
-    """Read a training log: a float array (row,) a column; empty cells are NaN.
-
-    Raises:
-        DensnetError: no such file, no rows, no column "step", or a cell that is no number.
-    """
+    """Read a training log: a float array (row,) a column; empty cells are NaN."""
     try:
         table = pd.read_csv(path)
         if "step" not in table or table.empty:
@@ -80,17 +68,13 @@ def read_log(path: Path) -> dict[str, Array]:
         raise DensnetError(f"{path}: expected a training log ({error}); train again") from error
 
 
-def training_seconds(logs: Iterable[Path]) -> float:
-    """Return the wall time of trainings: of each its last, for the logs go on counting where a training was stopped."""
-    return sum(float(np.nanmax(read_log(log).get("seconds", np.array([np.nan])))) for log in logs)
+def seconds_of(log: Mapping[str, Array]) -> float:
+    """Return the wall time of a training: its last, for logs go on counting where it was stopped; NaN if unknown."""
+    return float(pd.Series(log.get("seconds", [np.nan])).max())
 
 
 def level_of_theory(labels: xr.Dataset) -> str:
-    """Return functional, basis and dispersion of the labels in one phrase, e.g. "PBE-D4/def2-SVP".
-
-    Raises:
-        DensnetError: the file does not say.
-    """
+    """Return functional, basis and dispersion of the labels in one phrase, e.g. "PBE-D4/def2-SVP"."""
     known = labels.attrs
     if not known.get("functional") or not known.get("basis"):
         raise DensnetError("labels: functional and basis are not recorded; delete the file and run 'densnet fit' again")

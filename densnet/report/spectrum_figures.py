@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 
 from densnet.report.lines import lines_apart, told_lines
 from densnet.report.palette import EXPERIMENT, HARMONIC, MODEL, PEERS, PRIOR, SKY, TRUE
@@ -177,17 +178,11 @@ def _folded(name: str) -> str:
 
 def _spread(places: dict[str, float], distance: float, limits: Range) -> dict[str, float]:
     """Return the places moved apart until neighbours keep ``distance``, order kept, inside ``limits``."""
-    names = sorted(places, key=lambda name: places[name])
-    x = np.array([places[name] for name in names])
-    for _ in range(500):
-        gaps = np.diff(x)
-        short = np.maximum(distance - gaps, 0.0)
-        if not (short > 1e-6).any():
-            break
-        x[:-1] -= 0.5 * short
-        x[1:] += 0.5 * short
-        x = np.clip(x, limits[0] + distance / 2, limits[1] - distance / 2)
-    return dict(zip(names, x.tolist(), strict=True))
+    names = sorted(places, key=places.__getitem__)
+    steps = distance * np.arange(len(names))
+    moved = isotonic_regression([places[name] for name in names] - steps).x if names else steps
+    low, high = limits[0] + distance / 2, limits[1] - distance / 2 - steps[-1:].sum()
+    return dict(zip(names, (steps + np.clip(moved, low, high)).tolist(), strict=True))
 
 
 @drawing(

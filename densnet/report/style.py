@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_lowercase
@@ -12,8 +12,9 @@ from typing import Any, Generic, Literal, ParamSpec
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
@@ -50,9 +51,7 @@ class Picture:
 
     Attributes:
         name: of its file, without the ending.
-        title: a few words.
         caption: what is seen and how it was made.
-        png: the file's bytes.
         place: on the page, among the others of its system or family.
     """
 
@@ -73,9 +72,7 @@ class Drawing(Generic[P]):
     """How a figure is drawn, and what stands below it.
 
     Attributes:
-        place: on the page, among the figures of its system or family.
-        title: a few words; words in braces are filled in by what is drawn, as in the caption.
-        caption: what is seen and how it was made.
+        title: as the caption with words in braces, which are filled in by what is drawn.
         of: what must be known for it.
         draw: draws it from its sources.
     """
@@ -145,9 +142,14 @@ def logarithmic_heights(axes: Axes) -> None:
         subs = (1, 2, 5)
     elif high > 3 * low:
         subs = (1, 1.5, 2, 3, 4, 5, 6, 7, 8)
-    axes.yaxis.set_major_locator(LogLocator(subs=subs))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    plain_decimals(axes.yaxis, subs)
+
+
+def plain_decimals(axis: Axis, subs: Sequence[float]) -> None:
+    """Write plain decimals at these multiples of the powers of ten of a logarithmic axis."""
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def picture(figure: Figure, name: str, title: str, caption: str, place: int = 0) -> Picture:
@@ -165,11 +167,7 @@ def write_picture(shown: Picture, folder: Path) -> Path:
 
 
 def read_picture(path: Path) -> Picture:
-    """Read a figure and the caption in its text fields.
-
-    Raises:
-        DensnetError: no such file, no PNG, or one that densnet did not make.
-    """
+    """Read a figure and the caption in its text fields."""
     from PIL import Image
 
     path = Path(path)

@@ -17,7 +17,7 @@ from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, variable
 from densnet.quantities import METRICS, metric_of, three_digits
 from densnet.report.metrics import Metrics, evaluation_metrics, read_metrics
-from densnet.report.sources import training_seconds
+from densnet.report.sources import read_log, seconds_of
 from densnet.text_files import read_text
 
 METHOD_VERSION: int = 3
@@ -73,11 +73,7 @@ class Plan:
 
 
 def read_plan(path: Path) -> Plan:
-    """Read what was swept and where the results are, JSON.
-
-    Raises:
-        DensnetError: the file cannot be read, or is no plan of a sweep.
-    """
+    """Read what was swept and where the results are, JSON."""
     text = read_text(path, "the plan of a sweep")
     try:
         plan = TypeAdapter(Plan).validate_json(text)
@@ -93,11 +89,7 @@ def read_plan(path: Path) -> Plan:
 
 
 def sweep_table(plan: Plan) -> xr.Dataset:
-    """Return a row for each variant and system: swept keys, metrics, and what training took.
-
-    Raises:
-        DensnetError: a result is missing or unreadable.
-    """
+    """Return a row for each variant and system: swept keys, metrics, and what training took."""
     over = ("variant",)
     data = {
         "system": variable(over, [row.system for row in plan.rows], "1", "name of the system"),
@@ -109,7 +101,7 @@ def sweep_table(plan: Plan) -> xr.Dataset:
             values = [value if isinstance(value, str) else json.dumps(value) for value in values]
         data[key] = variable(over, values, "1", f"{key} of config.yaml")
     # metrics that a row lacks, or does not know, are NaN in it
-    for name, column in pd.DataFrame([_measured(row) | _seconds(row) for row in plan.rows]).items():
+    for name, column in pd.DataFrame([_measured(row) for row in plan.rows]).items():
         units, meaning = "s", "time that training took, all members of an ensemble"
         if name not in SECONDS:
             units, meaning = metric_of(str(name)).unit or "1", metric_of(str(name)).label
@@ -125,14 +117,12 @@ def axes_of(table: xr.Dataset) -> tuple[Axis, ...]:
 
 def _measured(row: Row) -> Metrics:
     if row.metrics is not None:
-        return read_metrics(row.metrics)
-    return evaluation_metrics(read_dataset(row.evaluation, stage="evaluate", variables=("nmae", "charge_error")))
-
-
-def _seconds(row: Row) -> dict[str, float]:
-    """Return the time of each training, by name of the column."""
-    parts = [training_seconds(logs) for logs in (row.density_logs, row.energy_logs)]
-    return dict(zip(SECONDS, [*parts, sum(parts)], strict=True))
+        metrics = read_metrics(row.metrics)
+    else:
+        evaluation = read_dataset(row.evaluation, stage="evaluate", variables=("nmae", "charge_error"))
+        metrics = evaluation_metrics(evaluation)
+    parts = [sum(seconds_of(read_log(log)) for log in logs) for logs in (row.density_logs, row.energy_logs)]
+    return metrics | dict(zip(SECONDS, [*parts, sum(parts)], strict=True))
 
 
 def as_csv(table: xr.Dataset) -> str:

@@ -19,9 +19,6 @@ def read_benchmarks(folder: Path) -> pd.DataFrame:
 
     Columns are ``rule``, ``seconds`` (wall time of each job) and ``max_rss_mb`` (of the largest job, NaN where all were
     too short to be measured).
-
-    Raises:
-        DensnetError: no such folder, no TSV file in it, or one without the column "s".
     """
     jobs = read_job_costs(Path(folder))
     if jobs.empty:
