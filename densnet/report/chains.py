@@ -93,9 +93,6 @@ def chains_table(dynamics: Sequence[Dynamics], labels: Iterable[xr.Dataset]) -> 
 
     Args:
         labels: outcomes of "fit" of the lengths that were trained on.
-
-    Raises:
-        DensnetError: no dynamics.
     """
     if not dynamics:
         raise DensnetError("chains: expected the dynamics of at least one length, got none")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -56,12 +54,9 @@ def heads_of(record: type[Any]) -> dict[str, str]:
 
 def csv_of_records(record: type[Any], rows: Sequence[Any]) -> str:
     """Return instances of a dataclass as CSV, four digits; what is None is empty."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([field.name for field in fields(record)])
-    for row in rows:
-        writer.writerow([f"{value:.4g}" if isinstance(value, float) else value for value in astuple(row)])
-    return buffer.getvalue()
+    cells = [[f"{value:.4g}" if isinstance(value, float) else value for value in astuple(row)] for row in rows]
+    names = [field.name for field in fields(record)]
+    return str(pd.DataFrame(cells, columns=names, dtype=object).to_csv(index=False))
 
 
 def read_records(record: type[Any], verb: str, path: Path) -> list[dict[str, str]]:

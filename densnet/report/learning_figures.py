@@ -1,4 +1,4 @@
-"""How training went, and how predictions agree with the reference on held-out frames."""
+"""How training went, how predictions agree with the reference on held-out frames, and whether an ensemble knows it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
 from densnet.quantities import METRICS, PREDICTED
+from densnet.report.calibration import Calibration, calibrations
 from densnet.report.metrics import mean_error
-from densnet.report.palette import MODEL, PRIOR
+from densnet.report.palette import MODEL, PEER, PRIOR
 from densnet.report.sources import Sources, seconds_of
-from densnet.report.style import Drawn, drawing, lettered_panels
+from densnet.report.style import Drawn, drawing, legend_outside, lettered_panels, plain_decimals
 from densnet.units import E_ANGSTROM_IN_DEBYE
 
 Array = NDArray[np.float64]
@@ -24,6 +25,8 @@ PARITY = {
     "dipole": ("dipole [D]", E_ANGSTROM_IN_DEBYE),
 }
 """Axes of parity plots, and factors from the units of files."""
+POINTS_PER_BIN = {"density": 20, "dipole": 5, "energy": 5, "force": 20}
+"""Fewer where there is one point a frame."""
 
 
 LEARNING = (
@@ -100,3 +103,46 @@ def _draw_parity(axes: Axes, reference: Array, predicted: Array, label: str, not
     axes.set(xlim=limits, ylim=limits, aspect="equal", xlabel=f"reference {label}", ylabel=f"model {label}")
     axes.grid()
     axes.text(0.04, 0.96, note, transform=axes.transAxes, va="top", fontsize=8.5)
+
+
+@drawing(
+    7,
+    "Does the ensemble know its error?",
+    "{system}, {n_test} test frames, ensemble of {n_members} pairs of models trained on {n_train} frames with "
+    "different seeds: error of the mean against the standard deviation over the members, root mean squares in bins "
+    "of rising spread, and where both are equal. (a) Density: integral over each atom's cell (Becke) of the "
+    "deviation from the fit, against the one expected of a normal distribution, (2/π)^½ ∫σ. (b) Dipole: "
+    "length of the error vector. (c) Energy. (d) Force: root mean square over the components of each atom. The "
+    "scale is the factor that makes the spread that of the errors, ⟨error²/spread²⟩^½; what all members get wrong "
+    "alike, and the mean's being better than a member, are in it. Reference {level}.",
+    of="ensemble",
+)
+def calibration(sources: Sources) -> Drawn:
+    """Draw true errors over those that the spread of the ensemble lets expect, on logarithmic scales."""
+    evaluation = sources.evaluation
+    figure, panels = lettered_panels(7.6, 7.2, 2, 2)
+    for axes, (name, pairs) in zip(panels, calibrations(evaluation).items(), strict=True):
+        _draw_calibration(axes, pairs, "NMAE by atom" if name == "density" else name, POINTS_PER_BIN[name])
+    legend_outside(figure, panels[:1])
+    return figure, sources.words | {"n_members": int(evaluation.attrs["n_members"])}
+
+
+def _draw_calibration(axes: Axes, pairs: Calibration, name: str, points_per_bin: int) -> None:
+    """Draw one quantity on equal axes; errors that are zero by chance, or nearly so, lie below the panel."""
+    seen = (pairs.expected > 0) & (pairs.error > 0)
+    expected, error = pairs.expected[seen], pairs.error[seen]
+    alpha = float(np.clip(60 / max(len(error), 1), 0.25, 0.6))
+    axes.plot(expected, error, "o", ms=3, mew=0, color=MODEL, alpha=alpha, rasterized=True)
+    if len(error):
+        axes.plot(*pairs.binned(points_per_bin), "s-", color=PEER, ms=5, lw=1.2, label="root mean square in bins")
+        limits = np.array([min(expected.min(), np.quantile(error, 0.03)) / 1.3, max(expected.max(), error.max()) * 1.6])
+        axes.plot(limits, limits, color="#555555", lw=0.9, zorder=1, label="error = spread")
+        axes.set(xlim=limits, ylim=limits)
+    axes.set(xscale="log", yscale="log", aspect="equal")
+    for axis in (axes.xaxis, axes.yaxis):
+        plain_decimals(axis, (1.0, 2.0, 5.0))
+    axes.set(xlabel=f"{name}: expected from the spread [{pairs.unit}]", ylabel=f"{name}: true error [{pairs.unit}]")
+    axes.grid()
+    correlation, factor = ("–" if value is None else f"{value:.2f}" for value in (pairs.correlation, pairs.factor))
+    note = f"rank correlation {correlation}\nscale the spread by {factor}"
+    axes.text(0.03, 0.97, note, transform=axes.transAxes, va="top", fontsize=8.5)

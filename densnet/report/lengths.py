@@ -51,11 +51,7 @@ def model_of(evaluation: xr.Dataset) -> str:
 
 
 def units_trained(evaluation: xr.Dataset) -> list[int]:
-    """Return the lengths that the model was trained on.
-
-    Raises:
-        DensnetError: the file does not say.
-    """
+    """Return the lengths that the model was trained on."""
     trained = json.loads(str(evaluation.attrs.get("units_trained", "[]")))
     if not trained or "unit" not in evaluation:
         raise DensnetError(

@@ -36,11 +36,7 @@ _LONGEST_ATTRIBUTE = 500
 
 
 def page(run: Run) -> str:
-    """Return the HTML of a run's page.
-
-    Raises:
-        DensnetError: no system, or two of the same name.
-    """
+    """Return the HTML of a run's page."""
     import jinja2
 
     names = [system.name for system in run.systems]

@@ -12,6 +12,7 @@ from ase.data import chemical_symbols
 from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from numpy.typing import NDArray
+from scipy.spatial.distance import pdist
 
 from densnet.report.palette import DIVERGING
 
@@ -86,17 +87,13 @@ def best_plane(numbers: NDArray[np.int64], positions: Array) -> Plane:
 
     A linear molecule gets any plane that holds it.
     """
-    best: tuple[float, float] = (0.0, 0.0)
-    chosen: tuple[int, ...] = ()
+    merits: dict[tuple[int, ...], tuple[float, float]] = {}
     for triple in itertools.combinations(range(len(numbers)), 3):
         a, b, c = positions[list(triple)]
-        sides = sorted((np.linalg.norm(b - a), np.linalg.norm(c - b), np.linalg.norm(a - c)))
-        area = 0.5 * np.linalg.norm(np.cross(b - a, c - a))
-        if area < 0.1 * sides[0] * sides[1]:
-            continue
-        merit = (float(numbers[list(triple)].sum()), -float(sum(sides)))
-        if merit > best:
-            best, chosen = merit, triple
+        sides = sorted(pdist([a, b, c]))
+        if np.linalg.norm(np.cross(b - a, c - a)) >= 0.2 * sides[0] * sides[1]:
+            merits[triple] = float(numbers[list(triple)].sum()), -float(sum(sides))
+    chosen = max(merits, key=merits.__getitem__, default=())
     if chosen:
         origin = positions[chosen[0]]
         u = positions[chosen[1]] - origin
