@@ -41,7 +41,7 @@ def main(output: Path, files: list[Path]) -> None:
     tables = [read_dataset(path, stage="basis", variables=("n_functions",)) for path in files]
     for path, table in zip(files, tables, strict=True):
         print(f"{path.stem}, {table.attrs['level']}\n\n{table_of(table)}\n")
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(fname=STYLE):
         figure = new_figure(2.6 * len(tables) + 0.6, 6.4)
         panels = figure.subplots(len(ROWS), len(tables), squeeze=False, sharex="col", sharey="row")
         for column, (path, table) in enumerate(zip(files, tables, strict=True)):

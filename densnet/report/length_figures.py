@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import cycle, pairwise
+from itertools import cycle
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -109,14 +110,13 @@ def torsions(table: xr.Dataset, family: str) -> Drawn:
     run = _of_first_model(table)
     links = table.isel(link=run["model"].values[0] == table["model"].values[table["link_row"].values])
     angle = np.abs(links["torsion"].values)
+    low = BIN_DEGREES * np.minimum(angle // BIN_DEGREES, 180.0 // BIN_DEGREES - 1)
     figure, panels = lettered_panels(9.0, 3.2, 1, 2)
     labels = {"link_nmae": "density error of both units [%]", "link_force": "force error in both units [meV/Å]"}
     for axes, (column, label) in zip(panels, labels.items(), strict=True):
         axes.plot(angle, links[column], ".", ms=3, color=MODEL, alpha=0.4)
-        for low, high in pairwise(np.arange(0.0, 180.0 + BIN_DEGREES, BIN_DEGREES)):
-            inside = (angle >= low) & ((angle < high) | (high >= 180.0))
-            if inside.any():
-                axes.hlines(float(links[column].values[inside].mean()), low, high, color="black", lw=1.5)
+        mean = pd.Series(links[column].values).groupby(low).mean()
+        axes.hlines(mean, mean.index, mean.index + BIN_DEGREES, color="black", lw=1.5)
         axes.set(xlim=(0, 180), xticks=np.arange(0, 181, 45))
         axes.set(xlabel="torsion angle of the link [degrees]: 0 syn, 180 anti", ylabel=label)
         axes.grid()

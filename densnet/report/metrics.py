@@ -86,11 +86,7 @@ def scores(evaluation: xr.Dataset) -> dict[str, float]:
 def mean_error(dataset: xr.Dataset, name: str) -> float:
     """Return the mean error of a quantity of :data:`densnet.quantities.PREDICTED`, in its own units.
 
-    Absolute values of scalars and of components, lengths of vectors.
-
-    Args:
-        dataset: outcome of "evaluate" or of "peer".
-        name: of the quantity.
+    Absolute values of scalars and of components, lengths of vectors; of an outcome of "evaluate" or of "peer".
     """
     error = (dataset[f"{name}_predicted"] - dataset[f"{name}_reference"]).values
     scale = PREDICTED[name].error

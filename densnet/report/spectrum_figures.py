@@ -6,6 +6,7 @@ from itertools import cycle
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
@@ -145,19 +146,14 @@ def number_lines(axes: Axes, dataset: xr.Dataset, limits: Range, sign: float = 1
 
 def _draw_sticks(axes: Axes, comparison: xr.Dataset, limits: Range) -> None:
     """Draw the fundamentals as sticks of equal height with the names of their regions above."""
-    sticks = comparison["stick_wavenumber"].values
-    names = np.array([str(name) for name in comparison["stick_description"].values])
-    shown = (sticks >= limits[0]) & (sticks <= limits[1])
-    axes.vlines(sticks[shown], 0, 0.45, color=EXPERIMENT, lw=1.2)
-    places = _spread(
-        {name: float(sticks[shown & (names == name)].mean()) for name in dict.fromkeys(names[shown])},
-        0.115 * (limits[1] - limits[0]),
-        limits,
-    )
-    for name, place in places.items():
-        members = sticks[shown & (names == name)]
+    sticks = pd.Series(comparison["stick_wavenumber"].values, comparison["stick_description"].values.astype(str))
+    sticks = sticks[sticks.between(*limits)]
+    axes.vlines(sticks, 0, 0.45, color=EXPERIMENT, lw=1.2)
+    middles = sticks.groupby(level=0).mean().sort_values()
+    places = spread_out(middles.to_numpy(), 0.115 * (limits[1] - limits[0]), limits)
+    for name, middle, place in zip(middles.index, middles, places, strict=True):
         axes.annotate(
-            _folded(name), (float(members.mean()), 0.5), xytext=(place, 0.85), ha="center", va="bottom", fontsize=7,
+            _folded(name), (middle, 0.5), xytext=(place, 0.85), ha="center", va="bottom", fontsize=7,
             arrowprops={"arrowstyle": "-", "lw": 0.5, "color": "#888888"}, annotation_clip=False, linespacing=0.95,
             parse_math=False,
         )  # fmt: skip
@@ -176,13 +172,11 @@ def _folded(name: str) -> str:
     return f"{name[:cut]}\n{name[cut + 1 :]}"
 
 
-def _spread(places: dict[str, float], distance: float, limits: Range) -> dict[str, float]:
-    """Return the places moved apart until neighbours keep ``distance``, order kept, inside ``limits``."""
-    names = sorted(places, key=places.__getitem__)
-    steps = distance * np.arange(len(names))
-    moved = isotonic_regression([places[name] for name in names] - steps).x if names else steps
-    low, high = limits[0] + distance / 2, limits[1] - distance / 2 - steps[-1:].sum()
-    return dict(zip(names, (steps + np.clip(moved, low, high)).tolist(), strict=True))
+def spread_out(places: Array, distance: float, limits: Range) -> Array:
+    """Return ascending places (n,), moved as little as keeps neighbours at a distance, half of it inside limits."""
+    steps = distance * np.arange(len(places))
+    moved = isotonic_regression(places - steps).x if len(places) else places
+    return np.asarray(steps + np.clip(moved, limits[0] + distance / 2, limits[1] - distance * (len(places) - 0.5)))
 
 
 @drawing(

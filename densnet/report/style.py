@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_lowercase
-from typing import Any, Generic, Literal, ParamSpec
+from typing import Any, Generic, ParamSpec
 
 import matplotlib
 import numpy as np
@@ -20,29 +20,7 @@ from numpy.typing import NDArray
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_atomically
 
-DOTS_PER_INCH = 160
-_Outside = Literal["outside upper right", "outside upper center", "outside lower right"]
-
-STYLE: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9.0,
-    "axes.titlesize": 9.5,
-    "axes.labelsize": 9.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.8,
-    "axes.axisbelow": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.6,
-    "lines.linewidth": 1.4,
-    "legend.frameon": False,
-    "legend.fontsize": 8.0,
-    "xtick.labelsize": 8.0,
-    "ytick.labelsize": 8.0,
-    "figure.dpi": DOTS_PER_INCH,
-    "savefig.dpi": DOTS_PER_INCH,
-    "figure.facecolor": "white",
-}
+STYLE = Path(__file__).with_name("page.mplstyle")
 
 
 @dataclass(frozen=True)
@@ -85,7 +63,7 @@ class Drawing(Generic[P]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Picture:
         """Draw the figure in the style of the page."""
-        with matplotlib.rc_context(STYLE):
+        with matplotlib.rc_context(fname=STYLE):
             figure, words = self.draw(*args, **kwargs)
             name = str(words.get("name", self.draw.__name__))
             return picture(figure, name, self.title.format(**words), self.caption.format(**words), self.place)
@@ -124,7 +102,7 @@ def legend_above(axes: Axes, columns: int) -> None:
     shown.set_in_layout(False)
 
 
-def legend_outside(figure: Figure, panels: Iterable[Axes], place: _Outside = "outside upper right") -> None:
+def legend_outside(figure: Figure, panels: Iterable[Axes], place: str = "outside upper right") -> None:
     """Put one legend of some panels beside all of them, where it covers no curve, each label once."""
     shown = {
         label: handle for panel in panels for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)

@@ -105,7 +105,8 @@ def sweep_table(plan: Plan) -> xr.Dataset:
         units, meaning = "s", "time that training took, all members of an ensemble"
         if name not in SECONDS:
             units, meaning = metric_of(str(name)).unit or "1", metric_of(str(name)).label
-        data[str(name).replace("/", "_")] = variable(over, column.tolist(), units, meaning)
+        values = column.astype(float) if column.hasnans else column
+        data[str(name).replace("/", "_")] = variable(over, values.tolist(), units, meaning)
     axes = [{"name": axis.name, "keys": list(axis.keys)} for axis in plan.axes]
     return xr.Dataset(data, attrs={"title": "sweep", "axes": json.dumps(axes)})
 
