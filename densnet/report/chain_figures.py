@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
@@ -89,8 +88,7 @@ def spectra(spectra: Sequence[ChainSpectrum], family: str) -> Drawn:
 def divisors_of(peaks: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return by which whole number each spectrum is divided, so that one tall line does not flatten all others.
 
-    Args:
-        peaks: highest intensity of each; those beyond :data:`TOO_HIGH` medians come down to the highest that is not.
+    Of the highest intensities, those beyond :data:`TOO_HIGH` medians come down to the highest that is not.
     """
     highest = peaks[peaks <= TOO_HIGH * np.median(peaks)].max() or 1.0
     return np.maximum(np.ceil(peaks / highest), 1).astype(np.int64)
@@ -138,11 +136,11 @@ def _draw_scale(axes: Axes, step: float) -> None:
 )
 def torsion_angles(table: xr.Dataset, family: str) -> Drawn:
     """Draw the distribution of each length's torsion angles."""
-    linked = table.isel(row=np.isfinite(table["torsions"]).any(["place", "angle"]).values)
+    linked = table.isel(row=table["torsions"].notnull().any(["place", "angle"]).values)
     n_links = linked.sizes["row"]
     across = min(ACROSS, max(1, n_links))
     down = max(1, -(-n_links // across))
-    figure: Figure = new_figure(max(3.4, 2.35 * across), 0.6 + 1.9 * down)
+    figure = new_figure(max(3.4, 2.35 * across), 0.6 + 1.9 * down)
     panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
     trained = table["torsions_trained"].values
     for axes, units, torsions in zip(panels, linked["units"].values, linked["torsions"].values, strict=False):

@@ -58,11 +58,7 @@ class Dynamics:
 
 
 def dynamics_of(trajectory: xr.Dataset, geometries: xr.Dataset) -> Dynamics:
-    """Return health and torsions of a chain's dynamics.
-
-    Args:
-        trajectory: outcome of "md".
-        geometries: outcome of "sample" that it started from.
+    """Return health and torsions of a chain's dynamics, whose links the geometries know that it started from.
 
     Raises:
         DensnetError: not a chain, or another molecule.
@@ -89,11 +85,7 @@ def dynamics_of(trajectory: xr.Dataset, geometries: xr.Dataset) -> Dynamics:
 
 
 def chains_table(dynamics: Sequence[Dynamics], labels: Iterable[xr.Dataset]) -> xr.Dataset:
-    """Return the table of all lengths, shortest first, and the torsion angles of dynamics and of training labels.
-
-    Args:
-        labels: outcomes of "fit" of the lengths that were trained on.
-    """
+    """Return the table of all lengths, shortest first, and the torsion angles of dynamics and of training labels."""
     if not dynamics:
         raise DensnetError("chains: expected the dynamics of at least one length, got none")
     ordered = sorted(dynamics, key=lambda length: length.row["units"])

@@ -96,7 +96,7 @@ def _draw_density(axes: Axes, x: Array, y: Array, density: Array, label: str) ->
     shown = np.log2(np.maximum(density, 2.0 ** (levels[0] - 1)))
     image = axes.contourf(x, y, shown, levels=levels, cmap="Blues", extend="both")
     axes.contour(x, y, shown, levels=levels, colors="k", linewidths=0.3, linestyles="-")
-    ticks = levels[::3]
+    ticks = levels[::3].tolist()
     colour_bar(axes, image, label).set_ticks(ticks, labels=[f"{2.0**tick:.3g}" for tick in ticks])
 
 

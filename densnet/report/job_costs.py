@@ -49,10 +49,8 @@ def where_it_ran(run: Path) -> list[list[str]]:
     """Return a row for each system and rule of a run, in the order of :data:`HEADS`; a dash is what nobody knows.
 
     Times are summed over the jobs, memory is the largest job's. Variants of a sweep count as their system's. A job that
-    was tried several times is shown as it ended.
-
-    Args:
-        run: a folder with ``benchmarks`` and ``logs`` of the same names, at any depth.
+    was tried several times is shown as it ended. A run is a folder with ``benchmarks`` and ``logs`` of the same names,
+    at any depth.
     """
     jobs = []
     for folder in sorted(run.glob("**/benchmarks")):
@@ -64,7 +62,7 @@ def where_it_ran(run: Path) -> list[list[str]]:
         return []
     by_rule = dict(list(pd.concat(jobs).groupby(["system", "rule"])))
     order = sorted(by_rule, key=lambda names: (names[0], by_rule[names]["ended"].max(), names[1]))
-    return [_row(*names, by_rule[names]) for names in order]
+    return [_row(system, rule, by_rule[system, rule]) for system, rule in order]
 
 
 def _row(system: str, rule: str, jobs: pd.DataFrame) -> list[str]:

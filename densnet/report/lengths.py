@@ -142,7 +142,7 @@ def _unit_errors(evaluation: xr.Dataset) -> tuple[Array, Array, Array, Array]:
     member = (unit[:, None] == np.arange(units_of(evaluation))).astype(float)
     n_electrons = numbers.sum() - float(evaluation.attrs["charge"])
     nmae = evaluation["nmae_by_atom"].sel(pair="model-fit").transpose("frame", "atom").values
-    error = np.abs(evaluation["forces_predicted"] - evaluation["forces_reference"]).mean("x")
+    error = abs(evaluation["forces_predicted"] - evaluation["forces_reference"]).mean("x")
     force = EV_IN_MEV * error.transpose("frame", "atom").values
     return nmae / 100 * n_electrons @ member, force @ member, numbers @ member, member.sum(0)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from ase.data import chemical_symbols
 
@@ -116,11 +117,8 @@ def of_pair(evaluation: xr.Dataset, name: str, pair: str) -> xr.DataArray:
 
 def _by_element(evaluation: xr.Dataset, metric: Metric) -> Metrics:
     by_atom = of_pair(evaluation, metric.of, metric.pair).mean("frame", skipna=False).values
-    numbers = evaluation["numbers"].values
-    return {
-        metric.under(element=chemical_symbols[z]).key: float(by_atom[numbers == z].sum())
-        for z in sorted({int(number) for number in numbers})
-    }
+    parts = pd.Series(by_atom).groupby(evaluation["numbers"].values).sum()
+    return {metric.under(element=chemical_symbols[z]).key: part for z, part in parts.items()}
 
 
 def frames_by_temperature(dataset: xr.Dataset) -> dict[int, xr.Dataset]:

@@ -101,7 +101,7 @@ def _rows(dataset: xr.Dataset, **cost: Any) -> list[PeerRow]:
     rows = []
     for temperature, frames in [(None, dataset), *frames_by_temperature(dataset).items()]:
         energy = EV_IN_MEV * mean_error(frames, "energy")
-        errors = {
+        errors: dict[str, Any] = {
             "energy_mae_mev": energy,
             "energy_mae_mev_per_atom": energy / frames.sizes["atom"],
             "force_mae_mev_per_angstrom": EV_IN_MEV * mean_error(frames, "forces"),

@@ -55,15 +55,7 @@ class Plane:
 
 @dataclass(frozen=True)
 class View:
-    """A test frame in the plane of its molecule.
-
-    Attributes:
-        frame: of the outcome of "evaluate".
-        numbers: (i,).
-        positions: (i, 3) Å.
-        plane: in Å.
-        words: what captions say of them.
-    """
+    """A test frame, with positions (i, 3) in Å, in the plane of its molecule, and what captions say of both."""
 
     frame: xr.Dataset
     numbers: NDArray[np.int64]

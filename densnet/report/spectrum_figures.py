@@ -99,16 +99,16 @@ def without_sign(value: float, _: int) -> str:
 
 def draw_curve(
     axes: Axes,
-    dataset: xr.Dataset,
+    curve: xr.Dataset,
     limits: Range,
     *,
-    base: float = 0.0,
-    scale: float = 1.0,
+    base: float = 0,
+    scale: float = 1,
     shade: float = 0.3,
     **line: Any,
 ) -> float:
     """Draw a spectrum with two standard errors over a base, mirrored if the scale is negative; return its height."""
-    shown = dataset.sel(wavenumber=slice(*limits))
+    shown = curve.sel(wavenumber=slice(*limits))
     x, y, error = (shown[key].values for key in ("wavenumber", "intensity", "intensity_error"))
     if np.isfinite(error).all():
         below, above = base + scale * np.maximum(y - 2 * error, 0.0), base + scale * (y + 2 * error)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_lowercase
-from typing import Any, Generic, ParamSpec
+from typing import Any, Generic, Literal, ParamSpec
 
 import matplotlib
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_atomically
 
+_Outside = Literal["outside upper right", "outside upper center", "outside lower right"]
 STYLE = Path(__file__).with_name("page.mplstyle")
 
 
@@ -102,7 +103,7 @@ def legend_above(axes: Axes, columns: int) -> None:
     shown.set_in_layout(False)
 
 
-def legend_outside(figure: Figure, panels: Iterable[Axes], place: str = "outside upper right") -> None:
+def legend_outside(figure: Figure, panels: Iterable[Axes], place: _Outside = "outside upper right") -> None:
     """Put one legend of some panels beside all of them, where it covers no curve, each label once."""
     shown = {
         label: handle for panel in panels for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)

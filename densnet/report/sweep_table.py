@@ -79,10 +79,8 @@ def read_plan(path: Path) -> Plan:
         plan = TypeAdapter(Plan).validate_json(text)
     except ValidationError as error:
         problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"]))
-        raise DensnetError(
-            f"{path}: not the plan of a sweep ({where} {problem['msg']}); delete it and run again"
-        ) from error
+        said = f"{'.'.join(map(str, problem['loc']))} {problem['msg']}"
+        raise DensnetError(f"{path}: not the plan of a sweep ({said}); delete it and run again") from error
     if not plan.rows or not plan.axes:
         raise DensnetError(f"{path}: expected at least one variant, found none")
     return plan
