@@ -40,7 +40,6 @@ COLUMNS = {
     ),
 }
 """Of the table; the last two are NaN for fewer than three frames."""
-ERRORS = tuple(COLUMNS)[4:]
 
 
 def model_of(evaluation: xr.Dataset) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from ase.data import chemical_symbols
 
@@ -117,8 +116,9 @@ def of_pair(evaluation: xr.Dataset, name: str, pair: str) -> xr.DataArray:
 
 def _by_element(evaluation: xr.Dataset, metric: Metric) -> Metrics:
     by_atom = of_pair(evaluation, metric.of, metric.pair).mean("frame", skipna=False).values
-    parts = pd.Series(by_atom).groupby(evaluation["numbers"].values).sum()
-    return {metric.under(element=chemical_symbols[z]).key: part for z, part in parts.items()}
+    numbers = evaluation["numbers"].values
+    keys = {z: metric.under(element=chemical_symbols[z]).key for z in np.unique(numbers)}
+    return {key: float(by_atom[numbers == z].sum()) for z, key in keys.items()}
 
 
 def frames_by_temperature(dataset: xr.Dataset) -> dict[int, xr.Dataset]:

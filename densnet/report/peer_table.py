@@ -26,8 +26,6 @@ class PeerRow:
 
     Attributes:
         temperature_kelvin: of the test frames that errors are given for; None for all of them.
-        ms_per_evaluation: of one molecule.
-        ms_per_replica: of one molecule in a batch.
         train_seconds: wall time of the training, ours of both models.
     """
 

@@ -35,6 +35,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def _note(seconds: list[float]) -> str:
+    longest = f" ({len(seconds)} jobs, longest {duration(max(seconds))})" if len(seconds) > 1 else ""
+    return f" {duration(sum(seconds))}{longest}"
+
+
 @drawing(
     11,
     "Time and memory of every stage",
@@ -50,17 +55,12 @@ def timings(sources: Sources) -> Drawn:
     figure, (left, right) = lettered_panels(9.0, 0.9 + 0.3 * len(costs), 1, 2, sharey=True, width_ratios=[2.0, 1.0])
     totals = costs["seconds"].map(sum)
     bars = left.barh(costs.index, totals, color=MODEL, height=0.65)
-    notes = [
-        duration(total) + (f" ({len(seconds)} jobs, longest {duration(max(seconds))})" if len(seconds) > 1 else "")
-        for total, seconds in zip(totals, costs["seconds"], strict=True)
-    ]
-    left.bar_label(bars, [f" {note}" for note in notes], fontsize=7.5)
-    left.set_xlim(0, 1.6 * totals.max())
+    left.bar_label(bars, costs["seconds"].map(_note), fontsize=7.5)
+    left.set(xlim=(0, 1.6 * totals.max()), xlabel="wall time, all jobs [s]")
     left.set_yticks(costs.index, costs["rule"].str.replace("_", " "))
     left.invert_yaxis()
-    left.set_xlabel("wall time, all jobs [s]")
-    bars = right.barh(costs.index, costs["max_rss_mb"].fillna(0.0), color=PRIOR, height=0.65)
+    memory = costs["max_rss_mb"].fillna(0.0)
+    bars = right.barh(costs.index, memory, color=PRIOR, height=0.65)
     right.bar_label(bars, [f" {mb:.0f}" if np.isfinite(mb) else " –" for mb in costs["max_rss_mb"]], fontsize=7.5)
-    right.set_xlim(0, max(1.25 * costs["max_rss_mb"].fillna(0.0).max(), 1.0))
-    right.set_xlabel("resident memory [MB]")
+    right.set(xlim=(0, max(1.25 * memory.max(), 1.0)), xlabel="resident memory [MB]")
     return figure, sources.words

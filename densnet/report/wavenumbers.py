@@ -26,9 +26,7 @@ BREAK: dict[str, Any] = {"marker": [(-0.5, -1), (0.5, 1)], "ms": 7, "ls": "none"
 def ranges_seen(spectra: Sequence[xr.Dataset], modes: Sequence[xr.Dataset] = ()) -> list[Range]:
     """Return the ranges, high ones first, in which something absorbs, 1/cm.
 
-    Args:
-        spectra: outcomes of "spectrum"; nothing beyond their wavenumbers is in a range.
-        modes: outcomes of "harmonic".
+    Nothing beyond the wavenumbers of the spectra is in a range; modes are outcomes of "harmonic".
     """
     low, high = (float(limit(spectra[0]["wavenumber"].values)) for limit in (np.min, np.max))
     edges = np.sort(np.concatenate([_seen(lines) for lines in (*spectra, *modes)]))
