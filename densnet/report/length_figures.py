@@ -139,7 +139,7 @@ def _of_first_model(table: xr.Dataset) -> xr.Dataset:
 )
 def along_trajectories(evaluations: Sequence[xr.Dataset], family: str) -> Drawn:
     """Draw energies and dipoles of the lengths that the first model never saw; of the longest, if it saw all."""
-    run = sorted((each for each in evaluations if model_of(each) == model_of(evaluations[0])), key=units_of)
+    run = sorted((chain for chain in evaluations if model_of(chain) == model_of(evaluations[0])), key=units_of)
     unseen = [evaluation for evaluation in run if not is_trained(evaluation)]
     shown = unseen or run[-1:]
     figure = new_figure(max(4.6, 3.1 * len(shown)), 5.4)

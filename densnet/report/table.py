@@ -47,8 +47,8 @@ def band_rows(comparison: xr.Dataset) -> tuple[list[str], list[list[str]]]:
     if "region" not in comparison.variables:
         return [], []
     names = {"jcamp": "measured", "peer": str(comparison.attrs.get("peer") or "peer")}
-    others = [str(name)[7:-5] for name in comparison if re.fullmatch("region_.+_peak", str(name))]
-    whose = sorted(others, key=lambda who: ("jcamp", "model", who).index(who))
+    curves = [str(name)[7:-5] for name in comparison if re.fullmatch("region_.+_peak", str(name))]
+    whose = sorted(curves, key=lambda who: ("jcamp", "model", who).index(who))
     peaks = {names.get(who, who): comparison[f"region_{who}_peak"].values for who in whose}
     peaks = {name: values for name, values in peaks.items() if np.isfinite(values).any()}
     rows = []
