@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -18,7 +19,8 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from densnet.fitting.basis_comparison import table_of
 from densnet.io.netcdf import read_dataset
-from densnet.report.style import FLOOR, MODEL, PEER, PRIOR, new_figure, picture, style, write_picture
+from densnet.report.palette import FLOOR, MODEL, PEER, PRIOR
+from densnet.report.style import STYLE, new_figure, picture, write_picture
 
 TICKS = (30, 60, 100, 200, 300, 500, 1000, 1500)
 ROWS = (
@@ -39,7 +41,7 @@ def main(output: Path, files: list[Path]) -> None:
     tables = [read_dataset(path, stage="basis", variables=("n_functions",)) for path in files]
     for path, table in zip(files, tables, strict=True):
         print(f"{path.stem}, {table.attrs['level']}\n\n{table_of(table)}\n")
-    with style():
+    with matplotlib.rc_context(fname=STYLE):
         figure = new_figure(2.6 * len(tables) + 0.6, 6.4)
         panels = figure.subplots(len(ROWS), len(tables), squeeze=False, sharex="col", sharey="row")
         for column, (path, table) in enumerate(zip(files, tables, strict=True)):

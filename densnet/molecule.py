@@ -217,7 +217,7 @@ def _with_its_bonds(
     Raises:
         DensnetError: none has them.
     """
-    kept: list[NDArray[np.float64]] = []
+    conformers: list[NDArray[np.float64]] = []
     reason = ""
     for start in positions:
         place: NDArray[np.float64] | None = start
@@ -225,22 +225,22 @@ def _with_its_bonds(
             place = relaxed(molecule.numbers, start, molecule.charge, hot=True)
             reason = reason or wrong
         if place is not None and not (wrong and misplaced(molecule.numbers, place, bonds)):
-            kept.append(place)
-    if not kept:
+            conformers.append(place)
+    if not conformers:
         raise DensnetError(
             f"smiles: RDKit's geometry of {molecule.name!r} is not the molecule: {reason}; give an xyz file instead"
         )
-    return np.array(kept)
+    return np.array(conformers)
 
 
 def _distinct(descriptors: NDArray[np.float64]) -> list[int]:
     """Return the rows that differ from all kept before by more than :data:`SAME_CONFORMER`."""
-    kept: list[int] = []
+    distinct: list[int] = []
     for row, descriptor in enumerate(descriptors):
-        nearest = min((np.linalg.norm(descriptor - descriptors[other]) for other in kept), default=np.inf)
+        nearest = min((np.linalg.norm(descriptor - descriptors[accepted]) for accepted in distinct), default=np.inf)
         if nearest > SAME_CONFORMER * len(descriptor) ** 0.5:
-            kept.append(row)
-    return kept
+            distinct.append(row)
+    return distinct
 
 
 def _parse_smiles(smiles: str) -> Any:
@@ -256,11 +256,11 @@ def _parse_smiles(smiles: str) -> Any:
 
 def _isotopes(mol: Any, smiles: str) -> NDArray[np.float64] | None:
     """Return the masses of all atoms, (i,), if the SMILES names an isotope ([2H])."""
-    given = [(atom.GetAtomicNum(), atom.GetIsotope()) for atom in mol.GetAtoms()]
-    if not any(isotope for _, isotope in given):
+    nuclides = [(atom.GetAtomicNum(), atom.GetIsotope()) for atom in mol.GetAtoms()]
+    if not any(isotope for _, isotope in nuclides):
         return None
     where = f"smiles: {smiles!r}"
-    return np.array([isotope_mass(z, a, where) if a else ase.data.atomic_masses[z] for z, a in given])
+    return np.array([isotope_mass(z, a, where) if a else ase.data.atomic_masses[z] for z, a in nuclides])
 
 
 def _check_radicals(mol: Any, molecule: Molecule) -> None:
@@ -297,12 +297,12 @@ def from_xyz(path: Path, *, charge: int | None = None, multiplicity: int | None 
     """
     path = Path(path)
     structure = read_xyz(path)
-    for field, given, said in (
+    for field, asked, said in (
         ("charge", charge, structure.charge),
         ("multiplicity", multiplicity, structure.multiplicity),
     ):
-        if given is not None and said is not None and given != said:
-            raise DensnetError(f"{field}: {given} does not match {field}={said} in {path}; correct one of them")
+        if asked is not None and said is not None and asked != said:
+            raise DensnetError(f"{field}: {asked} does not match {field}={said} in {path}; correct one of them")
     if np.isfinite(structure.positions).all():
         check_one_molecule(str(path), structure.numbers, structure.positions, structure.cell)
     molecule = Molecule(

@@ -67,15 +67,15 @@ def oligomer(repeat_unit: str, units: int, *, count: int, seed: int = 0, relax: 
     random = np.random.default_rng(seed)
     monomer = _chain(_parsed(repeat_unit), 1)
     capped = _embedded(monomer, repeat_unit, seed)
-    found = []
+    conformers = []
     for conformer in range(count if units > 1 else 1):
         positions = _placed(chain, unit, monomer, capped, torsions, random, all_anti=conformer == 0)
         if relax:
             positions = _relaxed(chain, positions, torsions)
         numbers = np.array([atom.GetAtomicNum() for atom in chain.GetAtoms()])
         charge = sum(atom.GetFormalCharge() for atom in chain.GetAtoms())
-        found.append(Molecule(numbers, positions, charge=charge, name=f"{repeat_unit} x {units}"))
-    return Oligomer(tuple(found), unit, torsions, _smiles(chain))
+        conformers.append(Molecule(numbers, positions, charge=charge, name=f"{repeat_unit} x {units}"))
+    return Oligomer(tuple(conformers), unit, torsions, _smiles(chain))
 
 
 def chain_numbers(repeat_unit: str, units: int, *, charge: int = 0, multiplicity: int = 1) -> list[int]:
@@ -86,11 +86,14 @@ def chain_numbers(repeat_unit: str, units: int, *, charge: int = 0, multiplicity
     """
     chain = _chain(_parsed(repeat_unit), units)
     numbers = np.array([atom.GetAtomicNum() for atom in chain.GetAtoms()])
-    own = sum(atom.GetFormalCharge() for atom in chain.GetAtoms())
-    if charge != own:
-        raise DensnetError(f"charge: {charge} does not match the formal charge {own} of the chain; correct one of them")
+    formal_charge = sum(atom.GetFormalCharge() for atom in chain.GetAtoms())
+    if charge != formal_charge:
+        raise DensnetError(
+            f"charge: {charge} does not match the formal charge {formal_charge} of the chain; correct one of them"
+        )
     anywhere = np.arange(3.0 * len(numbers)).reshape(-1, 3)
-    settled = Molecule(numbers, anywhere, charge=own, multiplicity=multiplicity, name=f"{repeat_unit} x {units}")
+    name = f"{repeat_unit} x {units}"
+    settled = Molecule(numbers, anywhere, charge=charge, multiplicity=multiplicity, name=name)
     return [int(number) for number in settled.numbers]
 
 
@@ -169,16 +172,16 @@ def _links(chain: Any, unit: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 
 def _torsions(chain: Any, unit: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return a-b-c-d of each link b-c: a and d are the heaviest neighbours within the unit."""
-    found = []
+    torsions = []
     for b, c in _links(chain, unit):
         ends = []
         for atom in (b, c):
-            own = [n for n in chain.GetAtomWithIdx(atom).GetNeighbors() if unit[n.GetIdx()] == unit[atom]]
-            if not own:
+            neighbours = [n for n in chain.GetAtomWithIdx(atom).GetNeighbors() if unit[n.GetIdx()] == unit[atom]]
+            if not neighbours:
                 raise DensnetError("oligomer: a repeat unit of a single atom has no torsion; write several as one unit")
-            ends.append(max(own, key=lambda n: (n.GetAtomicNum(), -n.GetIdx())).GetIdx())
-        found.append((ends[0], b, c, ends[1]))
-    return np.array(found, dtype=np.int64).reshape(-1, 4)
+            ends.append(max(neighbours, key=lambda n: (n.GetAtomicNum(), -n.GetIdx())).GetIdx())
+        torsions.append((ends[0], b, c, ends[1]))
+    return np.array(torsions, dtype=np.int64).reshape(-1, 4)
 
 
 def _embedded(monomer: Any, name: str, seed: int) -> Array:
@@ -231,18 +234,18 @@ def _grown(
     positions, whole = np.full((len(unit), 3), np.nan), capped
     for number in range(unit[-1] + 1):
         here = np.flatnonzero(unit == number)
-        kept = ~((first & (number > 0)) | (last & (number < unit[-1])))
+        uncapped = ~((first & (number > 0)) | (last & (number < unit[-1])))
         if number == 0:
-            positions[here] = whole[kept]
+            positions[here] = whole[uncapped]
             continue
         link = torsions[number - 1]
-        b, c = positions[link[1]], capped[kept][np.searchsorted(here, link[2])]
+        b, c = positions[link[1]], capped[uncapped][np.searchsorted(here, link[2])]
         docked = _docked(capped, c, capped[first][0], b, whole[last][0], chain, link)
         for _ in range(ATTEMPTS):
-            positions[here] = docked[kept]
+            positions[here] = docked[uncapped]
             turn = _drawn(random, all_anti) - float(torsion_angles(positions, link[None])[0])
             whole = _turned(docked, b, positions[link[2]] - b, turn)
-            positions[here] = whole[kept]
+            positions[here] = whole[uncapped]
             if not _clashes(positions[here], positions[unit < number], unit[unit < number] == number - 1):
                 break
         else:
@@ -262,10 +265,10 @@ def _docked(unit: Array, c: Array, cap: Array, b: Array, tail: Array, chain: Any
     from scipy.spatial.transform import Rotation
 
     length = sum(covalent_radii[chain.GetAtomWithIdx(int(atom)).GetAtomicNum()] for atom in link[1:3])
-    along, own = (tail - b) / np.linalg.norm(tail - b), (c - cap) / np.linalg.norm(c - cap)
+    along, back = (tail - b) / np.linalg.norm(tail - b), (c - cap) / np.linalg.norm(c - cap)
     across = np.cross(along, [1.0, 0.0, 0.0] if abs(along[0]) < 0.7 else [0.0, 1.0, 0.0])
-    beside = np.cross(own, [1.0, 0.0, 0.0] if abs(own[0]) < 0.7 else [0.0, 1.0, 0.0])
-    rotation, _ = Rotation.align_vectors([along, across], [own, beside])
+    beside = np.cross(back, [1.0, 0.0, 0.0] if abs(back[0]) < 0.7 else [0.0, 1.0, 0.0])
+    rotation, _ = Rotation.align_vectors([along, across], [back, beside])
     return np.asarray(b + length * along + rotation.apply(unit - c))
 
 

@@ -82,10 +82,10 @@ Make = Callable[[Molecule], Potential]
 class Derived(Potential):
     """A potential that evaluates another one in a way of its own, and is like it in all else."""
 
-    def __init__(self, other: Potential) -> None:
-        self.name, self.numbers, self.quantities = other.name, other.numbers, other.quantities
-        self.elements, self.device, self.exact_gradient = other.elements, other.device, other.exact_gradient
-        self.domain = other.domain
+    def __init__(self, wrapped: Potential) -> None:
+        self.name, self.numbers, self.quantities = wrapped.name, wrapped.numbers, wrapped.quantities
+        self.elements, self.device, self.exact_gradient = wrapped.elements, wrapped.device, wrapped.exact_gradient
+        self.domain = wrapped.domain
 
 
 def joined(parts: Sequence[Quantities]) -> dict[str, Array]:

@@ -154,9 +154,9 @@ def _plain(schema: Rules) -> Rules:
     return rule
 
 
-def section(properties: Mapping[str, Rules], **more: Any) -> Rules:
+def section(properties: Mapping[str, Rules], **keywords: Any) -> Rules:
     """Return the JSON schema of a section that has these keys and no others."""
-    return {"type": "object", "additionalProperties": False, "properties": dict(properties), **more}
+    return {"type": "object", "additionalProperties": False, "properties": dict(properties), **keywords}
 
 
 def _refusals(kind: type[Settings], error: Any) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import json
 from pathlib import Path
+from typing import Any
 
 from densnet.errors import DensnetError
 
@@ -59,3 +61,18 @@ def _decoded(raw: bytes) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         return raw.decode("cp1252", errors="replace")
+
+
+def read_json(path: Path, kind: str) -> Any:
+    """Return what a JSON file holds.
+
+    Args:
+        kind: what is expected of the file, for messages.
+
+    Raises:
+        DensnetError: no such file, or not JSON.
+    """
+    try:
+        return json.loads(read_text(path, kind))
+    except ValueError as error:
+        raise DensnetError(f"{path}: expected {kind}, not JSON ({error}); delete it and run again") from error

@@ -68,9 +68,9 @@ def read_xyz(path: Path) -> XyzStructure:
     columns = _columns(str(info.get("Properties", "")), path)
     atoms = [_atom(row, columns, f"{path}: not a readable xyz file: line {n}") for n, row in enumerate(rows, start=3)]
     numbers = np.array([number for number, _, _ in atoms])
-    given = np.array([mass for _, mass, _ in atoms])
-    isotopes = np.isfinite(given)
-    masses = np.where(isotopes, given, atomic_masses[numbers]) if isotopes.any() else None
+    given_masses = np.array([mass for _, mass, _ in atoms])
+    isotopes = np.isfinite(given_masses)
+    masses = np.where(isotopes, given_masses, atomic_masses[numbers]) if isotopes.any() else None
     return XyzStructure(
         numbers,
         masses,
@@ -81,16 +81,16 @@ def read_xyz(path: Path) -> XyzStructure:
     )
 
 
-def _check_rest(path: Path, count: int, rest: list[str]) -> None:
+def _check_rest(path: Path, count: int, tail: list[str]) -> None:
     """Refuse whatever follows the first structure."""
-    more = [line for line in rest if line.strip()]
-    if not more:
+    unexpected = [line for line in tail if line.strip()]
+    if not unexpected:
         return
-    if more[0].strip() == str(count) and len(more) > 1:
-        n = 1 + sum(line.strip() == str(count) for line in more)
+    if unexpected[0].strip() == str(count) and len(unexpected) > 1:
+        n = 1 + sum(line.strip() == str(count) for line in unexpected)
         raise DensnetError(f"{path}: expected one structure, found {n}; keep the one to start from")
     raise DensnetError(
-        f"{path}: the xyz file announces {count} atoms, and more lines follow: {more[0][:40]!r}; correct it"
+        f"{path}: the xyz file announces {count} atoms, and more lines follow: {unexpected[0][:40]!r}; correct it"
     )
 
 

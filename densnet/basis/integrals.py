@@ -118,10 +118,10 @@ def coulomb_between(basis: Basis, numbers: Numbers, positions: Array, other: tup
     """
     from pyscf import gto
 
-    one, two = pyscf_mole(basis, numbers, positions), pyscf_mole(*other)
+    bra, ket = pyscf_mole(basis, numbers, positions), pyscf_mole(*other)
     row, row_sign = to_canonical("pyscf", shells_of(basis, numbers))
     column, column_sign = to_canonical("pyscf", shells_of(*other[:2]))
-    matrix = gto.intor_cross("int2c2e_sph", one, two)
+    matrix = gto.intor_cross("int2c2e_sph", bra, ket)
     return matrix[np.ix_(row, column)] * (row_sign[:, None] * column_sign)
 
 

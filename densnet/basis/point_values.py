@@ -55,8 +55,10 @@ class _Atom:
 
     def within(self, distance: float, reaches: Array) -> _Atom:
         """Return the atom with those exponents alone that reach as far as this."""
-        kept = reaches > distance
-        return self if kept.all() else _Atom(self.centre, self.exponents[kept], tuple(W[kept] for W in self.weights))
+        reaching = reaches > distance
+        if reaching.all():
+            return self
+        return _Atom(self.centre, self.exponents[reaching], tuple(W[reaching] for W in self.weights))
 
 
 Radial = Callable[[int, int], Array]
@@ -243,9 +245,9 @@ def _near_pairs(
         for i, (atom, reach) in enumerate(zip(atoms, reaches, strict=True)):
             d = r - atom.centre[:, None]
             square = np.einsum("xg,xg->g", d, d)
-            kept = atom if reach is None else atom.within(float(np.sqrt(square.min())), reach)
-            if len(kept.exponents):
-                yield block, i, kept, d, square
+            near = atom if reach is None else atom.within(float(np.sqrt(square.min())), reach)
+            if len(near.exponents):
+                yield block, i, near, d, square
 
 
 def _compact_blocks(points: Array) -> Iterator[NDArray[np.int64]]:

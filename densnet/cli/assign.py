@@ -39,13 +39,13 @@ def assign_motions(
     moved = read_dataset(trajectory, stage="md", variables=("positions", "velocities", "masses"))
     sampled = None if geometries is None else read_dataset(geometries, stage="sample", variables=("numbers",))
     unit = sampled["unit"].values if sampled is not None and "unit" in sampled else None
-    found = assign(moved, settings, unit)
-    write_dataset(found, output, stage="assign", method_version=METHOD_VERSION, settings=asdict(settings))
+    assignment = assign(moved, settings, unit)
+    write_dataset(assignment, output, stage="assign", method_version=METHOD_VERSION, settings=asdict(settings))
     if spectrum is None:
         return
     lines = read_dataset(spectrum, stage="spectrum", variables=("line_wavenumber",))["line_wavenumber"].values[:N_LINES]
     rows = [
         [f"{line:.0f}", *(f"{100 * share:.0f} %" for share in shares), motion]
-        for line, shares, motion in zip(lines, line_shares(found, lines), phrases(found, lines), strict=True)
+        for line, shares, motion in zip(lines, line_shares(assignment, lines), phrases(assignment, lines), strict=True)
     ]
     print(plain_table(["line, 1/cm", *PARTS, "motion"], rows), file=sys.stderr)

@@ -81,7 +81,7 @@ def compare(
         processes: worker processes, one thread each.
         output: netCDF file of all numbers, and of the bases themselves.
     """
-    if sum(given is not None for given in (labels, smiles, xyz)) != 1:
+    if sum(source is not None for source in (labels, smiles, xyz)) != 1:
         raise DensnetError("basis: expected one of --labels, --smiles and --xyz")
     if frames < 1 or natural_frames < 1:
         raise DensnetError(f"frames: expected at least 1 of each kind, got {frames} and {natural_frames}")

@@ -86,14 +86,14 @@ def errors(
     judged = ReferenceFrames(frames.numbers, frames.positions, frames.energies, frames.forces)
     potential = ModelPotential.from_file(model, frames.numbers)
     n_train = int(read_descriptions(model)[0]["provenance"]["n_train"])
-    found = {"molecule": molecule, "n_train": n_train}
-    found |= benchmark_errors(potential, judged, remove_offset=remove_offset)
-    write_text(output, json.dumps(found, indent=2) + "\n")
+    outcome = {"molecule": molecule, "n_train": n_train}
+    outcome |= benchmark_errors(potential, judged, remove_offset=remove_offset)
+    write_text(output, json.dumps(outcome, indent=2) + "\n")
     print(
-        f"densnet benchmark: {molecule}, {found['n_test']} frames: energy {found['energy_mae_mev']:.3g} meV, forces "
-        f"{found['force_mae_mev_per_angstrom']:.3g} meV/Å; worst frame "
-        f"{found['force_mae_of_worst_frame_mev_per_angstrom']:.3g} meV/Å ({found['force_worst_frame']}); offset of the "
-        f"energies {found['energy_offset_mev']:.3g} meV, {'taken off' if remove_offset else 'not taken off'}",
+        f"densnet benchmark: {molecule}, {outcome['n_test']} frames: energy {outcome['energy_mae_mev']:.3g} meV, "
+        f"forces {outcome['force_mae_mev_per_angstrom']:.3g} meV/Å; worst frame "
+        f"{outcome['force_mae_of_worst_frame_mev_per_angstrom']:.3g} meV/Å ({outcome['force_worst_frame']}); offset of "
+        f"the energies {outcome['energy_offset_mev']:.3g} meV, {'taken off' if remove_offset else 'not taken off'}",
         file=sys.stderr,
     )
 

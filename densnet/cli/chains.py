@@ -14,7 +14,8 @@ from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_dataset, write_text
 from densnet.report.chain_figures import ChainSpectrum, torsion_angles
 from densnet.report.chain_figures import spectra as spectra_by_length
-from densnet.report.chains import METHOD_VERSION, Dynamics, as_csv, as_rows, chains_table, dynamics_of
+from densnet.report.chains import COLUMNS, METHOD_VERSION, Dynamics, chains_table, dynamics_of
+from densnet.report.columns import csv_of_table, shown_table
 from densnet.report.style import write_picture
 from densnet.report.table import plain_table
 
@@ -53,20 +54,20 @@ def chains(
     if wrong:
         raise DensnetError(f"chains: expected {len(geometries)} of each, as many as --geometries, found {wrong[0]}")
     modes = [read_dataset(path, stage="harmonic", variables=("wavenumber", "intensity")) for path in harmonic or []]
-    found, drawn = [], []
+    lengths, drawn = [], []
     # one by one: the trajectory of a long chain takes hundreds of megabytes
     for paths in zip(geometries, trajectories, spectra, assignments, strict=True):
         dynamics, spectrum = _of_length(*paths, modes)
-        found.append(dynamics)
+        lengths.append(dynamics)
         drawn.append(spectrum)
     variables = ("positions", "split")
-    table = chains_table(found, [read_dataset(path, stage="fit", variables=variables) for path in labels or []])
+    table = chains_table(lengths, [read_dataset(path, stage="fit", variables=variables) for path in labels or []])
     settings = {"trajectories": [str(path) for path in trajectories], "labels": [str(path) for path in labels or []]}
     write_dataset(table, output, stage="chains", method_version=METHOD_VERSION, settings=settings)
-    write_text(csv, as_csv(table))
+    write_text(csv, csv_of_table(table, COLUMNS))
     for shown in (spectra_by_length(sorted(drawn, key=lambda chain: chain.units), name), torsion_angles(table, name)):
         print(f"chains: {write_picture(shown, figures)}", file=sys.stderr)
-    print(plain_table(*as_rows(table)), file=sys.stderr)
+    print(plain_table(*shown_table(table, COLUMNS)), file=sys.stderr)
 
 
 def _of_length(
@@ -74,10 +75,10 @@ def _of_length(
 ) -> tuple[Dynamics, ChainSpectrum]:
     moved = read_dataset(trajectory, stage="md", variables=("positions", "numbers"))
     dynamics = dynamics_of(moved, read_dataset(geometries, stage="sample", variables=("numbers",)))
-    own = tuple(one for one in modes if one.sizes["atom"] == moved.sizes["atom"])
+    lines = tuple(harmonic for harmonic in modes if harmonic.sizes["atom"] == moved.sizes["atom"])
     return dynamics, ChainSpectrum(
         int(dynamics.row["units"]),
         read_dataset(spectrum, stage="spectrum", variables=("intensity",)),
         read_dataset(assignment, stage="assign", variables=("name",)),
-        own,
+        lines,
     )

@@ -44,12 +44,12 @@ def compare(
         A measured infrared spectrum, JCAMP-DX.
     """
     model = read_dataset(spectrum, stage="spectrum", variables=_NEEDED)
-    others = [read_dataset(path, stage="spectrum", variables=_NEEDED) for path in peer or []]
+    peer_spectra = [read_dataset(path, stage="spectrum", variables=_NEEDED) for path in peer or []]
     table = None if fundamentals is None else fundamentals_named(fundamentals)
     experiment = None if jcamp is None else read_jcamp_dx(jcamp)
     for note in () if experiment is None else experiment.notes:
         print(f"{jcamp}: {note}", file=sys.stderr)
-    result = compare_spectra(model, settings, peers=others, table=table, experiment=experiment)
+    result = compare_spectra(model, settings, peers=peer_spectra, table=table, experiment=experiment)
     write_dataset(result, output, stage="compare", method_version=METHOD_VERSION, settings=dataclasses.asdict(settings))
     for name in result.attrs["without_infrared_activity"].split():
         print(f"{name}: no infrared activity, so nothing is scored against it", file=sys.stderr)

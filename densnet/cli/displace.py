@@ -62,29 +62,30 @@ def modes(
         shards: outputs of 'densnet label' of it, all of them.
         output: netCDF file to write, as 'densnet harmonic' does.
     """
-    given = read_dataset(displacements, stage="sample", variables=("numbers", "positions"))
-    forces, dipoles, level = _gathered(given, [read_dataset(path, stage="label") for path in shards])
-    numbers, positions = given["numbers"].values, given["positions"].values[0]
+    displaced = read_dataset(displacements, stage="sample", variables=("numbers", "positions"))
+    forces, dipoles, level = _gathered(displaced, [read_dataset(path, stage="label") for path in shards])
+    numbers, positions = displaced["numbers"].values, displaced["positions"].values[0]
     molecule = Molecule(
         numbers,
         positions,
-        charge=int(given.attrs["charge"]),
-        name=given.attrs["molecule"],
-        masses=given["masses"].values if "masses" in given else None,
+        charge=int(displaced.attrs["charge"]),
+        name=displaced.attrs["molecule"],
+        masses=displaced["masses"].values if "masses" in displaced else None,
     )
-    found = modes_of_differences(forces, dipoles, positions, molecule.atomic_masses)
-    write_modes(found, molecule, positions, level.name, level.decisive(), output)
+    normal_modes = modes_of_differences(forces, dipoles, positions, molecule.atomic_masses)
+    write_modes(normal_modes, molecule, positions, level.name, level.decisive(), output)
 
 
-def _gathered(given: xr.Dataset, shards: list[xr.Dataset]) -> tuple[np.ndarray, np.ndarray, LevelOfTheory]:
+def _gathered(displaced: xr.Dataset, shards: list[xr.Dataset]) -> tuple[np.ndarray, np.ndarray, LevelOfTheory]:
     """Return forces (n, i, 3) and dipoles (n, 3) of all displaced geometries in their order, and the level."""
-    together = xr.concat([one[["positions", "forces", "dipole", "status"]] for one in shards], "frame").sortby("frame")
-    count = given.sizes["frame"]
-    found = together["positions"].values
-    if found.shape != given["positions"].shape or not np.array_equal(found, given["positions"].values):
+    names = ["positions", "forces", "dipole", "status"]
+    together = xr.concat([shard[names] for shard in shards], "frame").sortby("frame")
+    count = displaced.sizes["frame"]
+    positions = together["positions"].values
+    if positions.shape != displaced["positions"].shape or not np.array_equal(positions, displaced["positions"].values):
         raise DensnetError(
-            f"modes: expected the labels of the {count} displaced geometries, found {len(found)}; give every shard of "
-            "'densnet label' of this output of 'densnet displace'"
+            f"modes: expected the labels of the {count} displaced geometries, found {len(positions)}; give every shard "
+            "of 'densnet label' of this output of 'densnet displace'"
         )
     failed = [str(status) for status in together["status"].values if status != "ok"]
     if failed:

@@ -55,27 +55,27 @@ def harmonic_modes(
     """
     molecule = _molecule(smiles, xyz, repeat_unit, units, geometry, charge)
     mover, settings = _potential(model, potential, level, molecule, output)
-    positions, found = minimum(mover, molecule.positions, molecule.atomic_masses)
-    write_modes(found, molecule, positions, mover.name, settings, output)
+    positions, modes = minimum(mover, molecule.positions, molecule.atomic_masses)
+    write_modes(modes, molecule, positions, mover.name, settings, output)
     if isinstance(mover, Psi4Potential):
         mover.remove_parts()
 
 
 def write_modes(
-    found: Harmonic, molecule: Molecule, positions: np.ndarray, method: str, settings: dict[str, Any], output: Path
+    modes: Harmonic, molecule: Molecule, positions: np.ndarray, method: str, settings: dict[str, Any], output: Path
 ) -> None:
     """Write normal modes at the relaxed geometry of a molecule, and print them."""
-    dataset = harmonic_dataset(found, molecule.numbers, positions, molecule.atomic_masses)
+    dataset = harmonic_dataset(modes, molecule.numbers, positions, molecule.atomic_masses)
     if molecule.masses is not None:
         dataset["masses"] = variable(("atom",), molecule.masses, "Da", "masses of the isotopes")
     dataset.attrs |= {"method": method, "molecule": molecule.name, "charge": molecule.charge}
     write_dataset(dataset, output, stage="harmonic", method_version=METHOD_VERSION, settings=settings)
     rows = [
         [f"{w:.1f}", f"{i:.2f}", *(f"{100 * s:.0f} %" for s in row)]
-        for w, i, row in zip(found.wavenumber, found.intensity, dataset["share"].values, strict=True)
+        for w, i, row in zip(modes.wavenumber, modes.intensity, dataset["share"].values, strict=True)
     ]
     print(plain_table(["1/cm", "km/mol", *PARTS], rows), file=sys.stderr)
-    if (count := int((found.wavenumber < DOWNWARD).sum())) > 0:
+    if (count := int((modes.wavenumber < DOWNWARD).sum())) > 0:
         print(
             f"densnet harmonic: warning: {count} mode(s) still lead down; the geometry is a saddle point",
             file=sys.stderr,
@@ -85,7 +85,7 @@ def write_modes(
 def _molecule(
     smiles: str | None, xyz: Path | None, repeat_unit: str | None, units: int, geometry: Path | None, charge: int | None
 ) -> Molecule:
-    if sum(given is not None for given in (smiles, xyz, repeat_unit, geometry)) != 1:
+    if sum(source is not None for source in (smiles, xyz, repeat_unit, geometry)) != 1:
         raise DensnetError("harmonic: expected one of --smiles, --xyz, --oligomer and --geometry")
     if smiles is not None:
         return from_smiles(smiles, charge=charge)
@@ -102,14 +102,14 @@ def relaxed_molecule(path: Path) -> Molecule:
     Raises:
         DensnetError: not such a file.
     """
-    found = read_dataset(path, stage="harmonic", variables=("numbers", "positions"))
-    attrs = found.attrs
+    dataset = read_dataset(path, stage="harmonic", variables=("numbers", "positions"))
+    attrs = dataset.attrs
     return Molecule(
-        found["numbers"].values,
-        found["positions"].values,
+        dataset["numbers"].values,
+        dataset["positions"].values,
         charge=int(attrs["charge"]),
         name=attrs["molecule"],
-        masses=found["masses"].values if "masses" in found else None,
+        masses=dataset["masses"].values if "masses" in dataset else None,
     )
 
 

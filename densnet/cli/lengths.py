@@ -9,10 +9,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from densnet.io.netcdf import read_dataset, write_dataset, write_text
-from densnet.report.along_figures import along_trajectories
-from densnet.report.length_figures import chain_ends, torsions
+from densnet.report.columns import csv_of_table
+from densnet.report.length_figures import along_trajectories, chain_ends, torsions
 from densnet.report.length_figures import lengths as against_length
-from densnet.report.lengths import METHOD_VERSION, as_csv, as_rows, lengths_table
+from densnet.report.lengths import COLUMNS, METHOD_VERSION, as_rows, lengths_table
 from densnet.report.style import write_picture
 from densnet.report.table import plain_table
 
@@ -35,12 +35,12 @@ def lengths(
         csv: the table as text.
         figures: folder for lengths.png, chain_ends.png, torsions.png and along_trajectories.png.
     """
-    found = [read_dataset(path, stage="evaluate", variables=("nmae_by_atom",)) for path in evaluations]
-    table = lengths_table(found)
+    read = [read_dataset(path, stage="evaluate", variables=("nmae_by_atom",)) for path in evaluations]
+    table = lengths_table(read)
     settings = {"evaluations": [str(path) for path in evaluations]}
     write_dataset(table, output, stage="lengths", method_version=METHOD_VERSION, settings=settings)
-    write_text(csv, as_csv(table))
+    write_text(csv, csv_of_table(table, COLUMNS))
     drawn = [draw(table, name) for draw in (against_length, chain_ends, torsions)]
-    for shown in (*drawn, along_trajectories(found, name)):
+    for shown in (*drawn, along_trajectories(read, name)):
         print(f"lengths: {write_picture(shown, figures)}", file=sys.stderr)
     print(plain_table(*as_rows(table)), file=sys.stderr)

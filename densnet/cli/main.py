@@ -48,18 +48,18 @@ def _register_verbs() -> None:
         group = Group(title, sort_key=order)
         for place, (target, example) in enumerate(verbs.items()):
             listed: dict[str, Any] = {"group": group, "sort_key": place}
-            family, *rest = name_of(example)
-            if rest and family not in app:
+            family, *subverb = name_of(example)
+            if subverb and family not in app:
                 app.command(App(name=family, help=FAMILIES[family], **listed))
             if example in FAMILIES:
                 described = {"help": FAMILIES[example]}
             else:
                 described = {"help": one_line(target), "help_epilogue": epilogue(example)}
-            parent, name = (app[family], rest[0]) if rest else (app, family)
-            parent.command(f"densnet.cli.{target}", name=name, **described, **({} if rest else listed))
-    other = Group("Other", sort_key=len(GROUPS))
-    app.register_install_completion_command(help="Teach the shell to complete verbs and options.", group=other)
-    app["--help"].group = app["--version"].group = other
+            parent, name = (app[family], subverb[0]) if subverb else (app, family)
+            parent.command(f"densnet.cli.{target}", name=name, **described, **({} if subverb else listed))
+    general = Group("Other", sort_key=len(GROUPS))
+    app.register_install_completion_command(help="Teach the shell to complete verbs and options.", group=general)
+    app["--help"].group = app["--version"].group = general
 
 
 _register_verbs()

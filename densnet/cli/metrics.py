@@ -23,7 +23,7 @@ def metrics(*, evaluation: Path, trajectory: Path, comparison: Path, output: Pat
     output
         metrics.json: flat keys, units in the names.
     """
-    found = collect_metrics(
+    numbers = collect_metrics(
         read_dataset(
             evaluation,
             stage="evaluate",
@@ -32,4 +32,4 @@ def metrics(*, evaluation: Path, trajectory: Path, comparison: Path, output: Pat
         read_dataset(trajectory, stage="md", variables=("time", "dipole")),
         read_dataset(comparison, stage="compare"),
     )
-    write_text(output, json.dumps(found, indent=2) + "\n")
+    write_text(output, json.dumps(numbers, indent=2) + "\n")

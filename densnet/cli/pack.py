@@ -33,8 +33,8 @@ def pack(
     """
     packed = pack_labels(shards, geometries, atoms, double_precision=double_precision)
     sampled = split_sizes(read_dataset(geometries, stage="sample", variables=("split",))["split"].values)
-    kept = split_sizes(packed[0]["split"].values)
+    packed_sizes = split_sizes(packed[0]["split"].values)
     write_folder(output, *packed)
-    counts = ", ".join(f"{kept[name]} of {sampled[name]} {name}" for name in kept)
+    counts = ", ".join(f"{packed_sizes[name]} of {sampled[name]} {name}" for name in packed_sizes)
     size = sum(path.stat().st_size for path in Path(output).glob("*.nc")) / 1e6
     print(f"densnet pack: {output}: {counts} frames, {size:.1f} MB", file=sys.stderr)

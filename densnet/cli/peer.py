@@ -16,7 +16,8 @@ from densnet.models.checkpoint import load_ensemble
 from densnet.peers.mace import OurModel, train_mace
 from densnet.peers.settings import MaceSettings
 from densnet.potentials.model import ModelPotential
-from densnet.report.peer_table import our_rows, peer_rows, read_training_seconds, table_csv
+from densnet.report.peer_table import our_rows, peer_rows, table_csv
+from densnet.report.sources import read_log, seconds_of
 from densnet.report.table import plain_table
 
 _MANY = Parameter(consume_multiple=True)
@@ -76,8 +77,8 @@ def table(
     """
     shares = {}
     for name, paths in (("evaluation", evaluation), ("peer", peer), ("training_log", training_log)):
-        shares[name], rest = divmod(len(paths), len(system))
-        if rest or not shares[name] or (name == "evaluation" and shares[name] != 1):
+        shares[name], left_over = divmod(len(paths), len(system))
+        if left_over or not shares[name] or (name == "evaluation" and shares[name] != 1):
             raise DensnetError(
                 f"peer table: expected as many --{name} for each of {len(system)} systems, found {len(paths)}"
             )
@@ -88,9 +89,12 @@ def table(
             read_dataset(path, stage="peer", variables=("energy_predicted", "forces_predicted"))
             for path in peer[here["peer"]]
         ]
-        own = read_dataset(evaluation[number], stage="evaluate", variables=("energy_predicted", "forces_predicted"))
-        rows += our_rows(name, own, peers, read_training_seconds(training_log[here["training_log"]]))
-        rows += [row for one in peers for row in peer_rows(name, one)]
+        evaluated = read_dataset(
+            evaluation[number], stage="evaluate", variables=("energy_predicted", "forces_predicted")
+        )
+        seconds = sum(seconds_of(read_log(path)) for path in training_log[here["training_log"]])
+        rows += our_rows(name, evaluated, peers, seconds)
+        rows += [row for outcome in peers for row in peer_rows(name, outcome)]
     text = table_csv(rows)
     write_text(output, text)
     shown = [line.split(",") for line in text.splitlines()]

@@ -73,8 +73,8 @@ def _starts(
         )
     if xyz is not None and smiles is None:
         return [from_xyz(xyz, charge=charge, multiplicity=multiplicity)]
-    found = "both" if smiles else "neither"
-    raise DensnetError(f"molecule: expected either --smiles or --xyz or --oligomer, got {found}")
+    how_many = "both" if smiles else "neither"
+    raise DensnetError(f"molecule: expected either --smiles or --xyz or --oligomer, got {how_many}")
 
 
 def _chain(repeat_unit: str | None, units: int | None, settings: SamplingSettings) -> Oligomer | None:

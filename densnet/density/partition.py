@@ -120,7 +120,7 @@ def stockholder_atoms(
     rho = np.maximum(_density(charges, points), NO_DENSITY)
     weighted = rho.reshape(-1, SHELLS, POINTS_A_SHELL) * sphere[:, 3]
     # One matrix an atom: together they would need three times the memory while they are made.
-    others = [
+    interpolations = [
         _interpolation(charges.positions, i, around, shared, radii)
         for i, (around, shared) in enumerate(
             zip(points.reshape(-1, len(offsets), 3), (rho > NOT_SHARED).reshape(-1, len(offsets)), strict=True)
@@ -131,7 +131,7 @@ def stockholder_atoms(
     atoms = weighted.sum(axis=2)
     electrons = atoms @ quadrature
     for _ in range(most_iterations):
-        around = np.array([matrix @ atoms.ravel() for matrix in others]).reshape(weighted.shape)
+        around = np.array([matrix @ atoms.ravel() for matrix in interpolations]).reshape(weighted.shape)
         total = np.maximum(around, 0.0) + atoms[:, :, None]
         atoms = np.maximum(atoms * (weighted / total).sum(axis=2), NO_DENSITY)
         before, electrons = electrons, atoms @ quadrature

@@ -114,13 +114,13 @@ def energies_above(potential: Potential, minimum: Array, positions: Array, *, ba
         DensnetError: the energy of the minimum is not finite.
     """
     everything = np.concatenate([minimum[None], positions])
-    found = []
+    energies = []
     for start in range(0, len(everything), batch):
         part = everything[start : start + batch]
         potential.forget()
         full = np.concatenate([part, np.repeat(minimum[None], batch - len(part), axis=0)])
-        found.append(np.asarray(potential(full)["energy"], dtype=np.float64)[: len(part)])
-    energy = np.concatenate(found)
+        energies.append(np.asarray(potential(full)["energy"], dtype=np.float64)[: len(part)])
+    energy = np.concatenate(energies)
     if not math.isfinite(energy[0]):
         raise DensnetError(f"{potential.name}: its energy is not finite at the minimum; give another geometry")
     return energy[1:] - energy[0]

@@ -134,12 +134,12 @@ def _run_chunk(
     generator = np.random.default_rng([settings.seed, 2, index])
     potential.forget()
     state = State(positions, velocities, potential(positions))
-    kept: dict[str, list[Array]] = {name: [] for name in _KEPT}
+    series: dict[str, list[Array]] = {name: [] for name in _KEPT}
     began = time.monotonic()
     for step in range(steps):
         if ensemble == "nve":
             if step % settings.stride == 0:
-                _keep(kept, state, potential, masses)
+                _keep(series, state, potential, masses)
             state = velocity_verlet(state, potential, masses, settings.timestep_fs)
         else:
             state = langevin(
@@ -152,11 +152,11 @@ def _run_chunk(
                 generator,
             )
     _check_whole(state.positions, state.quantities, potential.numbers, index)
-    _check_domain(kept["domain_distance"], state.positions, potential, settings, index)
+    _check_domain(series["domain_distance"], state.positions, potential, settings, index)
     last_velocities = state.velocities
     if ensemble == "langevin" and settings.chunks()[index + 1][0] == "nve":
         last_velocities = without_drift(last_velocities, masses)
-    content = {name: np.stack(values, axis=1) for name, values in kept.items() if values}
+    content = {name: np.stack(values, axis=1) for name, values in series.items() if values}
     content |= {
         "end_positions": state.positions,
         "end_velocities": last_velocities,
@@ -184,13 +184,13 @@ def _chunk_name(index: int) -> str:
 
 def _chunk(parts: Parts, index: int) -> dict[str, Array]:
     """Return a finished chunk."""
-    found = parts.read(_chunk_name(index))
-    if found is None:
+    content = parts.read(_chunk_name(index))
+    if content is None:
         raise DensnetError(f"{parts.folder}: chunk {index} cannot be read any more; run the same command again")
-    return found
+    return content
 
 
-def _keep(kept: dict[str, list[Array]], state: State, potential: Potential, masses: Array) -> None:
+def _keep(series: dict[str, list[Array]], state: State, potential: Potential, masses: Array) -> None:
     values: tuple[Array | None, ...] = (
         state.positions.astype(np.float32),
         state.velocities.astype(np.float32),
@@ -202,7 +202,7 @@ def _keep(kept: dict[str, list[Array]], state: State, potential: Potential, mass
     )
     for name, value in zip(_KEPT, values, strict=True):
         if value is not None:
-            kept[name].append(value)
+            series[name].append(value)
 
 
 def _check_whole(positions: Array, quantities: Quantities, numbers: NDArray[np.int64], chunk: int) -> None:
@@ -256,7 +256,7 @@ def _write_trajectory(
     seconds = sum(float(chunk["seconds"]) for chunk in chunks)
     steps = sum(int(chunk["steps"]) for chunk in chunks)
     rows = {name: [c[name] for c in chunks if name in c] for name in _KEPT}
-    data = {name: np.concatenate(kept, axis=1) for name, kept in rows.items() if kept}
+    data = {name: np.concatenate(pieces, axis=1) for name, pieces in rows.items() if pieces}
     times = np.arange(data["dipole"].shape[1], dtype=float) * settings.timestep_fs * settings.stride
     drift = nve_drift(data["energy_potential"] + data["energy_kinetic"], times, len(numbers))
     frame, vector = ("replica", "time"), ("replica", "time", "atom", "x")

@@ -139,20 +139,20 @@ class Wholeness:
         near, far = ratio < self.least, np.where(self.own, 0.0, ratio) > self.most
         lost = (ratio.min(axis=-1) > BROKEN) & (self.numbers == 1)
         wrong = near.any(axis=(1, 2)) | far.any(axis=(1, 2)) | lost.any(axis=1)
-        found = [""] * len(positions)
+        reasons = [""] * len(positions)
         for replica in np.flatnonzero(wrong):
             if far[replica].any():
-                found[replica] = self._of_pair(far[replica], separation[replica], "broken")
+                reasons[replica] = self._of_pair(far[replica], separation[replica], "broken")
             elif near[replica].any():
-                found[replica] = self._of_pair(near[replica], separation[replica], "too close")
+                reasons[replica] = self._of_pair(near[replica], separation[replica], "too close")
             else:
                 atom = int(lost[replica].argmax())
-                found[replica] = f"{ase.data.chemical_symbols[self.numbers[atom]]}{atom + 1} lost"
-        return found
+                reasons[replica] = f"{ase.data.chemical_symbols[self.numbers[atom]]}{atom + 1} lost"
+        return reasons
 
-    def _of_pair(self, which: NDArray[np.bool_], separation: Array, what: str) -> str:
+    def _of_pair(self, which: NDArray[np.bool_], separation: Array, fault: str) -> str:
         pair = tuple(np.argwhere(which)[0])
-        return f"{named(self.numbers, pair)} {what}, {separation[pair]:.2f} Å"
+        return f"{named(self.numbers, pair)} {fault}, {separation[pair]:.2f} Å"
 
 
 def _faults(state: State, living: _Living, whole: Wholeness) -> dict[int, str]:
@@ -160,17 +160,17 @@ def _faults(state: State, living: _Living, whole: Wholeness) -> dict[int, str]:
     energy, floor = state.quantities["energy"], living.at_start["energy"][0] - HOLE
     rows = np.flatnonzero(living.alive)
     finite = np.isfinite(energy) & np.isfinite(state.positions).all(axis=(1, 2))
-    found = {}
+    reasons = {}
     sound = rows[finite[rows]]
     ruins = dict(zip(sound, whole.faults(state.positions[sound]), strict=True))
     for replica in rows:
         if not finite[replica]:
-            found[int(replica)] = "energy or forces not finite"
+            reasons[int(replica)] = "energy or forces not finite"
         elif energy[replica] < floor:
-            found[int(replica)] = f"{floor + HOLE - energy[replica]:.2f} eV below the minimum"
+            reasons[int(replica)] = f"{floor + HOLE - energy[replica]:.2f} eV below the minimum"
         elif ruins[replica]:
-            found[int(replica)] = ruins[replica]
-    return found
+            reasons[int(replica)] = ruins[replica]
+    return reasons
 
 
 class _Living(Derived):

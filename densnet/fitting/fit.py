@@ -70,9 +70,9 @@ class CoulombMetric:
         self.pseudo_inverse: Array | None = None
         if eigenvalue_cutoff is not None:
             values, vectors = eigh(self.scaled)
-            kept = values > eigenvalue_cutoff
-            self.pseudo_inverse = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
-            self.condition_number = float(values[-1] / values[kept][0])
+            significant = values > eigenvalue_cutoff
+            self.pseudo_inverse = (vectors[:, significant] / values[significant]) @ vectors[:, significant].T
+            self.condition_number = float(values[-1] / values[significant][0])
             return
         factor, failed = lapack.dpotrf(self.scaled, lower=1)
         reciprocal = 0.0

@@ -122,7 +122,7 @@ def read_kohn_sham_labels(
     temperature, distance = (sampled[name].copy() for name in ("temperature", "distance_to_train"))
     chain = {name: sampled[name] for name in VARIABLES if name in sampled}
     whole = whole.assign(chain | {"temperature": temperature, "distance_to_train": distance})
-    whole, given = _with_given(whole, sampled, geometries)
+    whole, differences = _with_given(whole, sampled, geometries)
     whole = whole.isel(frame=_taken(whole["split"].values, sizes or {}))
 
     attributes = whole.attrs
@@ -145,7 +145,7 @@ def read_kohn_sham_labels(
     orbitals = np.asarray(whole["orbitals"].values, dtype=np.float64)[:, index] * sign[:, None]
     if whole["orbitals"].dtype == np.float32:
         orbitals = _orthonormal(orbitals, basis, numbers, whole["positions"].values / BOHR_IN_ANGSTROM)
-    level = {name: attributes[name] for name in ("charge", "multiplicity", "psi4_version", *LEVEL)} | given
+    level = {name: attributes[name] for name in ("charge", "multiplicity", "psi4_version", *LEVEL)} | differences
     return KohnShamLabels(whole, numbers, orbitals, basis, n_electrons, level)
 
 

@@ -81,10 +81,10 @@ def natural_basis(
     threshold = _threshold(components, retained_share)
     shells: dict[int, list[Shell]] = {}
     for (number, l), principal in sorted(components.items()):
-        kept = principal.vectors[:, principal.per_coefficient >= threshold]
+        chosen = principal.vectors[:, principal.per_coefficient >= threshold]
         if l == 0:
-            kept = np.column_stack([atoms[number], kept])
-        shells.setdefault(number, []).extend(_contracted(primitives, number, l, kept))
+            chosen = np.column_stack([atoms[number], chosen])
+        shells.setdefault(number, []).extend(_contracted(primitives, number, l, chosen))
     if not any(shell.l == 1 for listed in shells.values() for shell in listed):
         raise DensnetError(
             f"retained_share: {retained_share:g} keeps no p functions, which the dipole needs; choose one nearer to 1"

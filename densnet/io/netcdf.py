@@ -108,9 +108,9 @@ def read_dataset(path: Path, *, stage: str | Iterable[str], variables: Iterable[
             dataset = opened.load().drop_encoding()
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise DensnetError(f"{path}: not a readable netCDF file (truncated?: {error}); {remedy}") from error
-    found = dataset.attrs.get("densnet_stage")
-    if found not in stages:
-        raise DensnetError(f"{path}: expected the output of 'densnet {stages[0]}', found {found!r}; {remedy}")
+    made_by = dataset.attrs.get("densnet_stage")
+    if made_by not in stages:
+        raise DensnetError(f"{path}: expected the output of 'densnet {stages[0]}', found {made_by!r}; {remedy}")
     missing = [name for name in variables if name not in dataset.variables]
     if missing:
         raise DensnetError(f"{path}: the variable(s) {missing} are missing; {remedy}")

@@ -77,7 +77,7 @@ def save_model(model: DenSNet, path: Path, *, provenance: dict[str, Any]) -> Non
     write_atomically(path, lambda temporary: torch.save(content, temporary))
 
 
-def load_content(path: Path, expected_format: str, *others: str) -> dict[str, Any]:
+def load_content(path: Path, expected_format: str, *alternatives: str) -> dict[str, Any]:
     """Read a file of tensors and text written by densnet, of one of some formats, executing nothing that it holds.
 
     Raises:
@@ -99,7 +99,7 @@ def load_content(path: Path, expected_format: str, *others: str) -> dict[str, An
         raise DensnetError(
             f"{path}: expected a {expected_format}, cannot be read ({reason}); delete it and train again"
         ) from error
-    if not isinstance(content, dict) or content.get("format") not in (expected_format, *others):
+    if not isinstance(content, dict) or content.get("format") not in (expected_format, *alternatives):
         raise DensnetError(f"{path}: expected a {expected_format}, found another kind of file; give the right one")
     if content.get("format_version") != FORMAT_VERSION:
         raise DensnetError(
@@ -223,10 +223,10 @@ def _model(content: dict[str, Any], path: Path, device: str, dtype: torch.dtype)
     prior, functions = content.get("prior"), max(basis.n_radial(number, 0) for number in elements)
     right = isinstance(prior, torch.Tensor) and prior.ndim == 2 and bool(prior.isfinite().all())
     if not isinstance(prior, torch.Tensor) or not right or len(prior) != len(elements) or prior.shape[1] < functions:
-        found = tuple(prior.shape) if isinstance(prior, torch.Tensor) else "none"
+        shape = tuple(prior.shape) if isinstance(prior, torch.Tensor) else "none"
         raise DensnetError(
             f"{path}: prior: expected finite coefficients of shape {(len(elements), functions)} of the free atoms, "
-            f"found {found}; train again"
+            f"found {shape}; train again"
         )
     model = DenSNet(density, energy, prior, _domain(content, elements, path))
     try:

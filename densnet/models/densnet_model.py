@@ -208,6 +208,6 @@ def _shared_out(values: Sequence[torch.Tensor], n: int) -> list[Sequence[torch.T
     return [values[start : start + length] for start in range(0, len(values), length)]
 
 
-def _serve(given: EdgeFunctions, wanted: EdgeFunctions) -> bool:
-    alike = given.cutoff == wanted.cutoff and given.l_max >= wanted.l_max
-    return alike and torch.equal(given.closest.cpu(), wanted.closest.cpu())
+def _serve(offered: EdgeFunctions, wanted: EdgeFunctions) -> bool:
+    alike = offered.cutoff == wanted.cutoff and offered.l_max >= wanted.l_max
+    return alike and torch.equal(offered.closest.cpu(), wanted.closest.cpu())

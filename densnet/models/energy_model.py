@@ -72,9 +72,9 @@ class EnergyModel(nn.Module):
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> EnergyModel:
         """Convert everything but the atomic energies, whose sum has more digits than float32."""
-        kept = self.atomic_energy
+        energies = self.atomic_energy
         super()._apply(fn, recurse)
-        self.atomic_energy = kept.to(self.scale.device)
+        self.atomic_energy = energies.to(self.scale.device)
         return self
 
     def set_scales(self, scale: float, atomic_energy: torch.Tensor) -> None:

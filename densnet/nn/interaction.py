@@ -120,11 +120,11 @@ class Interaction(Composed[MixingWeights]):
         if maps.factors is not None:
             product = self.product(self._bounded(torch.bmm(sums, maps.factors)))
             update = torch.baddbmm(update, product, self.product_outward.composed())
-        kept = h[: self.n_kept]
+        h_old = h[: self.n_kept]
         if self.n_kept == self.n_out:
-            return self.gate(self.skip(kept, edges.is_element, update))
+            return self.gate(self.skip(h_old, edges.is_element, update))
         low, high = update.split([self.n_kept, self.n_out - self.n_kept])
-        return self.gate(torch.cat([self.skip(kept, edges.is_element, low), high]))
+        return self.gate(torch.cat([self.skip(h_old, edges.is_element, low), high]))
 
     def _bounded(self, factors: torch.Tensor) -> torch.Tensor:
         """Return b(z) of every channel z of the factors ((l_out+1)², i, channels)."""

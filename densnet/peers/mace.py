@@ -163,15 +163,15 @@ def _timings(worker: MaceWorker, ours: OurTimer | None) -> dict[str, float]:
     """Return times in ms, the least of a few rounds, in which the two models take turns."""
     rounds: list[dict[str, float]] = []
     for _ in range(ROUNDS):
-        found = worker.time()
-        rounds.append({"ms_per_evaluation": found["single_ms"], "ms_per_replica_in_batch": found["batch_ms"]})
+        theirs_ms = worker.time()
+        rounds.append({"ms_per_evaluation": theirs_ms["single_ms"], "ms_per_replica_in_batch": theirs_ms["batch_ms"]})
         if ours is not None:
-            own = ours.measure()
+            ours_ms = ours.measure()
             rounds[-1] |= {
-                "model_ms_per_evaluation": own["single_ms"],
-                "model_ms_per_replica_in_batch": own["batch_ms"],
+                "model_ms_per_evaluation": ours_ms["single_ms"],
+                "model_ms_per_replica_in_batch": ours_ms["batch_ms"],
             }
-    return {name: min(one[name] for one in rounds) for name in rounds[0]}
+    return {name: min(times[name] for times in rounds) for name in rounds[0]}
 
 
 def _assemble(frames: LabelledFrames, predicted: Mapping[str, np.ndarray]) -> xr.Dataset:

@@ -29,11 +29,11 @@ def find_mace(environment: Mapping[str, str]) -> Path:
         DensnetError: there is none.
     """
     named = environment.get(VARIABLE, "")
-    found = shutil.which(named or str(Path(__file__).parents[2] / PYTHON), path=environment.get("PATH"))
-    if found is None:
-        what = f"{VARIABLE}={named!r} is not an executable" if named else "there is no environment .venv-mace"
-        raise DensnetError(f"mace: {what}; {REMEDY}")
-    return Path(found)
+    interpreter = shutil.which(named or str(Path(__file__).parents[2] / PYTHON), path=environment.get("PATH"))
+    if interpreter is None:
+        problem = f"{VARIABLE}={named!r} is not an executable" if named else "there is no environment .venv-mace"
+        raise DensnetError(f"mace: {problem}; {REMEDY}")
+    return Path(interpreter)
 
 
 class MaceWorker:

@@ -85,8 +85,8 @@ def along_pairs(positions: Array, energies: Array, forces: Array) -> Line:
     reach, nearest = tree.query(centred, k=min(len(centred), 7), distance_upper_bound=NEAR * positions.shape[1] ** 0.5)
     s = np.repeat(np.arange(len(centred)), reach.shape[1])
     t = nearest.ravel()
-    kept = np.isfinite(reach.ravel()) & (s != t) & (reach.ravel() > 0)
-    pairs = np.unique(np.sort(np.column_stack([s[kept], t[kept]]), axis=1), axis=0)
+    related = np.isfinite(reach.ravel()) & (s != t) & (reach.ravel() > 0)
+    pairs = np.unique(np.sort(np.column_stack([s[related], t[related]]), axis=1), axis=0)
     if len(pairs) > MAX_PAIRS:
         pairs = pairs[np.linspace(0, len(pairs) - 1, MAX_PAIRS).astype(int)]
     if not len(pairs):
@@ -108,8 +108,8 @@ def against(potential: Potential, positions: Array, energies: Array, forces: Arr
         DensnetError: the potential has no answer.
     """
     said = potential(positions)
-    theirs = said["energy"] - said["energy"].mean()
-    likeness = Line.through(theirs, energies - energies.mean()).correlation
+    centred = said["energy"] - said["energy"].mean()
+    likeness = Line.through(centred, energies - energies.mean()).correlation
     return Line.through(said["forces"].ravel(), forces.ravel()), likeness
 
 
@@ -167,8 +167,8 @@ def _looks_like(unit: float) -> str:
     )
 
 
-def _refusal(data: ImportedData, what: str) -> DensnetError:
+def _refusal(data: ImportedData, problem: str) -> DensnetError:
     return DensnetError(
-        f"{data.frames}: {what}; give forces F = -dE/dR in eV/Å and total energies in eV of the same frames, or "
+        f"{data.frames}: {problem}; give forces F = -dE/dR in eV/Å and total energies in eV of the same frames, or "
         "--accept-forces if they are right"
     )

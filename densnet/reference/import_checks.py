@@ -153,12 +153,12 @@ def check_overlap(data: ImportedData, scale: Array) -> None:
     functions = data.fit_functions
     if functions is None or data.overlap is None:
         return
-    ours = integrals.overlap(functions.basis, data.numbers, data.positions[0] / BOHR_IN_ANGSTROM)
-    theirs = functions.canonical(functions.canonical(data.overlap, 0), 1) / np.outer(scale, scale)
-    off = np.abs(theirs - ours)
+    computed = integrals.overlap(functions.basis, data.numbers, data.positions[0] / BOHR_IN_ANGSTROM)
+    stored = functions.canonical(functions.canonical(data.overlap, 0), 1) / np.outer(scale, scale)
+    off = np.abs(stored - computed)
     if off.max() <= OVERLAP_TOLERANCE:
         return
-    lengths = np.abs(np.diag(theirs) - 1.0)
+    lengths = np.abs(np.diag(stored) - 1.0)
     scaled_wrongly = bool(lengths.max() > OVERLAP_TOLERANCE)
     wrong = lengths if scaled_wrongly else off.max(axis=1)
     k = int((wrong > OVERLAP_TOLERANCE).argmax())

@@ -234,9 +234,9 @@ def _atom_matrices(reader: Reader, functions: OrderedFunctions, numbers: NDArray
         if number not in numbers:
             raise DensnetError(f"{reader.path}: {name} is of an element that the molecule lacks; leave it out")
         first = int(np.flatnonzero(numbers == number)[0])
-        own = OrderedFunctions(
+        of_element = OrderedFunctions(
             functions.basis, functions.order, tuple((0, l) for atom, l in functions.shells if atom == first)
         )
         size = functions.basis.n_functions([number])
-        matrices[number] = own.canonical(own.canonical(reader.numeric(name, (size, size)), 0), 1)
+        matrices[number] = of_element.canonical(of_element.canonical(reader.numeric(name, (size, size)), 0), 1)
     return matrices

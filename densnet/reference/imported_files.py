@@ -145,19 +145,19 @@ def _load_xyz(path: Path) -> dict[str, Any]:
         if atoms.pbc.all() and np.isfinite(atoms.positions).all():
             check_cell(f"{path}: frame {frame}", atoms.numbers, atoms.positions, np.asarray(atoms.cell))
     results = [{} if atoms.calc is None else atoms.calc.results for atoms in images]
-    for ours, theirs, needed in (
+    for field, key, needed in (
         ("energies", "energy", True),
         ("forces", "forces", True),
         ("dipoles", "dipole", False),
     ):
-        lacking = [frame for frame, result in enumerate(results) if theirs not in result]
+        lacking = [frame for frame, result in enumerate(results) if key not in result]
         if len(lacking) == len(results) and not needed:
             continue
         if lacking:
             raise DensnetError(
-                f"{path}: frame {lacking[0]} has no {theirs!r}; name it so in the extended xyz (ASE's key), in eV and Å"
+                f"{path}: frame {lacking[0]} has no {key!r}; name it so in the extended xyz (ASE's key), in eV and Å"
             )
-        values[ours] = np.array([result[theirs] for result in results])
+        values[field] = np.array([result[key] for result in results])
     if all("split" in atoms.info for atoms in images):
         values["split"] = np.array([str(atoms.info["split"]) for atoms in images])
     return values

@@ -172,18 +172,18 @@ def _without_copies(data: ImportedData, copies: NDArray[np.int64]) -> tuple[NDAr
     """Return all frames with their given splits, less those for validation and test that an earlier split has."""
     names = np.asarray(data.split)
     taken: set[int] = set()
-    kept = np.ones(len(names), dtype=bool)
+    unseen = np.ones(len(names), dtype=bool)
     for name in SPLITS:
         rows = np.flatnonzero(names == name)
-        kept[rows] = [int(copies[row]) not in taken for row in rows]
+        unseen[rows] = [int(copies[row]) not in taken for row in rows]
         taken |= set(copies[rows].tolist())
-    if not kept.all():
+    if not unseen.all():
         print(
-            f"densnet import: {data.source}: {int((~kept).sum())} frames for validation or test are copies of "
-            f"frames of another split: left out, first frame {np.flatnonzero(~kept)[0]}",
+            f"densnet import: {data.source}: {int((~unseen).sum())} frames for validation or test are copies of "
+            f"frames of another split: left out, first frame {np.flatnonzero(~unseen)[0]}",
             file=sys.stderr,
         )
-    return np.flatnonzero(kept), names[kept]
+    return np.flatnonzero(unseen), names[unseen]
 
 
 def select(data: ImportedData, split: SplitSettings) -> Selection:
@@ -230,10 +230,10 @@ def atoms_of(data: ImportedData, path: Path | None) -> ImportedAtoms:
 
 def _psi4_atoms(data: ImportedData, path: Path, elements: list[int]) -> ImportedAtoms:
     dataset = read_dataset(path, stage="atoms", variables=("element", "energy"))
-    for name, ours in (("functional", data.functional), ("basis", data.orbital_basis_name)):
-        if str(dataset.attrs.get(name)).lower() != ours.lower():
+    for name, expected in (("functional", data.functional), ("basis", data.orbital_basis_name)):
+        if str(dataset.attrs.get(name)).lower() != expected.lower():
             raise DensnetError(
-                f"{path}: its {name} is {dataset.attrs.get(name)!r}, that of {data.source} is {ours!r}; "
+                f"{path}: its {name} is {dataset.attrs.get(name)!r}, that of {data.source} is {expected!r}; "
                 "run 'densnet atoms' at the labels' level"
             )
     basis = Basis.from_json(dataset.attrs["orbital_basis"])
@@ -257,9 +257,9 @@ def _psi4_atoms(data: ImportedData, path: Path, elements: list[int]) -> Imported
     return ImportedAtoms(basis, matrices, {z: float(energies.sel(element=z)) for z in elements})
 
 
-def _same_functions(one: Basis, other: Basis, number: int) -> bool:
-    pairs = list(zip(one.of(number), other.of(number), strict=False))
-    return len(one.of(number)) == len(other.of(number)) and all(
+def _same_functions(first: Basis, second: Basis, number: int) -> bool:
+    pairs = list(zip(first.of(number), second.of(number), strict=False))
+    return len(first.of(number)) == len(second.of(number)) and all(
         a.l == b.l
         and len(a.exponents) == len(b.exponents)
         and np.allclose(a.exponents, b.exponents, rtol=SAME_FUNCTIONS)

@@ -44,19 +44,19 @@ def pack_labels(
     """
     sampled, whole = merge_shards(shards, geometries)
     whole = whole.isel(frame=np.flatnonzero(whole["status"].values == "ok"))
-    kept = whole["frame"].values.astype(np.int64)
-    split = sampled["split"].values[kept]
+    frames = whole["frame"].values.astype(np.int64)
+    split = sampled["split"].values[frames]
     for name in SPLITS:
         if (sampled["split"].values == name).any() and not (split == name).any():
             raise DensnetError(f"shards: no {name} frame among them; name more shards of {geometries}")
     free = read_dataset(atoms, stage="atoms")
     read_atoms(atoms, whole["numbers"].values, Basis.from_json(whole.attrs["orbital_basis"]), whole.attrs)
-    before = sampled["sampled_frame"].values[kept] if "sampled_frame" in sampled else kept
+    before = sampled["sampled_frame"].values[frames] if "sampled_frame" in sampled else frames
     numbered = variable(("frame",), before, "1", "number of the frame among all that were sampled")
-    chosen = sampled.isel(frame=kept).assign(sampled_frame=numbered)
+    chosen = sampled.isel(frame=frames).assign(sampled_frame=numbered)
     if (split == "train").sum() < (sampled["split"].values == "train").sum():
         chosen = chosen.assign(distance_to_train=chosen["distance_to_train"].copy(data=_distances(chosen)))
-    index = variable(("frame",), np.arange(len(kept)), "1", "index into the geometries")
+    index = variable(("frame",), np.arange(len(frames)), "1", "index into the geometries")
     labels = whole.assign_coords(frame=index)
     if not double_precision:
         labels = labels.assign(orbitals=labels["orbitals"].astype(np.float32, keep_attrs=True))
@@ -84,10 +84,10 @@ def write_folder(folder: Path, geometries: xr.Dataset, labels: xr.Dataset, atoms
         (ORBITALS, "label", labels, packed | {"shard": 0, "shards": 1}),
         (ATOMS, "atoms", atoms, {}),
     )
-    for name, stage, dataset, more in files:
+    for name, stage, dataset, added in files:
         version = int(dataset.attrs["method_version"])
         write_dataset(
-            dataset, Path(folder) / name, stage=stage, method_version=version, settings=settings_of(dataset) | more
+            dataset, Path(folder) / name, stage=stage, method_version=version, settings=settings_of(dataset) | added
         )
 
 

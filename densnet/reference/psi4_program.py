@@ -57,23 +57,23 @@ def find_psi4(environment: Mapping[str, str]) -> Psi4Program:
         DensnetError: there is none.
     """
     named = environment.get(VARIABLE, "")
-    found = shutil.which(named or "psi4", path=environment.get("PATH"))
-    if found is None:
-        what = f"{VARIABLE}={named!r} is not an executable" if named else "no 'psi4' command on the PATH"
-        raise DensnetError(f"psi4: {what}; {REMEDY}")
-    with open(found, "rb") as handle:
+    command = shutil.which(named or "psi4", path=environment.get("PATH"))
+    if command is None:
+        problem = f"{VARIABLE}={named!r} is not an executable" if named else "no 'psi4' command on the PATH"
+        raise DensnetError(f"psi4: {problem}; {REMEDY}")
+    with open(command, "rb") as handle:
         first = handle.readline(512)
     if not first.startswith(b"#!"):
-        return Psi4Program(Path(found), "")
+        return Psi4Program(Path(command), "")
     line = shlex.split(first[2:].decode(errors="replace"))
     interpreter = shutil.which(line[-1], path=environment.get("PATH")) if line else None
-    beside = Path(found).resolve().parent / "python"
+    beside = Path(command).resolve().parent / "python"
     if line and Path(line[0]).name == "env" and beside.exists():
         interpreter = str(beside)
     if interpreter is None:
-        raise DensnetError(f"psi4: the interpreter {' '.join(line)!r} of {found} does not exist; {REMEDY}")
+        raise DensnetError(f"psi4: the interpreter {' '.join(line)!r} of {command} does not exist; {REMEDY}")
     asked = subprocess.run(
-        [found, "--psiapi-path"], capture_output=True, text=True, env=without_our_packages(environment), check=False
+        [command, "--psiapi-path"], capture_output=True, text=True, env=without_our_packages(environment), check=False
     )
     paths = [text.split("=", 1)[1] for text in asked.stdout.splitlines() if text.startswith("export PYTHONPATH=")]
     return Psi4Program(Path(interpreter), paths[-1].replace(":$PYTHONPATH", "") if paths else "")

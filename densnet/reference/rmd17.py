@@ -190,9 +190,9 @@ def benchmark_geometries(folder: Path, settings: BenchmarkSettings) -> xr.Datase
     )
     molecule = Molecule(learned.numbers, positions[0], name=settings.molecule)
     split = np.repeat(list(rows), [len(chosen) for chosen in rows.values()])
-    descriptors, others = sorted_distances(molecule.numbers, positions), split != "train"
+    descriptors, held_out = sorted_distances(molecule.numbers, positions), split != "train"
     distance = np.full(n, np.nan)
-    distance[others] = distance_to_nearest(descriptors[others], descriptors[~others])
+    distance[held_out] = distance_to_nearest(descriptors[held_out], descriptors[~held_out])
     xyz, frame = ("frame", "atom", "x"), ("frame",)
     nearest = "root mean square difference of sorted distances to nearest train frame"
     return xr.Dataset(

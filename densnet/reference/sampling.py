@@ -190,8 +190,8 @@ def _assemble(
     split = np.repeat(["train", "validation", "test"], [len(train), len(validation), int(testing.sum())])
     descriptors = sorted_distances(molecule.numbers, positions[rows])
     distance = np.full(len(rows), np.nan)
-    others = split != "train"
-    distance[others] = distance_to_nearest(descriptors[others], descriptors[~others])
+    held_out = split != "train"
+    distance[held_out] = distance_to_nearest(descriptors[held_out], descriptors[~held_out])
     isotopes = {}
     if molecule.masses is not None:
         isotopes["masses"] = variable(("atom",), molecule.masses, "Da", "masses of the isotopes, for dynamics")

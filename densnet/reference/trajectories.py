@@ -117,8 +117,8 @@ def _attempt(plan: TrajectoryPlan, make: Make, random: np.random.Generator) -> d
         state = State(start, velocities, potential(start))
         for step in range(1, plan.equilibration_steps + plan.frames * plan.stride + 1):
             state = langevin(state, potential, masses, plan.timestep, plan.temperature, plan.friction, random)
-            frame, rest = divmod(step - plan.equilibration_steps, plan.stride)
-            if frame < 1 or rest:
+            frame, remainder = divmod(step - plan.equilibration_steps, plan.stride)
+            if frame < 1 or remainder:
                 continue
             time[frame - 1] = frame * plan.stride * plan.timestep
             (geometry,) = state.positions

@@ -2,84 +2,54 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import pandas as pd
 
 from densnet.errors import DensnetError
-from densnet.report.csv_rows import csv_text, read_csv
+from densnet.report.columns import Shown, csv_of_records, heads_of, read_records, shown_records
+from densnet.text_files import read_json
 
 METHOD_VERSION: int = 1
-
-LABELS = {
-    "molecule": "molecule",
-    "model": "model",
-    "n_train": "training frames",
-    "n_test": "test frames",
-    "energy_mae_mev": "energy MAE [meV]",
-    "force_mae_mev_per_angstrom": "force MAE [meV/Å]",
-    "force_mae_of_worst_frame_mev_per_angstrom": "worst frame [meV/Å]",
-    "source": "source",
-}
-"""Column heads of the page."""
 
 
 @dataclass(frozen=True)
 class BenchmarkRow:
-    """One model on one molecule; None is what was not given.
+    """One model on one molecule, annotated with the heads of the page; None is what was not given.
 
-    Attributes:
-        molecule: of the benchmark.
-        model: the run's system, or what others name theirs.
-        energy_mae_mev: of the energy of the whole molecule.
-        force_mae_mev_per_angstrom: of a force component.
-        source: where it was published; empty for our own.
+    Errors are of the energy of the whole molecule and of a force component; our own have no source.
     """
 
-    molecule: str
-    model: str
-    n_train: int | None
-    n_test: int | None
-    energy_mae_mev: float | None
-    force_mae_mev_per_angstrom: float | None
-    force_mae_of_worst_frame_mev_per_angstrom: float | None
-    source: str
+    molecule: Annotated[str, "molecule"]
+    model: Annotated[str, "model"]
+    n_train: Annotated[int | None, "training frames"] = None
+    n_test: Annotated[int | None, "test frames"] = None
+    energy_mae_mev: Annotated[float | None, "energy MAE [meV]"] = None
+    force_mae_mev_per_angstrom: Annotated[float | None, "force MAE [meV/Å]"] = None
+    force_mae_of_worst_frame_mev_per_angstrom: Annotated[float | None, "worst frame [meV/Å]"] = None
+    source: Annotated[str, "source"] = ""
+
+
+LABELS = heads_of(BenchmarkRow)
+table_csv = partial(csv_of_records, BenchmarkRow)
 
 
 def published(molecule: str) -> list[BenchmarkRow]:
     """Return what others published of a molecule of revised MD17."""
-    text = (resources.files("densnet.report") / "published_rmd17.csv").read_text("utf-8")
-    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
-    return [
-        BenchmarkRow(
-            molecule,
-            row["model"],
-            None,
-            None,
-            float(row["energy_mae_mev"]) if row["energy_mae_mev"] else None,
-            float(row["force_mae_mev_per_angstrom"]) if row["force_mae_mev_per_angstrom"] else None,
-            None,
-            row["source"],
-        )
-        for row in rows
-        if row["molecule"] == molecule
-    ]
+    with (resources.files("densnet.report") / "published_rmd17.csv").open(encoding="utf-8") as opened:
+        table = pd.read_csv(opened, comment="#").astype(object)
+    rows = table[table["molecule"] == molecule]
+    return [BenchmarkRow(**row) for row in rows.where(rows.notna(), None).to_dict("records")]
 
 
 def read_errors(path: Path) -> dict[str, Any]:
-    """Read what ``densnet benchmark errors`` wrote.
-
-    Raises:
-        DensnetError: no such file, or another kind of file.
-    """
-    try:
-        content = json.loads(Path(path).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise DensnetError(f"{path}: cannot be read ({error}); run 'densnet benchmark errors'") from error
+    """Read what ``densnet benchmark errors`` wrote."""
+    content = read_json(path, "an output of 'densnet benchmark errors'")
     needed = {"molecule", "n_train", "n_test", "energy_mae_mev", "force_mae_mev_per_angstrom"}
     if not isinstance(content, dict) or needed - set(content):
         raise DensnetError(
@@ -92,30 +62,11 @@ def benchmark_rows(systems: Sequence[str], errors: Sequence[Mapping[str, Any]]) 
     """Return our rows, each molecule's published ones after the last of it."""
     ours: dict[str, list[BenchmarkRow]] = {}
     for name, measured in zip(systems, errors, strict=True):
-        row = BenchmarkRow(
-            str(measured["molecule"]),
-            f"densnet, {name}",
-            int(measured["n_train"]),
-            int(measured["n_test"]),
-            float(measured["energy_mae_mev"]),
-            float(measured["force_mae_mev_per_angstrom"]),
-            float(measured["force_mae_of_worst_frame_mev_per_angstrom"]),
-            "",
-        )
+        row = BenchmarkRow(model=f"densnet, {name}", **{key: measured[key] for key in LABELS if key in measured})
         ours.setdefault(row.molecule, []).append(row)
     return [row for molecule, rows in ours.items() for row in (*rows, *published(molecule))]
 
 
-def table_csv(rows: Sequence[BenchmarkRow]) -> str:
-    """Return the table as CSV, four digits; what was not given is empty."""
-    return csv_text(BenchmarkRow, rows)
-
-
-def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Return heads and cells of what :func:`table_csv` wrote, as they are shown; what was not given is a dash.
-
-    Raises:
-        DensnetError: no such file, or another kind of file.
-    """
-    rows = read_csv(BenchmarkRow, path, "benchmark table")
-    return list(LABELS.values()), [[row[name] or "–" for name in LABELS] for row in rows]
+def read_table(path: Path) -> Shown:
+    """Return what :func:`table_csv` wrote as it is shown; what was not given is a dash."""
+    return shown_records(BenchmarkRow, read_records(BenchmarkRow, "benchmark table", path))

@@ -57,10 +57,9 @@ def has_spread(evaluation: xr.Dataset) -> bool:
 
 
 def calibrations(evaluation: xr.Dataset) -> dict[str, Calibration]:
-    """Return spreads and errors by quantity: density (each atom's cell), dipole and energy (each frame), forces (atom).
+    """Return an ensemble's spreads and its mean's errors by quantity.
 
-    Args:
-        evaluation: of an ensemble, outcome of "evaluate"; errors of its mean.
+    Of the density in each atom's cell, of dipole and energy of each frame, of the force on each atom.
     """
     pairs = {
         "density": Calibration(

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from densnet.report.chains import BIN_EDGES, PLACES
 from densnet.report.lines import told_lines
-from densnet.report.style import EXPERIMENT, FLOOR, MODEL, PEER, Drawn, drawing, legend_outside, new_figure
-from densnet.report.wavenumbers import HARMONIC_COLOURS, Range, broken_axes, label_first, line_height, ranges_seen
+from densnet.report.palette import EXPERIMENT, FLOOR, HARMONIC, MODEL, PEER
+from densnet.report.spectrum_figures import draw_curve, replicas_of
+from densnet.report.style import Drawn, drawing, legend_outside, new_figure
+from densnet.report.wavenumbers import Range, broken_axes, line_height, ranges_seen
 
 PLACE_COLOURS = dict(zip(PLACES, (MODEL, PEER), strict=True))
 OVERLAP = 0.8
@@ -30,14 +31,7 @@ ACROSS = 4
 
 @dataclass(frozen=True)
 class ChainSpectrum:
-    """The spectrum of one length.
-
-    Attributes:
-        units: length of the chain.
-        spectrum: outcome of "spectrum".
-        assignment: outcome of "assign".
-        harmonic: outcomes of "harmonic", the model's first.
-    """
+    """What verbs found of the spectrum of one length; of harmonic lines the model's first."""
 
     units: int
     spectrum: xr.Dataset
@@ -56,36 +50,33 @@ class ChainSpectrum:
 )
 def spectra(spectra: Sequence[ChainSpectrum], family: str) -> Drawn:
     """Draw the spectra of all lengths, shortest first, one above the other."""
-    ranges = ranges_seen([one.spectrum for one in spectra], [modes for one in spectra for modes in one.harmonic])
-    peaks = np.array([float(one.spectrum["intensity"].max()) / one.units for one in spectra])
+    harmonic = [modes for chain in spectra for modes in chain.harmonic]
+    ranges = ranges_seen([chain.spectrum for chain in spectra], harmonic)
+    peaks = np.array([float(chain.spectrum["intensity"].max()) / chain.units for chain in spectra])
     divisors = divisors_of(peaks)
     step = OVERLAP * float((peaks / divisors).max())
     figure = new_figure(9.4, 2.2 + 0.75 * len(spectra))
     (panels,) = broken_axes(figure, ranges, [1.0])
-    methods: list[str] = []
     for axes, shown in zip(panels, ranges, strict=True):
-        for number, one in enumerate(spectra):
-            _draw_spectrum(axes, one, number * step, step, shown, int(divisors[number]))
-            methods += [str(found.attrs["method"]) for found in one.harmonic]
+        for number, chain in enumerate(spectra):
+            _draw_spectrum(axes, chain, number * step, step, shown, int(divisors[number]))
         _mark_bands(axes, spectra[-1], step * (len(spectra) + 0.65), shown)
-    panels[0].set_ylim(-0.05 * step, step * (len(spectra) + 0.6))
-    labels = [
-        f"n = {one.units}" + (f"\n÷ {divisor}" if divisor > 1 else "")
-        for one, divisor in zip(spectra, divisors, strict=True)
-    ]
-    panels[0].set_yticks([number * step for number in range(len(spectra))], labels)
-    for axes in panels:
         axes.tick_params(axis="y", length=0)
+    labels = [
+        f"n = {chain.units}" + (f"\n÷ {divisor}" if divisor > 1 else "")
+        for chain, divisor in zip(spectra, divisors, strict=True)
+    ]
+    panels[0].set(ylim=(-0.05 * step, step * (len(spectra) + 0.6)), ylabel="absorption a unit")
+    panels[0].set_yticks(step * np.arange(len(spectra)), labels)
     _draw_scale(panels[-1], step)
-    label_first(panels, "absorption a unit")
     last = spectra[-1].spectrum.attrs
-    methods = list(dict.fromkeys(methods))
+    methods = dict.fromkeys(str(modes.attrs["method"]) for modes in harmonic)
     sticks = " and ".join(f"{colour} by {method}" for method, colour in zip(methods, ("green", "orange"), strict=False))
     as_high = "as high as a lone line of their intensity at this resolution"
     return figure, {
         "family": family,
         "temperature": float(last["temperature_k"]),
-        "replicas": _replicas(spectra),
+        "replicas": "; ".join(sorted({replicas_of(chain.spectrum) for chain in spectra})),
         "window": last["window"],
         "resolution": float(last["resolution_wavenumber"]),
         "sticks": f"Sticks: harmonic lines, {sticks}, {as_high}. " if sticks else "",
@@ -97,34 +88,22 @@ def spectra(spectra: Sequence[ChainSpectrum], family: str) -> Drawn:
 def divisors_of(peaks: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return by which whole number each spectrum is divided, so that one tall line does not flatten all others.
 
-    Args:
-        peaks: highest intensity of each; those beyond :data:`TOO_HIGH` medians come down to the highest that is not.
+    Of the highest intensities, those beyond :data:`TOO_HIGH` medians come down to the highest that is not.
     """
     highest = peaks[peaks <= TOO_HIGH * np.median(peaks)].max() or 1.0
     return np.maximum(np.ceil(peaks / highest), 1).astype(np.int64)
 
 
-def _replicas(spectra: Sequence[ChainSpectrum]) -> str:
-    told = {
-        f"{int(one.spectrum.attrs['n_replicas'])} replicas of {float(one.spectrum.attrs['ps_per_replica']):.2f} ps"
-        for one in spectra
-    }
-    return "; ".join(sorted(told))
-
-
-def _draw_spectrum(axes: Axes, one: ChainSpectrum, base: float, step: float, shown: Range, divisor: int) -> None:
-    found = one.spectrum
-    x, y, error = (found[key].values for key in ("wavenumber", "intensity", "intensity_error"))
-    inside = (x >= shown[0]) & (x <= shown[1])
-    scale = one.units * divisor
-    x, y, error = x[inside], y[inside] / scale, error[inside] / scale
-    width = float(found.attrs["resolution_wavenumber"])
-    for modes, colour in zip(one.harmonic, HARMONIC_COLOURS, strict=False):
-        height = line_height(modes["intensity"].values, width) / scale
+def _draw_spectrum(axes: Axes, chain: ChainSpectrum, base: float, step: float, shown: Range, divisor: int) -> None:
+    scale = 1.0 / (chain.units * divisor)
+    width = float(chain.spectrum.attrs["resolution_wavenumber"])
+    for modes, colour in zip(chain.harmonic, HARMONIC, strict=False):
+        height = scale * line_height(modes["intensity"].values, width)
         axes.vlines(modes["wavenumber"], base, base + np.minimum(height, 1.2 * step), color=colour, lw=0.9)
-    if np.isfinite(error).all():
-        axes.fill_between(x, base + np.maximum(y - 2 * error, 0), base + y + 2 * error, color=MODEL, alpha=0.25, lw=0)
-    axes.plot(x, base + y, color=MODEL, lw=1.0, path_effects=[withStroke(linewidth=2.2, foreground="white")])
+    outline = [withStroke(linewidth=2.2, foreground="white")]
+    draw_curve(
+        axes, chain.spectrum, shown, base=base, scale=scale, shade=0.25, color=MODEL, lw=1.0, path_effects=outline
+    )
     axes.axhline(base, color="#888888", lw=0.5)
 
 
@@ -157,26 +136,25 @@ def _draw_scale(axes: Axes, step: float) -> None:
 )
 def torsion_angles(table: xr.Dataset, family: str) -> Drawn:
     """Draw the distribution of each length's torsion angles."""
-    linked = [row for row in range(table.sizes["row"]) if np.isfinite(table["torsions"].values[row]).any()]
-    across = min(ACROSS, max(1, len(linked)))
-    down = max(1, -(-len(linked) // across))
-    figure: Figure = new_figure(max(3.4, 2.35 * across), 0.6 + 1.9 * down)
-    panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    linked = table.isel(row=table["torsions"].notnull().any(["place", "angle"]).values)
+    n_links = linked.sizes["row"]
+    across = min(ACROSS, max(1, n_links))
+    down = max(1, -(-n_links // across))
+    figure = new_figure(max(3.4, 2.35 * across), 0.6 + 1.9 * down)
+    panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
     trained = table["torsions_trained"].values
-    for axes, row in zip(panels.flat, linked, strict=False):
+    for axes, units, torsions in zip(panels, linked["units"].values, linked["torsions"].values, strict=False):
         if np.isfinite(trained).all():
             axes.stairs(trained, BIN_EDGES, fill=True, color=FLOOR, alpha=0.35, label="training labels")
-        for place, values in zip(PLACES, table["torsions"].values[row], strict=True):
+        for place, values in zip(PLACES, torsions, strict=True):
             if np.isfinite(values).all():
                 axes.stairs(values, BIN_EDGES, color=PLACE_COLOURS[place], lw=1.4, label=f"{place} links")
-        axes.set_title(f"n = {table['units'].values[row]:.0f}", loc="left", fontweight="bold")
+        axes.set_title(f"n = {units:.0f}", loc="left", fontweight="bold")
         axes.grid()
-    for axes in panels.flat[len(linked) :]:
+    for axes in panels[n_links:]:
         axes.set_axis_off()
-    panels[0, 0].set_xlim(0, 180)
-    panels[0, 0].set_ylim(0, None)
-    panels[0, 0].set_xticks(np.arange(0, 181, 45))
-    legend_outside(figure, panels.flat)
+    panels[0].set(xlim=(0, 180), ylim=(0, None), xticks=np.arange(0, 181, 45))
+    legend_outside(figure, panels)
     figure.supxlabel("torsion angle [degrees]: 0 syn, 180 anti", fontsize=9)
     figure.supylabel("share a degree", fontsize=9)
     return figure, {"family": family}

@@ -9,8 +9,9 @@ import xarray as xr
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from densnet.report.palette import MODEL, PEERS
 from densnet.report.sources import Sources
-from densnet.report.style import MODEL, PEERS, Drawn, drawing, legend_above, new_figure, panel_letter
+from densnet.report.style import Drawn, drawing, legend_above, lettered_panels
 from densnet.units import EV_IN_MEV
 
 Array = NDArray[np.float64]
@@ -31,8 +32,7 @@ def energy_deviation(trajectory: xr.Dataset) -> tuple[Array, Array]:
 def drifts(trajectory: xr.Dataset) -> Array:
     """Return the slope of each replica's total energy by linear regression (replica,), meV/atom/ps."""
     time, deviation = energy_deviation(trajectory)
-    centred = time - time.mean()
-    return deviation @ centred / (centred @ centred)
+    return np.polyfit(time, deviation.T, 1)[0]
 
 
 @drawing(
@@ -49,18 +49,14 @@ def energy_conservation(sources: Sources) -> Drawn:
     time, deviation = energy_deviation(trajectory)
     step = max(1, len(time) // MAX_POINTS)
     time, deviation = time[::step], deviation[:, ::step]
-    figure = new_figure(8.6, 3.2)
-    left, right = figure.subplots(1, 2, width_ratios=[1.5, 1.0])
+    figure, (left, right) = lettered_panels(8.6, 3.2, 1, 2, width_ratios=[1.5, 1.0])
     left.plot(time, deviation.T, color=MODEL, lw=0.4, alpha=float(np.clip(8 / len(deviation), 0.05, 0.6)))
     low, middle, high = np.quantile(deviation, [0.05, 0.5, 0.95], axis=0)
     left.fill_between(time, low, high, color=MODEL, alpha=0.25, lw=0, label="middle 90 %")
     left.plot(time, middle, color="black", lw=1.2, label="median")
-    left.set_xlim(time[0], time[-1])
-    left.set_xlabel("time [ps]")
-    left.set_ylabel("E(t) − E(0) [meV/atom]")
+    left.set(xlim=(time[0], time[-1]), xlabel="time [ps]", ylabel="E(t) − E(0) [meV/atom]")
     left.grid()
     legend_above(left, 2)
-    panel_letter(left, "a")
     shown = [("model", drifts(trajectory), MODEL)]
     for peer, colour in zip(sources.peer_trajectories, cycle(PEERS), strict=False):
         shown.append((str(peer.attrs.get("potential", "peer")), drifts(peer), colour))
@@ -72,12 +68,9 @@ def energy_conservation(sources: Sources) -> Drawn:
     room = 1 + 0.12 * len(shown)
     right.axvline(0, 0, 1 / room, color="black", lw=0.7)
     right.xaxis.set_major_locator(MaxNLocator(5))
-    right.set_xlabel("drift of a replica [meV/atom/ps]")
-    right.set_ylabel("replicas")
+    right.set(xlabel="drift of a replica [meV/atom/ps]", ylabel="replicas", ylim=(0, right.get_ylim()[1] * room))
     right.yaxis.get_major_locator().set_params(integer=True)
-    right.set_ylim(0, right.get_ylim()[1] * room)
     right.legend(loc="upper left", frameon=True, framealpha=0.9, edgecolor="none")
-    panel_letter(right, "b")
     attrs = trajectory.attrs
     words = {
         "n_replicas": trajectory.sizes["replica"],

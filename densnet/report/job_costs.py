@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from densnet.errors import DensnetError
 from densnet.io.job_record import JobRecord, read_records
@@ -16,102 +17,67 @@ NUMBERS = ("jobs", "wall [s]", "CPU [s]", "memory [MB]", "GPU memory [MB]")
 """Columns that are laid to the right."""
 
 
-@dataclass(frozen=True)
-class JobCost:
-    """Cost of one job; NaN where it was too short to be measured.
-
-    Attributes:
-        rule: what it was a job of.
-        seconds: wall time.
-        cpu_seconds: processor time of it and all that it started.
-        max_rss_mb: largest resident memory, MB.
-        ended: when the file was written, s since 1970.
-        name: path of the file below the folder of benchmarks, without its ending.
-    """
-
-    rule: str
-    seconds: float
-    cpu_seconds: float
-    max_rss_mb: float
-    ended: float
-    name: str
+MEASURED = ["s", "cpu_time", "max_rss"]
+"""Columns of Snakemake's files that are read."""
 
 
-def read_job_costs(folder: Path) -> list[JobCost]:
-    """Read ``folder``/rule.tsv and ``folder``/rule/job.tsv.
+def read_job_costs(folder: Path) -> pd.DataFrame:
+    """Read ``folder``/rule.tsv and ``folder``/rule/job.tsv, a row a job.
+
+    Columns are ``rule``, ``name`` (path of the file below the folder, without its ending), ``ended`` (when it was
+    written, s since 1970), and of the job and all that it started wall time ``s``, processor time ``cpu_time``, both in
+    s, and largest resident memory ``max_rss`` in MB; NaN where it was too short to be measured.
 
     Raises:
         DensnetError: a TSV file without the column "s".
     """
-    costs = []
+    jobs: list[dict[str, Any]] = []
     for path in sorted(folder.glob("*.tsv")) + sorted(folder.glob("*/**/*.tsv")):
         name = path.relative_to(folder).with_suffix("")
-        with path.open(newline="", encoding="utf-8") as opened:
-            rows = list(csv.DictReader(opened, delimiter="\t"))
+        job = {"rule": name.parts[0], "name": str(name), "ended": path.stat().st_mtime}
         try:
-            costs += [
-                JobCost(
-                    name.parts[0],
-                    float(row["s"]),
-                    _number(row.get("cpu_time")),
-                    _number(row.get("max_rss")),
-                    path.stat().st_mtime,
-                    str(name),
-                )
-                for row in rows
-            ]
-        except (KeyError, TypeError, ValueError) as error:
+            table = pd.read_csv(path, sep="\t", na_values="-", usecols=lambda column: column in MEASURED, dtype=float)
+            jobs += [job | measured for measured in table.set_index("s", drop=False).to_dict("records")]
+        except (KeyError, ValueError) as error:
             raise DensnetError(
                 f"{path}: expected a benchmark file with a column 's'; delete it and run again"
             ) from error
-    return costs
-
-
-def _number(text: str | None) -> float:
-    """Return a cell's number; Snakemake writes "-" or "NA" for jobs too short to be sampled."""
-    try:
-        return float(text or "nan")
-    except ValueError:
-        return math.nan
+    return pd.DataFrame(jobs, columns=["rule", "name", "ended", *MEASURED])
 
 
 def where_it_ran(run: Path) -> list[list[str]]:
     """Return a row for each system and rule of a run, in the order of :data:`HEADS`; a dash is what nobody knows.
 
     Times are summed over the jobs, memory is the largest job's. Variants of a sweep count as their system's. A job that
-    was tried several times is shown as it ended.
-
-    Args:
-        run: a folder with ``benchmarks`` and ``logs`` of the same names, at any depth.
-
-    Raises:
-        DensnetError: a file cannot be read.
+    was tried several times is shown as it ended. A run is a folder with ``benchmarks`` and ``logs`` of the same names,
+    at any depth.
     """
-    jobs: dict[tuple[str, str], list[tuple[JobCost, list[JobRecord]]]] = {}
+    jobs = []
     for folder in sorted(run.glob("**/benchmarks")):
         system = folder.parent.relative_to(run).as_posix().split("/variants/")[0].removeprefix(".")
-        for cost in read_job_costs(folder):
-            records = _that_computed(read_records(folder.parent / "logs" / f"{cost.name}.log"))
-            jobs.setdefault((system, cost.rule), []).append((cost, records))
-    ended = {key: max(cost.ended for cost, _ in of_rule) for key, of_rule in jobs.items()}
-    order = sorted(jobs, key=lambda key: (key[0], ended[key], key[1]))
-    return [_row(*key, jobs[key]) for key in order]
+        costs, logs = read_job_costs(folder), folder.parent / "logs"
+        records = costs["name"].map(lambda name, logs=logs: _that_computed(read_records(logs / f"{name}.log")))
+        jobs.append(costs.assign(system=system, records=records))
+    if not jobs:
+        return []
+    by_rule = dict(list(pd.concat(jobs).groupby(["system", "rule"])))
+    order = sorted(by_rule, key=lambda names: (names[0], by_rule[names]["ended"].max(), names[1]))
+    return [_row(system, rule, by_rule[system, rule]) for system, rule in order]
 
 
-def _row(system: str, rule: str, jobs: Sequence[tuple[JobCost, Sequence[JobRecord]]]) -> list[str]:
-    costs, records = [cost for cost, _ in jobs], [record for _, left in jobs for record in left]
-    drivers = [f"{record.driver or '?'} (CUDA {record.cuda})" for record in records if record.cuda]
+def _row(system: str, rule: str, jobs: pd.DataFrame) -> list[str]:
+    records = [record for of_job in jobs["records"] for record in of_job]
     return [
         system or "all",
         rule.replace("_", " "),
-        str(len(costs)),
+        str(len(jobs)),
         _different(record.host for record in records),
         _different(record.device for record in records),
-        _different(drivers),
-        _shown(sum(cost.seconds for cost in costs)),
-        _shown(over_known(sum, (cost.cpu_seconds for cost in costs))),
-        _shown(over_known(max, (cost.max_rss_mb for cost in costs))),
-        _shown(over_known(max, (_gpu_memory(left) for _, left in jobs))),
+        _different(f"{record.driver or '?'} (CUDA {record.cuda})" for record in records if record.cuda),
+        _shown(jobs["s"].sum()),
+        _shown(jobs["cpu_time"].sum(min_count=1)),
+        _shown(jobs["max_rss"].max()),
+        _shown(jobs["records"].map(_gpu_memory).max()),
     ]
 
 
@@ -120,19 +86,13 @@ def _that_computed(records: list[JobRecord]) -> list[JobRecord]:
     return [record for record in records if record.cuda] or records
 
 
-def _gpu_memory(records: Sequence[JobRecord]) -> float:
+def _gpu_memory(records: list[JobRecord]) -> float:
     held = [record.gpu_memory_mb for record in records if record.cuda]
     return sum(held) if held else math.nan
 
 
 def _different(names: Iterable[str]) -> str:
     return ", ".join(sorted(set(names))) or "–"
-
-
-def over_known(combine: Callable[[list[float]], float], values: Iterable[float]) -> float:
-    """Return the sum, the largest ... of the values that are known; NaN if none is."""
-    known = [value for value in values if not math.isnan(value)]
-    return combine(known) if known else math.nan
 
 
 def _shown(value: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.oligomer import torsion_angles
-from densnet.report.csv_rows import csv_of
+from densnet.report.columns import Column, Shown, row_variables, shown_table
 from densnet.report.metrics import scores
 from densnet.units import EV_IN_MEV
 
@@ -20,20 +21,25 @@ METHOD_VERSION: int = 2
 
 Array = NDArray[np.float64]
 
-ERRORS: dict[str, tuple[str, str]] = {
-    "density_nmae_percent": ("%", "NMAE of the model's density against the fitted one"),
-    "density_nmae_true_percent": ("%", "the same against the Kohn-Sham density"),
-    "density_floor_percent": ("%", "fitted against Kohn-Sham density"),
-    "dipole_mae_debye": ("D", "mean length of the dipole's error vector"),
-    "energy_mae_mev_per_atom": ("meV/atom", "mean absolute error of the energy"),
-    "force_mae_mev_per_angstrom": ("meV/angstrom", "mean absolute error of a force component"),
-    "energy_correlation": ("1", "Pearson's correlation of predicted and reference energies over the frames"),
-    "dipole_fluctuation_missed_percent": (
-        "%",
-        "variance of the dipole's error over that of the dipole, over the frames",
+COLUMNS = {
+    "model": Column("model", "1", "target, and the lengths trained on"),
+    "units": Column("units", "1", "length of the chain"),
+    "trained": Column("", "1", "whether this length was trained on"),
+    "n_test": Column("frames", "1", "test frames"),
+    "density_nmae_percent": Column("NMAE [%]", "%", "NMAE of the model's density against the fitted one"),
+    "density_nmae_true_percent": Column("true [%]", "%", "the same against the Kohn-Sham density"),
+    "density_floor_percent": Column("floor [%]", "%", "fitted against Kohn-Sham density"),
+    "dipole_mae_debye": Column("dipole [D]", "D", "mean length of the dipole's error vector"),
+    "energy_mae_mev_per_atom": Column("[meV/atom]", "meV/atom", "mean absolute error of the energy"),
+    "force_mae_mev_per_angstrom": Column("[meV/Å]", "meV/angstrom", "mean absolute error of a force component"),
+    "energy_correlation": Column(
+        "r(energy)", "1", "Pearson's correlation of predicted and reference energies over the frames"
+    ),
+    "dipole_fluctuation_missed_percent": Column(
+        "dipole missed [%]", "%", "variance of the dipole's error over that of the dipole, over the frames"
     ),
 }
-"""Units and meaning of the columns of the table; the last two are NaN for fewer than three frames."""
+"""Of the table; the last two are NaN for fewer than three frames."""
 
 
 def model_of(evaluation: xr.Dataset) -> str:
@@ -44,24 +50,20 @@ def model_of(evaluation: xr.Dataset) -> str:
 
 
 def units_trained(evaluation: xr.Dataset) -> list[int]:
-    """Return the lengths that the model was trained on.
-
-    Raises:
-        DensnetError: the file does not say.
-    """
-    found = json.loads(str(evaluation.attrs.get("units_trained", "[]")))
-    if not found or "unit" not in evaluation:
+    """Return the lengths that the model was trained on."""
+    trained = json.loads(str(evaluation.attrs.get("units_trained", "[]")))
+    if not trained or "unit" not in evaluation:
         raise DensnetError(
             "lengths: expected evaluations of chains by a model of chains (unit, units_trained), found another; start "
             "from 'densnet sample --oligomer'"
         )
-    return sorted(int(n) for n in found)
+    return sorted(int(n) for n in trained)
 
 
 def lengths_table(evaluations: Sequence[xr.Dataset]) -> xr.Dataset:
     """Return the errors of all evaluations, in order of models as they come and of lengths.
 
-    Variables over (row,) are the columns of :data:`ERRORS`; ``nmae_by_unit`` and ``force_by_unit`` run over (row,
+    Variables over (row,) are :data:`COLUMNS`; ``nmae_by_unit`` and ``force_by_unit`` run over (row,
     unit), NaN beyond the chain's end; those over (link,) have a point for each torsion of each test frame.
 
     Raises:
@@ -69,76 +71,37 @@ def lengths_table(evaluations: Sequence[xr.Dataset]) -> xr.Dataset:
     """
     if not evaluations:
         raise DensnetError("lengths: expected at least one evaluation, got none")
-    models = list(dict.fromkeys(model_of(one) for one in evaluations))
-    ordered = sorted(evaluations, key=lambda one: (models.index(model_of(one)), units_of(one)))
-    longest = max(units_of(one) for one in ordered)
-    rows = [_errors(one) for one in ordered]
-    by_unit = [_by_unit(one) for one in ordered]
-    padded = np.full((2, len(ordered), longest), np.nan)
-    for row, found in enumerate(by_unit):
-        padded[:, row, : found.shape[1]] = found
-    over = ("row",)
-    text = np.array([model_of(one) for one in ordered], dtype=object)
-    trained = np.array([is_trained(one) for one in ordered], dtype=np.int8)
-    dataset = xr.Dataset(
-        {
-            "model": variable(over, text, "1", "target, and the lengths trained on"),
-            "units": variable(over, np.array([units_of(one) for one in ordered]), "1", "length of the chain"),
-            "trained": variable(over, trained, "1", "whether this length was trained on"),
-            "n_test": variable(over, np.array([one.sizes["frame"] for one in ordered]), "1", "test frames"),
-            **{name: variable(over, np.array([r[name] for r in rows]), *words) for name, words in ERRORS.items()},
-            "nmae_by_unit": variable(("row", "unit"), padded[0], "%", "density error in a unit over its electrons"),
-            "force_by_unit": variable(
-                ("row", "unit"), padded[1], "meV/angstrom", "mean absolute error of a force component in a unit"
-            ),
-        },
-        coords={"unit": variable(("unit",), np.arange(longest), "1", "unit of the chain, 0 at its head")},
-    )
-    links = [_by_link(one) for one in ordered]
-    link_row = np.concatenate([np.full(len(found), n) for n, found in enumerate(links)])
-    points = np.concatenate(links)
-    return dataset.assign(
-        link_row=variable(("link",), link_row, "1", "row of the table that the link belongs to"),
-        torsion=variable(("link",), points[:, 0], "degree", "torsion angle of the link, 180 is anti"),
-        link_nmae=variable(("link",), points[:, 1], "%", "density error in both units over their electrons"),
-        link_force=variable(("link",), points[:, 2], "meV/angstrom", "mean absolute force error in both units"),
-    )
+    models = list(dict.fromkeys(map(model_of, evaluations)))
+    ordered = sorted(evaluations, key=lambda evaluation: (models.index(model_of(evaluation)), units_of(evaluation)))
+    longest = max(map(units_of, ordered))
+    by_unit = np.full((2, len(ordered), longest), np.nan)
+    for row, evaluation in enumerate(ordered):
+        by_unit[:, row, : units_of(evaluation)] = _by_unit(evaluation)
+    links = [_by_link(evaluation) for evaluation in ordered]
+    link_row = np.repeat(np.arange(len(links)), [len(points) for points in links])
+    torsion, link_nmae, link_force = np.concatenate(links).T
+    over, force = ("row", "unit"), "mean absolute error of a force component in a unit"
+    data = {
+        **row_variables(COLUMNS, [_row(evaluation) for evaluation in ordered]),
+        "nmae_by_unit": variable(over, by_unit[0], "%", "density error in a unit over its electrons"),
+        "force_by_unit": variable(over, by_unit[1], "meV/angstrom", force),
+        "link_row": variable(("link",), link_row, "1", "row of the table that the link belongs to"),
+        "torsion": variable(("link",), torsion, "degree", "torsion angle of the link, 180 is anti"),
+        "link_nmae": variable(("link",), link_nmae, "%", "density error in both units over their electrons"),
+        "link_force": variable(("link",), link_force, "meV/angstrom", "mean absolute force error in both units"),
+    }
+    return xr.Dataset(data, {"unit": variable(("unit",), np.arange(longest), "1", "unit of the chain, 0 at its head")})
 
 
-def as_csv(table: xr.Dataset) -> str:
-    """Return the rows of the table as CSV, one a model and length."""
-    names = ["model", "units", "trained", "n_test", *ERRORS]
-    return csv_of(names, ([table[name].values[row] for name in names] for row in range(table.sizes["row"])), ".6g")
+def as_rows(table: xr.Dataset) -> Shown:
+    """Return heads and cells of the table."""
+    seen = np.where(table["trained"], "trained", "unseen")
+    return shown_table(table.assign(trained=("row", seen)), COLUMNS)
 
 
-def as_rows(table: xr.Dataset) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows of the table as it is printed."""
-    header = [
-        "model",
-        "units",
-        "",
-        "frames",
-        "NMAE [%]",
-        "true [%]",
-        "floor [%]",
-        "dipole [D]",
-        "[meV/atom]",
-        "[meV/Å]",
-        "r(energy)",
-        "dipole missed [%]",
-    ]
-    rows = []
-    for row in range(table.sizes["row"]):
-        own = table.isel(row=row)
-        seen = "trained" if own["trained"] else "unseen"
-        numbers = [f"{float(own[name]):.3g}" for name in ERRORS]
-        rows.append([str(own["model"].item()), f"{own['units'].item()}", seen, f"{own['n_test'].item()}", *numbers])
-    return header, rows
-
-
-def units_of(evaluation: xr.Dataset) -> int:
-    """Return the length of the chain."""
-    return int(evaluation["unit"].max()) + 1
+def units_of(chain: xr.Dataset) -> int:
+    """Return the length of the chain that an evaluation, or another file, is of."""
+    return int(chain["unit"].max()) + 1
 
 
 def is_trained(evaluation: xr.Dataset) -> bool:
@@ -146,8 +109,12 @@ def is_trained(evaluation: xr.Dataset) -> bool:
     return units_of(evaluation) in units_trained(evaluation)
 
 
-def _errors(evaluation: xr.Dataset) -> dict[str, float]:
+def _row(evaluation: xr.Dataset) -> dict[str, Any]:
     return {
+        "model": model_of(evaluation),
+        "units": units_of(evaluation),
+        "trained": np.int8(is_trained(evaluation)),
+        "n_test": evaluation.sizes["frame"],
         **scores(evaluation),
         "density_nmae_true_percent": float(evaluation["nmae_true"].mean(skipna=False)),
         "density_floor_percent": float(evaluation["floor_nmae"].mean(skipna=False)),
@@ -168,19 +135,15 @@ def along_trajectory(evaluation: xr.Dataset) -> dict[str, float]:
     }
 
 
-def _force_errors(evaluation: xr.Dataset) -> Array:
-    """Return the mean absolute error of an atom's force components in meV/Å, (frame, atom)."""
-    error = evaluation["forces_predicted"] - evaluation["forces_reference"]
-    return EV_IN_MEV * np.abs(error.transpose("frame", "atom", "x").values).mean(axis=2)
-
-
 def _unit_errors(evaluation: xr.Dataset) -> tuple[Array, Array, Array, Array]:
     """Return sums of density errors [e], force errors [meV/Å], (frame, unit); electrons and atoms of units (unit,)."""
     unit, numbers = evaluation["unit"].values, evaluation["numbers"].values
     member = (unit[:, None] == np.arange(units_of(evaluation))).astype(float)
     n_electrons = numbers.sum() - float(evaluation.attrs["charge"])
     nmae = evaluation["nmae_by_atom"].sel(pair="model-fit").transpose("frame", "atom").values
-    return nmae / 100 * n_electrons @ member, _force_errors(evaluation) @ member, numbers @ member, member.sum(0)
+    error = abs(evaluation["forces_predicted"] - evaluation["forces_reference"]).mean("x")
+    force = EV_IN_MEV * error.transpose("frame", "atom").values
+    return nmae / 100 * n_electrons @ member, force @ member, numbers @ member, member.sum(0)
 
 
 def _by_unit(evaluation: xr.Dataset) -> Array:
@@ -196,8 +159,9 @@ def _by_link(evaluation: xr.Dataset) -> Array:
     angles = torsion_angles(evaluation["positions"].values, evaluation["torsion"].values)
     density, force, electrons, atoms = _unit_errors(evaluation)
 
-    def both(values: Array) -> Array:
+    def pairwise_sum(values: Array) -> Array:
         return values[..., :-1] + values[..., 1:]
 
-    nmae, forces = 100 * both(density) / both(electrons), both(force) / both(atoms)
+    nmae = 100 * pairwise_sum(density) / pairwise_sum(electrons)
+    forces = pairwise_sum(force) / pairwise_sum(atoms)
     return np.stack([angles, nmae, forces], axis=-1).reshape(-1, 3)

@@ -45,36 +45,33 @@ def _phrase(kinds: Array, by_name: Array, names: NDArray[np.str_]) -> str:
 
 def lines_apart(wavenumber: Array, count: int) -> list[int]:
     """Return which lines (n,), the strongest first, keep :data:`DISTANCE` from stronger ones: so many at most."""
-    kept: list[int] = []
+    apart: list[int] = []
     for n, line in enumerate(wavenumber):
-        if len(kept) < count and all(abs(line - wavenumber[other]) >= DISTANCE for other in kept):
-            kept.append(n)
-    return kept
+        if len(apart) < count and (np.abs(line - wavenumber[apart]) >= DISTANCE).all():
+            apart.append(n)
+    return apart
 
 
 def told_lines(spectrum: xr.Dataset, assignment: xr.Dataset, count: int) -> list[tuple[float, str]]:
     """Return the strongest lines of a spectrum that keep their distance from stronger ones, each with its phrase."""
     lines = spectrum["line_wavenumber"].values
-    kept = lines[lines_apart(lines, count)]
-    return list(zip(kept.tolist(), phrases(assignment, kept), strict=True))
+    lines = lines[lines_apart(lines, count)]
+    return list(zip(lines.tolist(), phrases(assignment, lines), strict=True))
 
 
 def line_rows(comparison: xr.Dataset, assignment: xr.Dataset) -> tuple[list[str], list[list[str]]]:
     """Return header and rows of the strongest lines: what moves, nearest fundamental, shares of kinds and units."""
     lines = comparison["line_wavenumber"].values
-    header, columns = ["line [1/cm]", "motion"], [[f"{x:.0f}" for x in lines], phrases(assignment, lines)]
+    columns = {"line [1/cm]": [f"{line:.0f}" for line in lines], "motion": phrases(assignment, lines)}
     if "line_experiment" in comparison:
         nearest, names = comparison["line_experiment"].values, comparison["line_description"].values
-        header.append("nearest fundamental")
-        columns.append([f"{x:.0f} {name}" for x, name in zip(nearest, names, strict=True)])
-    for kind, shares in zip(PARTS, line_shares(assignment, lines).T, strict=True):
-        header.append(f"{kind} [%]")
-        columns.append(_percent(shares))
+        columns["nearest fundamental"] = [f"{x:.0f} {name}" for x, name in zip(nearest, names, strict=True)]
+    kinds = zip(PARTS, line_shares(assignment, lines).T, strict=True)
+    columns |= {f"{kind} [%]": _percent(shares) for kind, shares in kinds}
     if assignment.sizes.get("unit", 1) > 1:
         by_unit = line_shares(assignment, lines, of="kinetic_energy_by_unit")
-        header.append("of it in each unit [%]")
-        columns.append([" ".join(_percent(row)) for row in by_unit])
-    return header, [list(row) for row in zip(*columns, strict=True)]
+        columns["of it in each unit [%]"] = [" ".join(_percent(shares)) for shares in by_unit]
+    return [*columns], [list(row) for row in zip(*columns.values(), strict=True)]
 
 
 def _percent(shares: Sequence[float] | Array) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,13 +14,12 @@ from ase.data import chemical_symbols
 from densnet.errors import DensnetError
 from densnet.quantities import MEASURES, METRICS, PREDICTED, Metric, metric_of
 from densnet.report.calibration import calibrations, has_spread
-from densnet.report.temperatures import frames_by_temperature
+from densnet.text_files import read_json
 
 METHOD_VERSION: int = 3
 
 Metrics = dict[str, float | int | None]
 """None is what cannot be known: labels without orbitals have no Kohn-Sham density to compare with."""
-
 
 SPREADS = ("density_spread", "density_pairwise_nmae", *(f"{name}_spread" for name in PREDICTED))
 """Variables that only the evaluation of an ensemble has."""
@@ -29,23 +27,19 @@ _MEASURES = {measure.name: measure for measure in MEASURES}
 
 
 def collect_metrics(evaluation: xr.Dataset, trajectory: xr.Dataset, comparison: xr.Dataset) -> Metrics:
-    """Return the metrics of one system.
-
-    Args:
-        evaluation: test frames, outcome of "evaluate".
-        trajectory: the model's replicas, outcome of "md".
-        comparison: outcome of "compare".
+    """Return the metrics of one system from outcomes of "evaluate", "md" and "compare".
 
     Raises:
         DensnetError: an attribute is missing, or a number is not finite.
     """
-    metrics: Metrics = {**_errors(evaluation), **trajectory_metrics(trajectory), **_cost(evaluation)}
-    if "pearson" in comparison:
-        for reference, value in zip(comparison["reference"].values, comparison["pearson"].values, strict=True):
-            metrics[f"spectrum_pearson_{reference}"] = float(value)
-        for reference, value in zip(comparison["reference"].values, comparison["spearman"].values, strict=True):
-            metrics[f"spectrum_spearman_{reference}"] = float(value)
-    return _finite(metrics | _frames(evaluation))
+    spectra = {
+        f"spectrum_{kind}_{reference}": float(value)
+        for kind in ("pearson", "spearman")
+        if kind in comparison
+        for reference, value in zip(comparison["reference"].values, comparison[kind].values, strict=True)
+    }
+    errors, dynamics = _errors(evaluation), trajectory_metrics(trajectory)
+    return _finite(errors | dynamics | _cost(evaluation) | spectra | _frames(evaluation))
 
 
 def trajectory_metrics(trajectory: xr.Dataset) -> dict[str, float]:
@@ -66,11 +60,7 @@ def trajectory_metrics(trajectory: xr.Dataset) -> dict[str, float]:
 
 
 def evaluation_metrics(evaluation: xr.Dataset) -> Metrics:
-    """Return the metrics that need no dynamics.
-
-    Raises:
-        DensnetError: an attribute is missing, or a number is not finite.
-    """
+    """Return the metrics that need no dynamics."""
     return _finite(_errors(evaluation) | _cost(evaluation) | _frames(evaluation))
 
 
@@ -81,27 +71,22 @@ def _errors(evaluation: xr.Dataset) -> Metrics:
             metrics |= _by_element(evaluation, metric)
         elif metric.of and metric.of not in SPREADS:
             metrics[metric.key] = _value(evaluation, metric)
-    return {
-        **metrics,
-        **_at_temperatures(evaluation),
-        **(_spread_metrics(evaluation) if has_spread(evaluation) else {}),
-    }
+    for temperature, frames in frames_by_temperature(evaluation).items():
+        for metric in (metric for metric in METRICS if metric.by_temperature):
+            metrics[metric.at_temperature.under(temperature=str(temperature)).key] = _value(frames, metric)
+    return metrics | (_spread_metrics(evaluation) if has_spread(evaluation) else {})
 
 
 def scores(evaluation: xr.Dataset) -> dict[str, float]:
     """Return the errors that are also taken by temperature, of all frames of an outcome of "evaluate"."""
-    found = {metric.key: _value(evaluation, metric) for metric in METRICS if metric.by_temperature}
-    return {key: value for key, value in found.items() if value is not None}
+    values = {metric.key: _value(evaluation, metric) for metric in METRICS if metric.by_temperature}
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def mean_error(dataset: xr.Dataset, name: str) -> float:
     """Return the mean error of a quantity of :data:`densnet.quantities.PREDICTED`, in its own units.
 
-    Absolute values of scalars and of components, lengths of vectors.
-
-    Args:
-        dataset: outcome of "evaluate" or of "peer".
-        name: of the quantity.
+    Absolute values of scalars and of components, lengths of vectors; of an outcome of "evaluate" or of "peer".
     """
     error = (dataset[f"{name}_predicted"] - dataset[f"{name}_reference"]).values
     scale = PREDICTED[name].error
@@ -114,7 +99,7 @@ def _value(evaluation: xr.Dataset, metric: Metric) -> float | None:
     if quantity is not None:
         mean = mean_error(evaluation, metric.of) if metric.of in PREDICTED else _mean(evaluation[metric.of])
         return float(quantity.error.shown(mean, evaluation.sizes["atom"]))
-    values = _of_pair(evaluation, metric).values
+    values = of_pair(evaluation, metric.of, metric.pair).values
     if metric.pair.endswith("true"):
         values = values[evaluation["has_orbitals"].values.astype(bool)]
         if not len(values):
@@ -122,51 +107,45 @@ def _value(evaluation: xr.Dataset, metric: Metric) -> float | None:
     return float(np.abs(values).max()) if metric.largest else _mean(values)
 
 
-def _of_pair(evaluation: xr.Dataset, metric: Metric) -> xr.DataArray:
-    measure = _MEASURES.get(metric.of)
-    if measure is not None and metric.pair in measure.apart:
-        return evaluation[measure.apart[metric.pair][0]]
-    return evaluation[metric.of].sel(pair=metric.pair) if metric.pair else evaluation[metric.of]
+def of_pair(evaluation: xr.Dataset, name: str, pair: str) -> xr.DataArray:
+    """Return a measure of how far two densities are apart, or of one of them if no pair is named."""
+    if name in _MEASURES and pair in _MEASURES[name].apart:
+        return evaluation[_MEASURES[name].apart[pair][0]]
+    return evaluation[name].sel(pair=pair) if pair else evaluation[name]
 
 
 def _by_element(evaluation: xr.Dataset, metric: Metric) -> Metrics:
-    by_atom = _of_pair(evaluation, metric).mean("frame", skipna=False).values
+    by_atom = of_pair(evaluation, metric.of, metric.pair).mean("frame", skipna=False).values
     numbers = evaluation["numbers"].values
-    return {
-        metric.under(element=chemical_symbols[z]).key: float(by_atom[numbers == z].sum())
-        for z in sorted({int(number) for number in numbers})
-    }
+    keys = {z: metric.under(element=chemical_symbols[z]).key for z in np.unique(numbers)}
+    return {key: float(by_atom[numbers == z].sum()) for z, key in keys.items()}
 
 
-def _at_temperatures(evaluation: xr.Dataset) -> Metrics:
-    return {
-        metric.at_temperature.under(temperature=str(T)).key: _value(frames, metric)
-        for T, frames in frames_by_temperature(evaluation).items()
-        for metric in METRICS
-        if metric.by_temperature
-    }
+def frames_by_temperature(dataset: xr.Dataset) -> dict[int, xr.Dataset]:
+    """Return the frames sampled at each temperature in K, ascending; nothing unless there are several temperatures."""
+    if "temperature" not in dataset:
+        return {}
+    temperature = dataset["temperature"].values
+    known = np.unique(temperature[np.isfinite(temperature)])
+    if len(known) < 2:
+        return {}
+    return {round(float(T)): dataset.isel(frame=np.flatnonzero(temperature == T)) for T in known}
 
 
 def _cost(evaluation: xr.Dataset) -> Metrics:
-    return {
-        name: float(_recorded(evaluation, name, "evaluation"))
-        for name in ("density_ms_per_frame", "prior_ms_per_frame")
-    }
+    costs = ("density_ms_per_frame", "prior_ms_per_frame")
+    return {name: float(_recorded(evaluation, name, "evaluation")) for name in costs}
 
 
 def _frames(evaluation: xr.Dataset) -> Metrics:
+    distances = evaluation["distance_to_train"].values
     return {
         "n_train": int(_recorded(evaluation, "n_train", "evaluation")),
         "n_test": int(evaluation.sizes["frame"]),
-        "test_distance_to_train_angstrom": _distance(evaluation),
+        # unknown for a molecule that is not trained on
+        "test_distance_to_train_angstrom": None if np.isnan(distances).all() else float(np.median(distances)),
         "seed": int(_recorded(evaluation, "seed", "evaluation")),
     }
-
-
-def _distance(evaluation: xr.Dataset) -> float | None:
-    """Return the median distance to the training frames; None for a molecule that is not trained on."""
-    distances = evaluation["distance_to_train"].values
-    return None if np.isnan(distances).all() else float(np.median(distances))
 
 
 def _finite(metrics: Metrics) -> Metrics:
@@ -199,21 +178,9 @@ def _recorded(dataset: xr.Dataset, name: str, stage: str) -> Any:
 
 
 def read_metrics(path: Path) -> Metrics:
-    """Read metrics.json.
-
-    Raises:
-        DensnetError: no such file, not JSON, or values that are not numbers.
-    """
-    path = Path(path)
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise DensnetError(f"{path}: cannot be read ({error.strerror}); run 'densnet metrics'") from error
-    except ValueError as error:
-        raise DensnetError(f"{path}: not JSON ({error}); delete it and run 'densnet metrics' again") from error
-    if not isinstance(content, dict) or not all(
-        value is None or isinstance(value, int | float) for value in content.values()
-    ):
+    """Read metrics.json."""
+    content = read_json(path, "an output of 'densnet metrics'")
+    if not isinstance(content, dict) or not all(isinstance(value, int | float | None) for value in content.values()):
         raise DensnetError(f"{path}: expected flat keys with numbers; delete it and run 'densnet metrics' again")
     return content
 

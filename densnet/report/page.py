@@ -17,13 +17,13 @@ from densnet.basis.basis import Basis
 from densnet.errors import DensnetError
 from densnet.molecule import formula
 from densnet.report import chains, lengths
+from densnet.report.columns import shown_table
 from densnet.report.job_costs import HEADS, NUMBERS
 from densnet.report.lines import line_rows
 from densnet.report.metrics import describe
 from densnet.report.peer_table import peer_cells
-from densnet.report.run import Family, Run, Sweep, SystemReport
+from densnet.report.run import Run, SystemReport
 from densnet.report.sources import level_of_theory
-from densnet.report.style import Picture
 from densnet.report.sweep_table import axes_of, mean_rows
 from densnet.report.table import band_rows, metric_rows
 
@@ -36,11 +36,7 @@ _LONGEST_ATTRIBUTE = 500
 
 
 def page(run: Run) -> str:
-    """Return the HTML of a run's page.
-
-    Raises:
-        DensnetError: no system, or two of the same name.
-    """
+    """Return the HTML of a run's page."""
     import jinja2
 
     names = [system.name for system in run.systems]
@@ -52,26 +48,29 @@ def page(run: Run) -> str:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )
+    environment.filters["anchor"] = lambda name: re.sub(r"[^A-Za-z0-9]+", "-", name)
+    environment.filters["base64"] = lambda content: base64.b64encode(content).decode("ascii")
     return environment.get_template("report.html").render(
         run=run,
         version=__version__,
         systems=[_context(system, run) for system in run.systems],
         overview=[[label, *values] for label, values in metric_rows([system.metrics for system in run.systems])],
         versions=_versions(run.systems),
-        sweep=None if run.sweep is None else _sweep_context(run.sweep),
+        sweep_table=run.sweep and mean_rows(run.sweep.table),
+        swept=[key for axis in axes_of(run.sweep.table) for key in axis.keys] if run.sweep else [],
         job_heads=HEADS,
         texts=set(HEADS) - set(NUMBERS),
-        families=[_family_context(family) for family in run.families],
+        lengths_table=lengths.as_rows,
+        chains_table=lambda table: shown_table(table, chains.COLUMNS),
     )
 
 
 def _context(system: SystemReport, run: Run) -> dict[str, Any]:
     """Return what the template shows of a system."""
     comparison, labels = system.comparison, system.labels
-    figures = {figure.name: _figure_context(figure) for figure in system.figures}
+    figures = {figure.name: figure for figure in system.figures}
     return {
         "name": system.name,
-        "anchor": _anchor("system", system.name),
         "formula": formula(labels["numbers"].values),
         "level": level_of_theory(labels),
         "fit_basis": Basis.from_json(labels.attrs["fit_basis"]).name,
@@ -84,39 +83,6 @@ def _context(system: SystemReport, run: Run) -> dict[str, Any]:
         "spectra": [figures.pop(name) for name in FIRST if name in figures],
         "figures": list(figures.values()),
         "provenance": _provenance(labels),
-    }
-
-
-def _family_context(family: Family) -> dict[str, Any]:
-    return {
-        "name": family.name,
-        "anchor": _anchor("family", family.name),
-        "lengths": lengths.as_rows(family.lengths),
-        "chains": chains.as_rows(family.chains),
-        "figures": [_figure_context(figure) for figure in family.figures],
-    }
-
-
-def _anchor(kind: str, name: str) -> str:
-    return f"{kind}-" + re.sub(r"[^A-Za-z0-9]+", "-", name)
-
-
-def _figure_context(figure: Picture) -> dict[str, str]:
-    return {
-        "title": figure.title,
-        "caption": figure.caption,
-        "data": base64.b64encode(figure.png).decode("ascii"),
-    }
-
-
-def _sweep_context(sweep: Sweep) -> dict[str, Any]:
-    header, rows = mean_rows(sweep.table)
-    return {
-        "header": header,
-        "rows": rows,
-        "n_variants": sweep.table.sizes["variant"],
-        "swept": [key for axis in axes_of(sweep.table) for key in axis.keys],
-        "figures": [_figure_context(figure) for figure in sweep.figures],
     }
 
 
@@ -135,11 +101,9 @@ def _remarks(comparison: xr.Dataset) -> list[str]:
 
 def _provenance(labels: xr.Dataset) -> str:
     """Return the labels' attributes as text, long ones cut."""
-    lines = []
-    for name, value in sorted(labels.attrs.items()):
-        text = str(value)
-        lines.append(f"{name}: {text if len(text) <= _LONGEST_ATTRIBUTE else text[:_LONGEST_ATTRIBUTE] + ' ...'}")
-    return "\n".join(lines)
+    texts = {name: str(value) for name, value in sorted(labels.attrs.items())}
+    cut = {name: text[:_LONGEST_ATTRIBUTE] + " ..." * (len(text) > _LONGEST_ATTRIBUTE) for name, text in texts.items()}
+    return "\n".join(f"{name}: {text}" for name, text in cut.items())
 
 
 def _versions(systems: Sequence[SystemReport]) -> list[tuple[str, str]]:

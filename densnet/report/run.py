@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,20 +16,12 @@ from densnet.report import benchmark_table, peer_table
 from densnet.report.job_costs import where_it_ran
 from densnet.report.metrics import Metrics, read_metrics
 from densnet.report.style import Picture, read_picture
+from densnet.text_files import read_json
 
 
 @dataclass(frozen=True)
 class SystemReport:
-    """What the page needs of one system.
-
-    Attributes:
-        name: as it is shown.
-        metrics: flat numbers.
-        labels: outcome of "fit".
-        comparison: outcome of "compare".
-        figures: in the order of the page.
-        assignment: outcome of "assign".
-    """
+    """What the page needs of one system: outcomes of verbs, and figures in the order of the page."""
 
     name: str
     metrics: Metrics
@@ -42,14 +33,7 @@ class SystemReport:
 
 @dataclass(frozen=True)
 class Family:
-    """What the page needs of chains of several lengths, each length being a system too.
-
-    Attributes:
-        name: as it is shown.
-        lengths: outcome of "lengths".
-        chains: outcome of "chains".
-        figures: in the order of the page.
-    """
+    """What the page needs of chains of several lengths, each length being a system too."""
 
     name: str
     lengths: xr.Dataset
@@ -78,13 +62,9 @@ class Run:
     """All that the page of a run shows.
 
     Attributes:
-        name: of the run.
-        systems: in the order of the page.
-        families: chains of several lengths.
         config: shown word for word.
         peers: rows of the table of peers, all systems'.
         benchmark: heads and cells of :func:`densnet.report.benchmark_table.read_table`.
-        sweep: variants of the configuration, all systems'.
         jobs: rows of :func:`densnet.report.job_costs.where_it_ran`.
     """
 
@@ -101,44 +81,14 @@ class Run:
 def read_run(manifest: Path) -> Run:
     """Read the manifest of a run and the files that it names.
 
-    It is a JSON object with the fields of :class:`Run`, where files stand for what they hold: of a system ``metrics``,
-    ``labels``, ``comparison``, ``assignment`` and a list of ``figures``, of a family ``lengths``, ``chains`` and
-    ``figures``, of the sweep ``table`` and ``figures``; ``jobs`` is the folder below which ``benchmarks`` and ``logs``
-    lie. What is null or left out is not shown.
-
-    Raises:
-        DensnetError: the manifest or a file cannot be read, or is something else.
+    It is a JSON object with the fields of :class:`Run` and of its parts, where files stand for what they hold;
+    ``jobs`` is the folder below which ``benchmarks`` and ``logs`` lie. What is null or left out is not shown.
     """
+    content = read_json(manifest, "the manifest of a run")
     try:
-        content = json.loads(Path(manifest).read_text("utf-8"))
-        entries = {name: _ENTRIES[name](value) for name, value in content.items() if value is not None}
-        return Run(**entries)
-    except OSError as error:
-        raise DensnetError(f"{manifest}: cannot be read ({error}); expected the manifest of a run") from error
-    except (ValueError, TypeError, KeyError) as error:
+        return _read(Run, content)
+    except (AttributeError, TypeError, KeyError) as error:
         raise DensnetError(f"{manifest}: not the manifest of a run ({error!r}); see 'densnet report --help'") from error
-
-
-def _system(
-    name: str, metrics: str, labels: str, comparison: str, figures: Sequence[str], assignment: str | None = None
-) -> SystemReport:
-    return SystemReport(
-        name,
-        read_metrics(Path(metrics)),
-        read_dataset(Path(labels), stage="fit", variables=("numbers",)),
-        read_dataset(Path(comparison), stage="compare"),
-        _pictures(figures),
-        None if assignment is None else read_dataset(Path(assignment), stage="assign", variables=("name",)),
-    )
-
-
-def _family(name: str, lengths: str, chains: str, figures: Sequence[str]) -> Family:
-    errors, dynamics = read_dataset(Path(lengths), stage="lengths"), read_dataset(Path(chains), stage="chains")
-    return Family(name, errors, dynamics, _pictures(figures))
-
-
-def _sweep(table: str, figures: Sequence[str]) -> Sweep:
-    return Sweep(read_dataset(Path(table), stage="sweep"), _pictures(figures))
 
 
 def _pictures(paths: Sequence[str]) -> list[Picture]:
@@ -153,13 +103,31 @@ def _configuration(path: str) -> Configuration:
         raise DensnetError(f"config: {path} cannot be read as text ({error}); give the run's configuration") from error
 
 
-_ENTRIES: dict[str, Any] = {
+def _read(kind: type[Any], entry: Mapping[str, Any]) -> Any:
+    """Return an entry of the manifest with its files read."""
+    return kind(**{name: _READERS[name](value) for name, value in entry.items() if value is not None})
+
+
+def _of(stage: str, *variables: str) -> Callable[[str], xr.Dataset]:
+    return lambda path: read_dataset(Path(path), stage=stage, variables=variables)
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
     "name": str,
-    "systems": lambda entries: [_system(**entry) for entry in entries],
-    "families": lambda entries: [_family(**entry) for entry in entries],
+    "systems": lambda entries: [_read(SystemReport, entry) for entry in entries],
+    "families": lambda entries: [_read(Family, entry) for entry in entries],
     "config": _configuration,
-    "peers": lambda path: peer_table.read_table(Path(path)),
-    "benchmark": lambda path: benchmark_table.read_table(Path(path)),
-    "sweep": lambda entry: _sweep(**entry),
-    "jobs": lambda path: where_it_ran(Path(path)),
+    "peers": peer_table.read_table,
+    "benchmark": benchmark_table.read_table,
+    "sweep": lambda entry: _read(Sweep, entry),
+    "jobs": lambda folder: where_it_ran(Path(folder)),
+    "metrics": read_metrics,
+    "labels": _of("fit", "numbers"),
+    "comparison": _of("compare"),
+    "assignment": _of("assign", "name"),
+    "lengths": _of("lengths"),
+    "chains": _of("chains"),
+    "table": _of("sweep"),
+    "figures": _pictures,
 }
+"""How each field of the manifest is read."""

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
 from densnet.basis.basis import Basis
 from densnet.density.frame_errors import KohnSham
 from densnet.errors import DensnetError
-from densnet.io.netcdf import settings_of
 from densnet.report.metrics import Metrics
 
 Array = NDArray[np.float64]
@@ -24,22 +22,14 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Sources:
-    """Everything that is known of one system.
+    """Everything that is known of one system: what the verbs left that the fields are named after.
 
     Attributes:
-        system: its name.
-        metrics: flat numbers.
-        labels: outcome of "fit".
-        evaluation: outcome of "evaluate".
         density_log: columns of the density model's log.
         energy_log: columns of the energy model's log.
-        trajectory: the model's replicas.
-        spectrum: the model's spectrum.
-        comparison: outcome of "compare".
         peer_trajectories: other potentials' replicas.
         peer_spectra: other potentials' spectra, in the same order.
-        assignment: outcome of "assign".
-        harmonic: outcomes of "harmonic", the model's first.
+        harmonic: the model's first.
         benchmarks: folder of the files that Snakemake writes of its jobs.
     """
 
@@ -66,34 +56,26 @@ class Sources:
 
 
 def read_log(path: Path) -> dict[str, Array]:
-    """Read a training log: a float array (row,) a column; empty cells are NaN.
-
-    Raises:
-        DensnetError: no such file, no rows, no column "step", or a cell that is no number.
-    """
-    path = Path(path)
+    """Read a training log: a float array (row,) a column; empty cells are NaN."""
     try:
-        with path.open(newline="", encoding="utf-8") as opened:
-            rows = list(csv.DictReader(opened))
+        table = pd.read_csv(path)
+        if "step" not in table or table.empty:
+            raise DensnetError(f"{path}: expected a training log with a column 'step', found none; train again")
+        return {str(name): column.to_numpy(float) for name, column in table.items()}
     except OSError as error:
         raise DensnetError(f"{path}: cannot be read ({error.strerror}); expected a training log") from error
-    if not rows or "step" not in rows[0]:
-        raise DensnetError(f"{path}: expected a training log with a column 'step', found none; train again")
-    try:
-        return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
-    except (TypeError, ValueError) as error:
-        raise DensnetError(f"{path}: a cell is no number ({error}); train again") from error
+    except ValueError as error:
+        raise DensnetError(f"{path}: expected a training log ({error}); train again") from error
+
+
+def seconds_of(log: Mapping[str, Array]) -> float:
+    """Return the wall time of a training: its last, for logs go on counting where it was stopped; NaN if unknown."""
+    return float(pd.Series(log.get("seconds", [np.nan])).max())
 
 
 def level_of_theory(labels: xr.Dataset) -> str:
-    """Return functional, basis and dispersion of the labels in one phrase, e.g. "PBE-D4/def2-SVP".
-
-    Raises:
-        DensnetError: the file does not say.
-    """
-    known: dict[str, Any] = {}
-    for layer in (settings_of(labels) if "settings" in labels.attrs else {}, labels.attrs):
-        _collect(layer, known)
+    """Return functional, basis and dispersion of the labels in one phrase, e.g. "PBE-D4/def2-SVP"."""
+    known = labels.attrs
     if not known.get("functional") or not known.get("basis"):
         raise DensnetError("labels: functional and basis are not recorded; delete the file and run 'densnet fit' again")
     dispersion = str(known.get("dispersion") or "none")
@@ -105,27 +87,12 @@ def kohn_sham_of(labels: xr.Dataset, frame: xr.Dataset) -> KohnSham | None:
     """Return the Kohn-Sham density of a frame of the evaluation; None if the labels do not have its orbitals."""
     if "orbitals" not in labels.variables or "orbital_basis" not in labels.attrs or "frame" not in frame.coords:
         return None
-    found = labels["orbitals"].values[labels["frame"].values == frame["frame"].item()]
-    if len(found) != 1 or not np.isfinite(found).all():
+    orbitals = labels["orbitals"].values[labels["frame"].values == frame["frame"].item()]
+    if len(orbitals) != 1 or not np.isfinite(orbitals).all():
         return None
-    return KohnSham(Basis.from_json(labels.attrs["orbital_basis"]), found[0])
+    return KohnSham(Basis.from_json(labels.attrs["orbital_basis"]), orbitals[0])
 
 
 def n_electrons_of(evaluation: xr.Dataset) -> float:
     """Return the molecule's number of electrons."""
     return float(evaluation["numbers"].values.sum()) - float(evaluation.attrs.get("charge", 0))
-
-
-def _collect(layer: Mapping[str, Any], known: dict[str, Any]) -> None:
-    """Take functional, basis and dispersion out of a layer of attributes, mappings and JSON texts included."""
-    for name, value in layer.items():
-        if isinstance(value, str) and value.startswith("{"):
-            try:
-                value = json.loads(value)
-            except ValueError:
-                continue
-        if isinstance(value, Mapping):
-            if "shells" not in value:
-                _collect(value, known)
-        elif name in ("functional", "basis", "dispersion"):
-            known[name] = value

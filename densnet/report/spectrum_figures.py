@@ -1,4 +1,4 @@
-"""The infrared spectrum beside experiment and a peer."""
+"""The infrared spectrum beside experiment and peers, and what its bands are: beside harmonic lines, by motion."""
 
 from __future__ import annotations
 
@@ -6,18 +6,28 @@ from itertools import cycle
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 
-from densnet.report.lines import lines_apart
+from densnet.report.lines import lines_apart, told_lines
+from densnet.report.palette import EXPERIMENT, HARMONIC, MODEL, PEERS, PRIOR, SKY, TRUE
 from densnet.report.sources import Sources
-from densnet.report.style import EXPERIMENT, MODEL, PEERS, Drawn, drawing, legend_outside, new_figure
+from densnet.report.style import Drawn, drawing, legend_above, legend_outside, new_figure, write_letters
+from densnet.report.wavenumbers import Range, broadened, broken_axes, line_height, ranges_seen
+from densnet.spectra.assignment import PARTS
+from densnet.units import BOLTZMANN_IN_EV_PER_K
 
 Array = NDArray[np.float64]
 
 N_NUMBERED = 8
+N_TOLD = 6
+"""Lines that the caption takes apart."""
+ABSORPTION = "absorption [km/mol per 1/cm]"
+KIND_COLOURS = dict(zip(PARTS, (SKY, PRIOR, TRUE, "#999999"), strict=True))
 
 
 @drawing(
@@ -31,38 +41,35 @@ def spectrum(sources: Sources) -> Drawn:
     """Draw the model's spectrum with its band, the peer's below, experimental sticks and a measured curve."""
     comparison, model = sources.comparison, sources.spectrum
     grid = comparison["wavenumber"].values
-    low, high = float(grid[0]), float(grid[-1])
+    limits = low, high = float(grid[0]), float(grid[-1])
     has_sticks = "stick_wavenumber" in comparison.variables
     figure = new_figure(9.4, 4.6 if has_sticks else 4.0)
     ratios = [1.0, 4.5] if has_sticks else [1.0]
     panels = np.atleast_1d(figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios))
     main = panels[-1]
-    top = draw_curve(main, model, (low, high), MODEL, "model", sign=1)
-    bottom = 0.0
+    top, bottom = draw_curve(main, model, limits, color=MODEL, label="model"), 0.0
     for peer, colour in zip(sources.peer_spectra, cycle(PEERS), strict=False):
         name = str(peer.attrs.get("potential", "peer"))
-        bottom = max(bottom, draw_curve(main, peer, (low, high), colour, name, sign=-1))
+        bottom = max(bottom, draw_curve(main, peer, limits, scale=-1, color=colour, label=name))
     if "intensity_jcamp" in comparison:
         top = max(top, _draw_measured(main, comparison, model))
-    number_lines(main, model, (low, high), 1.0)
+    number_lines(main, model, limits)
     # the lines of several would lie on each other
     for peer in sources.peer_spectra[:1]:
-        number_lines(main, peer, (low, high), -1.0)
+        number_lines(main, peer, limits, -1.0)
     main.axhline(0, color="black", lw=0.7)
-    main.set_ylim(-1.15 * bottom if bottom else 0.0, 1.2 * top or 1.0)
-    main.set_xlim(high, low)
-    main.set_xlabel("wavenumber [1/cm]")
-    main.set_ylabel("absorption [km/mol per 1/cm]")
-    main.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
+    main.set(xlim=(high, low), ylim=(-1.15 * bottom if bottom else 0.0, 1.2 * top or 1.0))
+    main.set(xlabel="wavenumber [1/cm]", ylabel=ABSORPTION)
+    main.yaxis.set_major_formatter(without_sign)
     legend_outside(figure, [main], "outside lower right")
     if has_sticks:
-        _draw_sticks(panels[0], comparison, (low, high))
+        _draw_sticks(panels[0], comparison, limits)
     return figure, sources.words | _words(sources)
 
 
 def _words(sources: Sources) -> dict[str, Any]:
     comparison, model = sources.comparison, sources.spectrum
-    peers = "; ".join(f"{peer.attrs['potential']}, {_length(peer)}" for peer in sources.peer_spectra)
+    peers = "; ".join(f"{peer.attrs['potential']}, {replicas_of(peer)}" for peer in sources.peer_spectra)
     measured = ""
     if "intensity_jcamp" in comparison:
         measured = (
@@ -70,7 +77,7 @@ def _words(sources: Sources) -> dict[str, Any]:
             f"{float(comparison.attrs['broadening']):g} 1/cm, from its lowest point, scaled to the model's area. "
         )
     return {
-        "length": _length(model),
+        "length": replicas_of(model),
         "window": model.attrs["window"],
         "resolution": float(model.attrs["resolution_wavenumber"]),
         "correction": model.attrs["quantum_correction"],
@@ -80,26 +87,33 @@ def _words(sources: Sources) -> dict[str, Any]:
     }
 
 
-def _length(spectrum: xr.Dataset) -> str:
+def replicas_of(spectrum: xr.Dataset) -> str:
+    """Return the dynamics that a spectrum is of in words."""
     return f"{int(spectrum.attrs['n_replicas'])} replicas of {float(spectrum.attrs['ps_per_replica']):.2f} ps"
 
 
-def _within(dataset: xr.Dataset, limits: tuple[float, float]) -> xr.Dataset:
-    wavenumber = dataset["wavenumber"].values
-    return dataset.isel(wavenumber=np.flatnonzero((wavenumber >= limits[0]) & (wavenumber <= limits[1])))
+def without_sign(value: float, _: int) -> str:
+    """Write a tick of an axis whose lower half is mirrored."""
+    return f"{abs(value):g}"
 
 
 def draw_curve(
-    axes: Axes, dataset: xr.Dataset, limits: tuple[float, float], colour: str, name: str, *, sign: int
+    axes: Axes,
+    curve: xr.Dataset,
+    limits: Range,
+    *,
+    base: float = 0,
+    scale: float = 1,
+    shade: float = 0.3,
+    **line: Any,
 ) -> float:
-    """Draw a spectrum with two standard errors upwards or mirrored; return its height."""
-    shown = _within(dataset, limits)
+    """Draw a spectrum with two standard errors over a base, mirrored if the scale is negative; return its height."""
+    shown = curve.sel(wavenumber=slice(*limits))
     x, y, error = (shown[key].values for key in ("wavenumber", "intensity", "intensity_error"))
     if np.isfinite(error).all():
-        axes.fill_between(
-            x, sign * np.maximum(y - 2 * error, 0.0), sign * (y + 2 * error), color=colour, alpha=0.3, lw=0
-        )
-    axes.plot(x, sign * y, color=colour, lw=1.1, label=name)
+        below, above = base + scale * np.maximum(y - 2 * error, 0.0), base + scale * (y + 2 * error)
+        axes.fill_between(x, below, above, color=line["color"], alpha=shade, lw=0)
+    axes.plot(x, base + scale * y, **{"lw": 1.1} | line)
     # A band of few replicas may be huge: it may be cut, the curve may not.
     return min(float((y + 2 * np.nan_to_num(error)).max()), 1.5 * float(y.max()))
 
@@ -116,7 +130,7 @@ def _draw_measured(axes: Axes, comparison: xr.Dataset, model: xr.Dataset) -> flo
     return float(measured.max())
 
 
-def number_lines(axes: Axes, dataset: xr.Dataset, limits: tuple[float, float], sign: float) -> None:
+def number_lines(axes: Axes, dataset: xr.Dataset, limits: Range, sign: float = 1.0) -> None:
     """Write the positions of the strongest lines that keep a distance from stronger ones."""
     wavenumber, intensity = dataset["line_wavenumber"].values, dataset["line_intensity"].values
     inside = (wavenumber >= limits[0]) & (wavenumber <= limits[1])
@@ -130,26 +144,20 @@ def number_lines(axes: Axes, dataset: xr.Dataset, limits: tuple[float, float], s
         )  # fmt: skip
 
 
-def _draw_sticks(axes: Axes, comparison: xr.Dataset, limits: tuple[float, float]) -> None:
+def _draw_sticks(axes: Axes, comparison: xr.Dataset, limits: Range) -> None:
     """Draw the fundamentals as sticks of equal height with the names of their regions above."""
-    sticks = comparison["stick_wavenumber"].values
-    names = np.array([str(name) for name in comparison["stick_description"].values])
-    shown = (sticks >= limits[0]) & (sticks <= limits[1])
-    axes.vlines(sticks[shown], 0, 0.45, color=EXPERIMENT, lw=1.2)
-    places = _spread(
-        {name: float(sticks[shown & (names == name)].mean()) for name in dict.fromkeys(names[shown])},
-        0.115 * (limits[1] - limits[0]),
-        limits,
-    )
-    for name, place in places.items():
-        members = sticks[shown & (names == name)]
+    sticks = pd.Series(comparison["stick_wavenumber"].values, comparison["stick_description"].values.astype(str))
+    sticks = sticks[sticks.between(*limits)]
+    axes.vlines(sticks, 0, 0.45, color=EXPERIMENT, lw=1.2)
+    middles = sticks.groupby(level=0).mean().sort_values()
+    places = spread_out(middles.to_numpy(), 0.115 * (limits[1] - limits[0]), limits)
+    for name, middle, place in zip(middles.index, middles, places, strict=True):
         axes.annotate(
-            _folded(name), (float(members.mean()), 0.5), xytext=(place, 0.85), ha="center", va="bottom", fontsize=7,
+            _folded(name), (middle, 0.5), xytext=(place, 0.85), ha="center", va="bottom", fontsize=7,
             arrowprops={"arrowstyle": "-", "lw": 0.5, "color": "#888888"}, annotation_clip=False, linespacing=0.95,
             parse_math=False,
         )  # fmt: skip
-    axes.set_ylim(0, 1.7)
-    axes.set_yticks([])
+    axes.set(ylim=(0, 1.7), yticks=[])
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel("experiment", rotation=0, ha="right", va="bottom", fontsize=8, y=0.0)
@@ -164,16 +172,71 @@ def _folded(name: str) -> str:
     return f"{name[:cut]}\n{name[cut + 1 :]}"
 
 
-def _spread(places: dict[str, float], distance: float, limits: tuple[float, float]) -> dict[str, float]:
-    """Return the places moved apart until neighbours keep ``distance``, order kept, inside ``limits``."""
-    names = sorted(places, key=lambda name: places[name])
-    x = np.array([places[name] for name in names])
-    for _ in range(500):
-        gaps = np.diff(x)
-        short = np.maximum(distance - gaps, 0.0)
-        if not (short > 1e-6).any():
-            break
-        x[:-1] -= 0.5 * short
-        x[1:] += 0.5 * short
-        x = np.clip(x, limits[0] + distance / 2, limits[1] - distance / 2)
-    return dict(zip(names, x.tolist(), strict=True))
+def spread_out(places: Array, distance: float, limits: Range) -> Array:
+    """Return ascending places (n,), moved as little as keeps neighbours at a distance, half of it inside limits."""
+    steps = distance * np.arange(len(places))
+    moved = isotonic_regression(places - steps).x if len(places) else places
+    return np.asarray(steps + np.clip(moved, limits[0] + distance / 2, limits[1] - distance * (len(places) - 0.5)))
+
+
+@drawing(
+    2,
+    "Motions and harmonic frequencies",
+    "{system}. (a) Infrared absorption from dynamics at {temperature:.0f} K, as above{harmonic_note}. (b) Kinetic "
+    "energy of the same trajectory by kind of motion, over k_B T/2: degrees of freedom per wavenumber. Bends are "
+    "what they add to stretches, torsions what they add to both; the rest is the motion of the whole. Strongest "
+    "lines: {lines}.",
+    of="assignment",
+)
+def motions(sources: Sources) -> Drawn:
+    """Draw the spectrum over harmonic ones, mirrored, and the kinetic energy by kind of motion."""
+    spectrum, assignment = sources.spectrum, sources.assignment
+    if assignment is None:
+        raise ValueError("motions: no assignment")
+    ranges = ranges_seen([spectrum], sources.harmonic)
+    figure = new_figure(9.4, 5.4)
+    above, below = broken_axes(figure, ranges, [1.7, 1.0])
+    width, top, bottom = float(spectrum.attrs["resolution_wavenumber"]), 0.0, 0.0
+    for axes, shown in zip(above, ranges, strict=True):
+        top = max(top, draw_curve(axes, spectrum, shown, color=MODEL, label="dynamics"))
+        number_lines(axes, spectrum, shown)
+        for modes, colour in zip(sources.harmonic, cycle(HARMONIC), strict=False):
+            bottom = max(bottom, _draw_harmonic(axes, modes, colour, width, shown))
+        axes.axhline(0, color="black", lw=0.7)
+    above[0].set(ylim=(-1.1 * bottom, 1.2 * top), ylabel=ABSORPTION)
+    above[0].yaxis.set_major_formatter(without_sign)
+    legend_above(above[-1], 1 + len(sources.harmonic))
+    for axes in below:
+        _draw_kinds(axes, assignment, float(spectrum.attrs["temperature_k"]))
+    legend_above(below[-1], len(PARTS))
+    below[0].set(ylim=(0, None), ylabel="degrees of freedom\nper 1/cm")
+    write_letters([above[0], below[0]])
+    return figure, sources.words | _motion_words(sources, assignment)
+
+
+def _draw_harmonic(axes: Axes, modes: xr.Dataset, colour: str, width: float, shown: Range) -> float:
+    """Draw harmonic lines, mirrored; return how far down they reach."""
+    grid = np.arange(*shown, width / 20)
+    curve = broadened(modes, grid, width)
+    axes.fill_between(grid, 0, -curve, color=colour, alpha=0.12, lw=0)
+    axes.plot(grid, -curve, color=colour, lw=1.0, label=f"harmonic, {modes.attrs['method']}")
+    axes.vlines(modes["wavenumber"], 0, -line_height(modes["intensity"].values, width), color=colour, lw=0.7)
+    return float(curve.max())
+
+
+def _draw_kinds(axes: Axes, assignment: xr.Dataset, temperature: float) -> None:
+    half = 0.5 * BOLTZMANN_IN_EV_PER_K * temperature
+    energy = [assignment["kinetic_energy"].sel(kind=kind).values / half for kind in PARTS]
+    axes.stackplot(assignment["wavenumber"].values, energy, labels=PARTS, colors=KIND_COLOURS.values(), lw=0)
+
+
+def _motion_words(sources: Sources, assignment: xr.Dataset) -> dict[str, Any]:
+    told = [f"{line:.0f} ({words})" for line, words in told_lines(sources.spectrum, assignment, N_TOLD)]
+    width = float(sources.spectrum.attrs["resolution_wavenumber"])
+    names = " and ".join(str(modes.attrs["method"]) for modes in sources.harmonic)
+    beside = f"; below, mirrored, harmonic lines by {names} at 0 K in one conformer, as Gaussians of {width:g} 1/cm"
+    return {
+        "temperature": float(sources.spectrum.attrs["temperature_k"]),
+        "harmonic_note": beside if sources.harmonic else "",
+        "lines": "; ".join(told) or "none",
+    }

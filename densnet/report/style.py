@@ -3,53 +3,25 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any, Generic, Literal, ParamSpec
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
+from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_atomically
 
-# Okabe and Ito's colours, told apart by every kind of colour vision.
-MODEL = "#0072B2"
-PEER = "#D55E00"
-EXPERIMENT = "#222222"
-PRIOR = "#E69F00"
-FLOOR = "#7F7F7F"
-TRUE = "#009E73"
-PEERS = (PEER, "#CC79A7", "#56B4E9", "#E69F00", "#009E73")
-"""Of several potentials beside the model."""
-DIVERGING = "PuOr_r"
-
-DOTS_PER_INCH = 160
 _Outside = Literal["outside upper right", "outside upper center", "outside lower right"]
-
-_STYLE: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9.0,
-    "axes.titlesize": 9.5,
-    "axes.labelsize": 9.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.8,
-    "axes.axisbelow": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.6,
-    "lines.linewidth": 1.4,
-    "legend.frameon": False,
-    "legend.fontsize": 8.0,
-    "xtick.labelsize": 8.0,
-    "ytick.labelsize": 8.0,
-    "figure.dpi": DOTS_PER_INCH,
-    "savefig.dpi": DOTS_PER_INCH,
-    "figure.facecolor": "white",
-}
+STYLE = Path(__file__).with_name("page.mplstyle")
 
 
 @dataclass(frozen=True)
@@ -58,9 +30,7 @@ class Picture:
 
     Attributes:
         name: of its file, without the ending.
-        title: a few words.
         caption: what is seen and how it was made.
-        png: the file's bytes.
         place: on the page, among the others of its system or family.
     """
 
@@ -81,9 +51,7 @@ class Drawing(Generic[P]):
     """How a figure is drawn, and what stands below it.
 
     Attributes:
-        place: on the page, among the figures of its system or family.
-        title: a few words; words in braces are filled in by what is drawn, as in the caption.
-        caption: what is seen and how it was made.
+        title: as the caption with words in braces, which are filled in by what is drawn.
         of: what must be known for it.
         draw: draws it from its sources.
     """
@@ -96,7 +64,7 @@ class Drawing(Generic[P]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Picture:
         """Draw the figure in the style of the page."""
-        with matplotlib.rc_context(_STYLE):
+        with matplotlib.rc_context(fname=STYLE):
             figure, words = self.draw(*args, **kwargs)
             name = str(words.get("name", self.draw.__name__))
             return picture(figure, name, self.title.format(**words), self.caption.format(**words), self.place)
@@ -112,9 +80,20 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def panel_letter(axes: Axes, letter: str) -> None:
-    """Write (a), (b) ... above the upper left corner."""
-    axes.set_title(f"({letter})", loc="left", fontweight="bold")
+def write_letters(panels: Iterable[Axes]) -> None:
+    """Write (a), (b) ... above the upper left corners."""
+    for axes, letter in zip(panels, ascii_lowercase, strict=False):
+        axes.set_title(f"({letter})", loc="left", fontweight="bold")
+
+
+def lettered_panels(
+    width: float, height: float, rows: int, columns: int, **spacing: Any
+) -> tuple[Figure, NDArray[np.object_]]:
+    """Return a figure of that size in inches and its panels in the order of reading, with letters."""
+    figure = new_figure(width, height)
+    panels = figure.subplots(rows, columns, squeeze=False, **spacing).ravel()
+    write_letters(panels)
+    return figure, panels
 
 
 def legend_above(axes: Axes, columns: int) -> None:
@@ -142,9 +121,14 @@ def logarithmic_heights(axes: Axes) -> None:
         subs = (1, 2, 5)
     elif high > 3 * low:
         subs = (1, 1.5, 2, 3, 4, 5, 6, 7, 8)
-    axes.yaxis.set_major_locator(LogLocator(subs=subs))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    plain_decimals(axes.yaxis, subs)
+
+
+def plain_decimals(axis: Axis, subs: Sequence[float]) -> None:
+    """Write plain decimals at these multiples of the powers of ten of a logarithmic axis."""
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def picture(figure: Figure, name: str, title: str, caption: str, place: int = 0) -> Picture:
@@ -162,11 +146,7 @@ def write_picture(shown: Picture, folder: Path) -> Path:
 
 
 def read_picture(path: Path) -> Picture:
-    """Read a figure and the caption in its text fields.
-
-    Raises:
-        DensnetError: no such file, no PNG, or one that densnet did not make.
-    """
+    """Read a figure and the caption in its text fields."""
     from PIL import Image
 
     path = Path(path)

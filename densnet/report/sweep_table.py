@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
+from pydantic import TypeAdapter, ValidationError
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, variable
 from densnet.quantities import METRICS, metric_of, three_digits
-from densnet.report.csv_rows import csv_of
 from densnet.report.metrics import Metrics, evaluation_metrics, read_metrics
-from densnet.report.sources import read_log
+from densnet.report.sources import read_log, seconds_of
+from densnet.text_files import read_text
 
 METHOD_VERSION: int = 3
 
@@ -71,64 +73,40 @@ class Plan:
 
 
 def read_plan(path: Path) -> Plan:
-    """Read what was swept and where the results are, JSON.
-
-    Raises:
-        DensnetError: the file cannot be read, or is no plan of a sweep.
-    """
+    """Read what was swept and where the results are, JSON."""
+    text = read_text(path, "the plan of a sweep")
     try:
-        content = json.loads(Path(path).read_text("utf-8"))
-        axes = tuple(Axis(str(axis["name"]), tuple(axis["keys"])) for axis in content["axes"])
-        rows = tuple(
-            Row(
-                system=str(row["system"]),
-                settings=dict(row["settings"]),
-                folder=str(row["folder"]),
-                evaluation=Path(row["evaluation"]),
-                density_logs=tuple(Path(log) for log in row["density_logs"]),
-                energy_logs=tuple(Path(log) for log in row["energy_logs"]),
-                metrics=Path(row["metrics"]) if row["metrics"] else None,
-            )
-            for row in content["rows"]
-        )
-    except OSError as error:
-        raise DensnetError(f"{path}: cannot be read ({error.strerror}); expected the plan of a sweep") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DensnetError(f"{path}: not the plan of a sweep ({error!r}); delete it and run again") from error
-    if not rows or not axes:
+        plan = TypeAdapter(Plan).validate_json(text)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        said = f"{'.'.join(map(str, problem['loc']))} {problem['msg']}"
+        raise DensnetError(f"{path}: not the plan of a sweep ({said}); delete it and run again") from error
+    if not plan.rows or not plan.axes:
         raise DensnetError(f"{path}: expected at least one variant, found none")
-    return Plan(axes, rows)
+    return plan
 
 
 def sweep_table(plan: Plan) -> xr.Dataset:
-    """Return a row for each variant and system: swept keys, metrics, and what training took.
-
-    Raises:
-        DensnetError: a result is missing or unreadable.
-    """
-    columns: dict[str, list[Any]] = {}
-    for number, row in enumerate(plan.rows):
-        for name, value in (_measured(row) | _seconds(row)).items():
-            columns.setdefault(name, [np.nan] * number).append(np.nan if value is None else value)
-        for values in columns.values():
-            values += [np.nan] * (number + 1 - len(values))
+    """Return a row for each variant and system: swept keys, metrics, and what training took."""
     over = ("variant",)
-    found = {
+    data = {
         "system": variable(over, [row.system for row in plan.rows], "1", "name of the system"),
         "folder": variable(over, [row.folder for row in plan.rows], "1", "where the variant's results are"),
     }
     for key in (key for axis in plan.axes for key in axis.keys):
         values = [row.settings[key] for row in plan.rows]
-        numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-        found[key] = variable(over, values if numeric else [_text(v) for v in values], "1", f"{key} of config.yaml")
-    for name, values in columns.items():
-        if name in SECONDS:
-            found[name] = variable(over, values, "s", "time that training took, all members of an ensemble")
-        else:
-            metric = metric_of(name)
-            found[name.replace("/", "_")] = variable(over, values, metric.unit or "1", metric.label)
+        if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+            values = [value if isinstance(value, str) else json.dumps(value) for value in values]
+        data[key] = variable(over, values, "1", f"{key} of config.yaml")
+    # metrics that a row lacks, or does not know, are NaN in it
+    for name, column in pd.DataFrame([_measured(row) for row in plan.rows]).items():
+        units, meaning = "s", "time that training took, all members of an ensemble"
+        if name not in SECONDS:
+            units, meaning = metric_of(str(name)).unit or "1", metric_of(str(name)).label
+        values = column.astype(float) if column.hasnans else column
+        data[str(name).replace("/", "_")] = variable(over, values.tolist(), units, meaning)
     axes = [{"name": axis.name, "keys": list(axis.keys)} for axis in plan.axes]
-    return xr.Dataset(found, attrs={"title": "sweep", "axes": json.dumps(axes)})
+    return xr.Dataset(data, attrs={"title": "sweep", "axes": json.dumps(axes)})
 
 
 def axes_of(table: xr.Dataset) -> tuple[Axis, ...]:
@@ -136,38 +114,27 @@ def axes_of(table: xr.Dataset) -> tuple[Axis, ...]:
     return tuple(Axis(axis["name"], tuple(axis["keys"])) for axis in json.loads(table.attrs["axes"]))
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
 def _measured(row: Row) -> Metrics:
     if row.metrics is not None:
-        return read_metrics(row.metrics)
-    return evaluation_metrics(read_dataset(row.evaluation, stage="evaluate", variables=("nmae", "charge_error")))
-
-
-def _seconds(row: Row) -> dict[str, float]:
-    """Return the time of each training: its last, for the logs go on counting where a stopped training went on."""
-    parts = [
-        sum(float(np.nanmax(read_log(log).get("seconds", np.array([np.nan])))) for log in logs)
-        for logs in (row.density_logs, row.energy_logs)
-    ]
-    return dict(zip(SECONDS, [*parts, sum(parts)], strict=True))
+        metrics = read_metrics(row.metrics)
+    else:
+        evaluation = read_dataset(row.evaluation, stage="evaluate", variables=("nmae", "charge_error"))
+        metrics = evaluation_metrics(evaluation)
+    parts = [sum(seconds_of(read_log(log)) for log in logs) for logs in (row.density_logs, row.energy_logs)]
+    return metrics | dict(zip(SECONDS, [*parts, sum(parts)], strict=True))
 
 
 def as_csv(table: xr.Dataset) -> str:
     """Return the table as CSV, a column a variable; what is not known is empty."""
-    cells = [[table[name].values[row].item() for name in table.data_vars] for row in range(table.sizes["variant"])]
-    known = ([None if isinstance(cell, float) and np.isnan(cell) else cell for cell in row] for row in cells)
-    return csv_of(list(table.data_vars), known)
+    return str(table.to_dataframe().to_csv(index=False))
 
 
 def groups(table: xr.Dataset, axes: Sequence[Axis]) -> dict[tuple[str, ...], np.ndarray]:
     """Return the rows that agree in the given axes, by the values that they share, in order of appearance."""
-    found: dict[tuple[str, ...], list[int]] = {}
+    rows: dict[tuple[str, ...], list[int]] = {}
     for number in range(table.sizes["variant"]):
-        found.setdefault(tuple(value_text(table, axis, number) for axis in axes), []).append(number)
-    return {values: np.array(rows) for values, rows in found.items()}
+        rows.setdefault(tuple(value_text(table, axis, number) for axis in axes), []).append(number)
+    return {values: np.array(numbers) for values, numbers in rows.items()}
 
 
 def value_text(table: xr.Dataset, axis: Axis, row: int) -> str:
@@ -184,10 +151,10 @@ def mean_rows(table: xr.Dataset) -> tuple[list[str], list[list[str]]]:
     header = ["system", *[axis.title for axis in axes], *[metric_of(key).title for key in keys], "training [min]"]
     rows = []
     for system in dict.fromkeys(table["system"].values.tolist()):
-        own = table.isel(variant=table["system"].values == system)
-        for values, members in groups(own, axes).items():
-            cells = [_spread(own[key].values[members]) for key in keys]
-            minutes = _spread(own["training_seconds"].values[members] / 60)
+        variants = table.isel(variant=table["system"].values == system)
+        for values, members in groups(variants, axes).items():
+            cells = [_spread(variants[key].values[members]) for key in keys]
+            minutes = _spread(variants["training_seconds"].values[members] / 60)
             rows.append([str(system), *values, *cells, minutes])
     return header, rows
 

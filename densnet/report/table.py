@@ -47,8 +47,8 @@ def band_rows(comparison: xr.Dataset) -> tuple[list[str], list[list[str]]]:
     if "region" not in comparison.variables:
         return [], []
     names = {"jcamp": "measured", "peer": str(comparison.attrs.get("peer") or "peer")}
-    others = [str(name)[7:-5] for name in comparison if re.fullmatch("region_.+_peak", str(name))]
-    whose = sorted(others, key=lambda who: ("jcamp", "model", who).index(who))
+    curves = [str(name)[7:-5] for name in comparison if re.fullmatch("region_.+_peak", str(name))]
+    whose = sorted(curves, key=lambda who: ("jcamp", "model", who).index(who))
     peaks = {names.get(who, who): comparison[f"region_{who}_peak"].values for who in whose}
     peaks = {name: values for name, values in peaks.items() if np.isfinite(values).any()}
     rows = []
@@ -61,13 +61,11 @@ def band_rows(comparison: xr.Dataset) -> tuple[list[str], list[list[str]]]:
 
 def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table of text, first column to the left, the others to the right."""
-    table = [list(header), *[list(row) for row in rows]]
-    widths = [max(len(row[column]) for row in table) for column in range(len(header))]
-    lines = []
-    for row in table:
-        cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        lines.append("  ".join(cells).rstrip())
-    lines.insert(1, "-" * max(len(line) for line in lines))
+    table = [list(header), *rows]
+    width = [max(map(len, column)) for column in zip(*table, strict=True)]
+    cells = [[row[0].ljust(width[0]), *map(str.rjust, row[1:], width[1:])] for row in table]
+    lines = ["  ".join(row).rstrip() for row in cells]
+    lines.insert(1, "-" * max(map(len, lines)))
     return "\n".join(lines)
 
 

@@ -8,11 +8,8 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-
-from densnet.report.style import PEER, TRUE
 
 Array = NDArray[np.float64]
 Range = tuple[float, float]
@@ -23,48 +20,32 @@ MARGIN = 60.0
 """Left free beside what is seen, 1/cm."""
 SHORTEST_GAP = 500.0
 """A shorter empty stretch is not left out, 1/cm."""
-HARMONIC_COLOURS = (TRUE, PEER)
-"""Green and orange: of the model's harmonic lines and of the reference's."""
-BREAK: dict[str, Any] = {
-    "marker": [(-0.5, -1), (0.5, 1)],
-    "ms": 7,
-    "ls": "none",
-    "color": "black",
-    "mec": "black",
-    "clip_on": False,
-}
+BREAK: dict[str, Any] = {"marker": [(-0.5, -1), (0.5, 1)], "ms": 7, "ls": "none", "color": "black", "clip_on": False}
 
 
 def ranges_seen(spectra: Sequence[xr.Dataset], modes: Sequence[xr.Dataset] = ()) -> list[Range]:
     """Return the ranges, high ones first, in which something absorbs, 1/cm.
 
-    Args:
-        spectra: outcomes of "spectrum"; nothing beyond their wavenumbers is in a range.
-        modes: outcomes of "harmonic".
+    Nothing beyond the wavenumbers of the spectra is in a range; modes are outcomes of "harmonic".
     """
     low, high = (float(limit(spectra[0]["wavenumber"].values)) for limit in (np.min, np.max))
-    edges = np.sort(np.concatenate([_seen(one) for one in (*spectra, *modes)]))
+    edges = np.sort(np.concatenate([_seen(lines) for lines in (*spectra, *modes)]))
     edges = edges[(edges >= low) & (edges <= high)]
     breaks = np.flatnonzero(np.diff(edges) > SHORTEST_GAP + 2 * MARGIN)
     starts, ends = np.append(edges[0], edges[breaks + 1]), np.append(edges[breaks], edges[-1])
     return [(max(start - MARGIN, low), min(end + MARGIN, high)) for start, end in zip(starts, ends, strict=True)][::-1]
 
 
-def _seen(found: xr.Dataset) -> Array:
-    intensity = found["intensity"].values
-    return np.asarray(found["wavenumber"].values[intensity > NOTHING * intensity.max()])
+def _seen(lines: xr.Dataset) -> Array:
+    intensity = lines["intensity"].values
+    return np.asarray(lines["wavenumber"].values[intensity > NOTHING * intensity.max()])
 
 
 def broken_axes(figure: Figure, ranges: Sequence[Range], heights: Sequence[float]) -> NDArray[np.object_]:
     """Return panels (row, range) that share wavenumbers in a column and values in a row, with marks at the breaks."""
-    widths = [high - low for low, high in ranges]
+    grid = {"height_ratios": heights, "width_ratios": [high - low for low, high in ranges], "wspace": 0.03}
     panels: NDArray[np.object_] = figure.subplots(
-        len(heights),
-        len(ranges),
-        sharex="col",
-        sharey="row",
-        squeeze=False,
-        gridspec_kw={"height_ratios": heights, "width_ratios": widths, "wspace": 0.03},
+        len(heights), len(ranges), sharex="col", sharey="row", squeeze=False, gridspec_kw=grid
     )
     for row in panels:
         for axes, (low, high) in zip(row, ranges, strict=True):
@@ -77,12 +58,6 @@ def broken_axes(figure: Figure, ranges: Sequence[Range], heights: Sequence[float
             right.plot([0], [0], transform=right.transAxes, **BREAK)
     figure.supxlabel("wavenumber [1/cm]", fontsize=9)
     return panels
-
-
-def label_first(row: NDArray[np.object_], text: str) -> None:
-    """Name the values of a row of panels."""
-    first: Axes = row[0]
-    first.set_ylabel(text)
 
 
 def broadened(modes: xr.Dataset, wavenumber: Array, width: float) -> Array:

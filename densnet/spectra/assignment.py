@@ -49,11 +49,11 @@ class Motions:
 
     def components(self, w: Array) -> dict[str, Array]:
         """Return e_k · w of mass-weighted velocities (t, 3 i) for each kind, (t, m), and what is left, (t, 3 i)."""
-        found, left = {}, w
+        projections, left = {}, w
         for kind, e in self.of.items():
-            found[kind] = np.einsum("tmx,tx->tm", e, w)
-            left = left - np.einsum("tmx,tm->tx", e, found[kind])
-        return found | {"rest": left}
+            projections[kind] = np.einsum("tmx,tx->tm", e, w)
+            left = left - np.einsum("tmx,tm->tx", e, projections[kind])
+        return projections | {"rest": left}
 
 
 def motions(coordinates: InternalCoordinates, positions: Array, masses: Array) -> Motions:
@@ -66,21 +66,21 @@ def motions(coordinates: InternalCoordinates, positions: Array, masses: Array) -
         whole, b = _motions_of_the_whole(positions, masses), coordinates.in_plane(positions, vectors["bend"])
         vectors["bend"] = b - (b @ whole) @ whole.transpose(0, 2, 1)
         passes = [("stretch", SMALLEST_EIGENVALUE), ("bend", FLAT_EIGENVALUE), *passes[2:], *passes[1:2]]
-    found: list[tuple[str, Array]] = []
+    orthonormal: list[tuple[str, Array]] = []
     for kind, smallest in passes:
         b = vectors[kind]
         size = (b**2).sum(2).max(1, initial=0.0)[:, None]
-        for _, e in found:
+        for _, e in orthonormal:
             b = b - (b @ e.transpose(0, 2, 1)) @ e
-        found.append((kind, _orthonormal(b, smallest * size)))
-    return Motions({kind: np.concatenate([e for name, e in found if name == kind], axis=1) for kind in KINDS})
+        orthonormal.append((kind, _orthonormal(b, smallest * size)))
+    return Motions({kind: np.concatenate([e for name, e in orthonormal if name == kind], axis=1) for kind in KINDS})
 
 
 def _orthonormal(b: Array, smallest: Array) -> Array:
     """Return vectors (t, m, 3 i) made orthonormal symmetrically; combinations below a b² (t, 1) are left out."""
     values, vectors = np.linalg.eigh(b @ b.transpose(0, 2, 1))
-    kept = values > smallest
-    roots = np.where(kept, 1 / np.sqrt(np.where(kept, values, 1.0)), 0.0)
+    independent = values > smallest
+    roots = np.where(independent, 1 / np.sqrt(np.where(independent, values, 1.0)), 0.0)
     return np.asarray((vectors * roots[:, None]) @ vectors.transpose(0, 2, 1) @ b)
 
 
@@ -94,8 +94,8 @@ def _motions_of_the_whole(positions: Array, masses: Array) -> Array:
 
 def shares_of(coordinates: InternalCoordinates, positions: Array, masses: Array, modes: Array) -> dict[str, Array]:
     """Return the share of kinetic energy that each kind has in mass-weighted modes (n, 3 i) at a geometry, (n,)."""
-    found = motions(coordinates, positions[None], masses)
-    parts = [found.components(mode[None]) for mode in modes]
+    directions = motions(coordinates, positions[None], masses)
+    parts = [directions.components(mode[None]) for mode in modes]
     return {kind: np.array([float((p[kind] ** 2).sum()) for p in parts]) for kind in PARTS}
 
 
@@ -132,19 +132,19 @@ def assign(trajectory: xr.Dataset, settings: SpectrumSettings, unit: NDArray[np.
         columns = {name: spectra[name.split()[-1]] for name in names}
         by_name.append(np.stack([columns[name][:, _are(called, name, columns[name])].sum(-1) for name in names]))
         if unit is not None:
-            each = _spectrum(internal, interval, length, settings).reshape(-1, len(numbers), 3).sum(-1)
-            by_unit.append(np.stack([each[:, unit == n].sum(-1) for n in range(unit.max() + 1)]))
+            by_atom = _spectrum(internal, interval, length, settings).reshape(-1, len(numbers), 3).sum(-1)
+            by_unit.append(np.stack([by_atom[:, unit == n].sum(-1) for n in range(unit.max() + 1)]))
     wavenumber: Array = np.asarray(np.fft.rfftfreq(length, interval) / SPEED_OF_LIGHT_IN_CM_PER_FS, dtype=np.float64)
     energy = np.stack([np.mean(by_kind[kind], axis=0) for kind in PARTS])
     whole = energy.sum(1) * float(wavenumber[1])
     every = np.concatenate([energy, np.mean(by_name, axis=0), *([np.mean(by_unit, axis=0)] if by_unit else [])])
     if settings.correct_timestep and "timestep_fs" in trajectory.attrs:
         wavenumber, every = undo_verlet_shift(wavenumber, every, float(trajectory.attrs["timestep_fs"]))
-    kept = (wavenumber >= settings.wavenumber_min) & (wavenumber <= settings.wavenumber_max)
+    shown = (wavenumber >= settings.wavenumber_min) & (wavenumber <= settings.wavenumber_max)
     data = {
         "kinetic_energy": variable(
             ("kind", "wavenumber"),
-            every[: len(PARTS), kept],
+            every[: len(PARTS), shown],
             "eV cm",
             "mean kinetic energy per wavenumber of each kind",
         ),
@@ -154,15 +154,15 @@ def assign(trajectory: xr.Dataset, settings: SpectrumSettings, unit: NDArray[np.
     }
     past = len(PARTS) + len(names)
     data["kinetic_energy_by_name"] = variable(
-        ("name", "wavenumber"), every[len(PARTS) : past, kept], "eV cm", "part of it in coordinates of one name"
+        ("name", "wavenumber"), every[len(PARTS) : past, shown], "eV cm", "part of it in coordinates of one name"
     )
     if unit is not None:
         said = "mean kinetic energy per wavenumber of each unit's internal motion"
-        data["kinetic_energy_by_unit"] = variable(("unit", "wavenumber"), every[past:, kept], "eV cm", said)
+        data["kinetic_energy_by_unit"] = variable(("unit", "wavenumber"), every[past:, shown], "eV cm", said)
     coords = {
         "kind": variable(("kind",), list(PARTS), "1", "kind of motion"),
         "name": variable(("name",), names, "1", "bonds that stretch, angles that bend, bonds that are turned about"),
-        "wavenumber": variable(("wavenumber",), wavenumber[kept], "cm-1", "wavenumber"),
+        "wavenumber": variable(("wavenumber",), wavenumber[shown], "cm-1", "wavenumber"),
     }
     return xr.Dataset(data, coords, {"resolution_wavenumber": settings.resolution, "window": settings.window})
 
@@ -182,8 +182,8 @@ def line_shares(assignment: xr.Dataset, lines: Array, of: str = "kinetic_energy"
     wavenumber, energy = assignment["wavenumber"].values, assignment[of].values
     width = max(float(assignment.attrs["resolution_wavenumber"]) / 2, float(np.diff(wavenumber[:2])[0]))
     inside = np.abs(wavenumber - lines[:, None]) <= width
-    found = inside.astype(float) @ energy.T
-    return np.asarray(found / found.sum(1, keepdims=True))
+    energies = inside.astype(float) @ energy.T
+    return np.asarray(energies / energies.sum(1, keepdims=True))
 
 
 def _taken_apart(
@@ -195,8 +195,8 @@ def _taken_apart(
     for start in range(0, len(positions), PIECE):
         piece = slice(start, start + PIECE)
         w = velocities[piece].reshape(len(velocities[piece]), -1) * root
-        found = motions(coordinates, positions[piece], masses).components(w)
-        pieces.append(found | {"internal": w - found["rest"]})
+        components = motions(coordinates, positions[piece], masses).components(w)
+        pieces.append(components | {"internal": w - components["rest"]})
     whole = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
     return whole, whole.pop("internal")
 

@@ -109,8 +109,8 @@ def region_windows(table: Fundamentals, margin: float) -> dict[str, tuple[float,
     """
     windows = {}
     for name, sticks in table.regions().items():
-        others = table.wavenumber[np.array(table.description) != name]
-        below, above = others[others < sticks.min()], others[others > sticks.max()]
+        elsewhere = table.wavenumber[np.array(table.description) != name]
+        below, above = elsewhere[elsewhere < sticks.min()], elsewhere[elsewhere > sticks.max()]
         low, high = sticks.min() - margin, sticks.max() + margin
         if len(below):
             low = max(low, (below.max() + sticks.min()) / 2)
@@ -158,10 +158,10 @@ def compare_spectra(
     """
     if not peers and table is None and experiment is None:
         raise DensnetError("compare: expected at least one of --peer, --fundamentals and --jcamp, found none; add one")
-    ours = str(spectrum.attrs.get("formula", ""))
-    if table is not None and table.formula and ours and table.formula != ours:
+    formula = str(spectrum.attrs.get("formula", ""))
+    if table is not None and table.formula and formula and table.formula != formula:
         raise DensnetError(
-            f"fundamentals {table.name}: expected those of {ours}, found those of {table.formula}; give the "
+            f"fundamentals {table.name}: expected those of {formula}, found those of {table.formula}; give the "
             "molecule's own"
         )
     curves = {"model": _curve(spectrum)}

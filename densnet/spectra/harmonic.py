@@ -79,16 +79,16 @@ def modes_of_differences(forces: Array, dipoles: Array, positions: Array, masses
         DensnetError: the first geometry is no stationary point.
     """
     size = positions.size
-    rest = float(np.abs(forces[0]).max())
-    if rest > STILL:
+    rest_force = float(np.abs(forces[0]).max())
+    if rest_force > STILL:
         raise DensnetError(
-            f"harmonic: expected a relaxed geometry, found a force of {rest:.3g} eV/Angstrom; relax it with the method "
-            "that gives the forces"
+            f"harmonic: expected a relaxed geometry, found a force of {rest_force:.3g} eV/Angstrom; relax it with the "
+            "method that gives the forces"
         )
     ahead, behind = slice(1, 1 + size), slice(1 + size, None)
     H = -(forces[ahead] - forces[behind]).reshape(size, size) / (2 * DISPLACEMENT)
     slope = (dipoles[ahead] - dipoles[behind]) / (2 * DISPLACEMENT)
-    return normal_modes((H + H.T) / 2, slope, positions, masses, rest)
+    return normal_modes((H + H.T) / 2, slope, positions, masses, rest_force)
 
 
 def normal_modes(hessian: Array, dipole_slope: Array, positions: Array, masses: Array, rest_force: float) -> Harmonic:
@@ -121,15 +121,15 @@ def _without_rigid_motion(positions: Array, masses: Array) -> Array:
     return vectors[:, int((values > 1e-4 * values[0]).sum()) :]
 
 
-def harmonic_dataset(found: Harmonic, numbers: NDArray[np.int64], positions: Array, masses: Array) -> xr.Dataset:
+def harmonic_dataset(normal: Harmonic, numbers: NDArray[np.int64], positions: Array, masses: Array) -> xr.Dataset:
     """Return the content of ``harmonic.nc``: frequencies, intensities, modes and the kinds of motion in each."""
     coordinates = InternalCoordinates.of(numbers, positions)
-    shares = shares_of(coordinates, positions, masses, found.modes)
-    modes = found.modes.reshape(len(found.modes), -1, 3)
+    shares = shares_of(coordinates, positions, masses, normal.modes)
+    modes = normal.modes.reshape(len(normal.modes), -1, 3)
     return xr.Dataset(
         {
-            "wavenumber": variable(("mode",), found.wavenumber, "cm-1", "harmonic wavenumber, negative if imaginary"),
-            "intensity": variable(("mode",), found.intensity, "km/mol", "infrared intensity"),
+            "wavenumber": variable(("mode",), normal.wavenumber, "cm-1", "harmonic wavenumber, negative if imaginary"),
+            "intensity": variable(("mode",), normal.intensity, "km/mol", "infrared intensity"),
             "mode_vector": variable(("mode", "atom", "x"), modes, "1", "mass-weighted displacements, orthonormal"),
             "share": variable(
                 ("mode", "kind"), np.stack([shares[kind] for kind in PARTS], axis=1), "1", "share of kinetic energy"
@@ -138,5 +138,5 @@ def harmonic_dataset(found: Harmonic, numbers: NDArray[np.int64], positions: Arr
             "positions": variable(("atom", "x"), positions, "angstrom", "geometry"),
         },
         coords={"kind": variable(("kind",), list(PARTS), "1", "kind of motion")},
-        attrs={"rest_force": found.rest_force, "displacement_angstrom": DISPLACEMENT},
+        attrs={"rest_force": normal.rest_force, "displacement_angstrom": DISPLACEMENT},
     )

@@ -134,10 +134,10 @@ def infrared_spectrum(
     absorption = density * _absolute_scale(temperature)
     absorption *= absorption_factor(wavenumber, temperature, settings.quantum_correction)
     shown = (wavenumber >= settings.wavenumber_min) & (wavenumber <= settings.wavenumber_max)
-    kept = absorption[:, shown]
-    n_replicas = len(kept)
-    error = kept.std(axis=0, ddof=1) / np.sqrt(n_replicas) if n_replicas > 1 else np.full(kept.shape[1], np.nan)
-    return Spectrum(wavenumber[shown], kept.mean(axis=0), error)
+    visible = absorption[:, shown]
+    n_replicas = len(visible)
+    error = visible.std(axis=0, ddof=1) / np.sqrt(n_replicas) if n_replicas > 1 else np.full(visible.shape[1], np.nan)
+    return Spectrum(wavenumber[shown], visible.mean(axis=0), error)
 
 
 def _power_of_derivative(dipole: Array, interval_fs: float, settings: SpectrumSettings) -> tuple[Array, Array]:
@@ -194,10 +194,10 @@ def find_lines(spectrum: Spectrum, prominence: float) -> Lines:
     Positions are refined by a parabola through the three highest points (scipy.signal.find_peaks on the mean).
     """
     height = spectrum.intensity
-    found, properties = signal.find_peaks(height, prominence=prominence * float(height.max()))
-    before, top, after = height[found - 1], height[found], height[found + 1]
+    peaks, properties = signal.find_peaks(height, prominence=prominence * float(height.max()))
+    before, top, after = height[peaks - 1], height[peaks], height[peaks + 1]
     offset = 0.5 * (before - after) / (before - 2 * top + after)
-    position = np.interp(found + offset, np.arange(len(height)), spectrum.wavenumber)
+    position = np.interp(peaks + offset, np.arange(len(height)), spectrum.wavenumber)
     order = np.argsort(-top, kind="stable")
     return Lines(position[order], top[order], properties["prominences"][order])
 

@@ -47,8 +47,8 @@ class InternalCoordinates:
     def of(cls, numbers: NDArray[np.int64], positions: Array) -> InternalCoordinates:
         """Find all bonds of a geometry (i, 3) in Angstrom, and every bend and torsion along them."""
         neighbours = [np.flatnonzero(row).tolist() for row in bonded(numbers, positions)]
-        stretches = [(i, j) for i, others in enumerate(neighbours) for j in others if i < j]
-        bends = [(i, j, k) for j, others in enumerate(neighbours) for i, k in combinations(others, 2)]
+        stretches = [(i, j) for i, bonded_to in enumerate(neighbours) for j in bonded_to if i < j]
+        bends = [(i, j, k) for j, bonded_to in enumerate(neighbours) for i, k in combinations(bonded_to, 2)]
         bent = [bend for bend in bends if abs(_cosine(positions, bend)) < LINEAR_COSINE]
         known = set(bent) | {(k, j, i) for i, j, k in bent}
         torsions = [
@@ -63,12 +63,12 @@ class InternalCoordinates:
 
     def derivatives(self, positions: Array) -> dict[str, Array]:
         """Return dq/dR of each kind at geometries (t, i, 3), (t, m, 3 i): no units, or radian/Angstrom."""
-        found = {
+        vectors_of = {
             "stretch": (self.stretches, _stretch(positions, self.stretches)),
             "bend": (self.bends, _bend(positions, self.bends)),
             "torsion": (self.torsions, _torsion(positions, self.torsions)),
         }
-        return {kind: _spread(atoms, vectors, positions.shape) for kind, (atoms, vectors) in found.items()}
+        return {kind: _spread(atoms, vectors, positions.shape) for kind, (atoms, vectors) in vectors_of.items()}
 
     def names(self, numbers: NDArray[np.int64], positions: Array) -> dict[str, list[str]]:
         """Return what each coordinate is called: "C=O stretch", "C-O-H bend", "C-O torsion" after its middle bond.

@@ -231,11 +231,11 @@ def _abscissas(content: Table, header: dict[str, float | None], table: Record, p
 def _compare_extremes(block: Block, y: Array, factor: float, path: Path, notes: list[str]) -> None:
     """Say where the header's smallest and largest ordinate are not the table's."""
     width = float(np.nanmax(y) - np.nanmin(y)) if np.isfinite(y).any() else 0.0
-    for label, ours in (("MAXY", np.nanmax), ("MINY", np.nanmin)):
+    for label, extreme in (("MAXY", np.nanmax), ("MINY", np.nanmin)):
         said = _header(block, label, path)
         if said is None or not width:
             continue
-        actual = float(ours(y))
+        actual = float(extreme(y))
         if min(abs(said - actual), abs(said * factor - actual)) > 0.02 * width:
             notes.append(f"##{label}= says {said:g}, the table's is {actual:g}: is ##YFACTOR= right?")
 

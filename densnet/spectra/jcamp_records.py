@@ -197,8 +197,8 @@ def _decoded(text: str, compressed: bool, where: str, room: int) -> tuple[list[f
         if kind == "repeat":
             times = int(REPEAT_DIGIT[letters[0]] + letters[1:]) - 1
             if not values or times > room - len(values):
-                what = "too often" if values else "nothing"
-                raise DensnetError(f"{where}: {letters!r} repeats {what}; export it again")
+                problem = "too often" if values else "nothing"
+                raise DensnetError(f"{where}: {letters!r} repeats {problem}; export it again")
             steps = last_difference or 0.0
             values += [values[-1] + steps * n for n in range(1, times + 1)]
             continue

@@ -59,9 +59,10 @@ def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Data
         )
     data = labels.dataset.isel(frame=labels.frames("test"))
     members, coefficients, ms_per_frame = _predictions(model, labels.numbers, data["positions"].values)
-    provenance, *others = [description["provenance"] for description in read_descriptions(model_path)]
-    if others:
-        provenance = provenance | {"seeds": [one["seed"] for one in (provenance, *others)]}
+    provenance, *further_members = [description["provenance"] for description in read_descriptions(model_path)]
+    if further_members:
+        provenance = provenance | {"seeds": [member["seed"] for member in (provenance, *further_members)]}
+    units_trained = [molecule["units"] for molecule in provenance.get("molecules", [])]
     dataset = xr.Dataset(
         {
             "positions": data["positions"],
@@ -71,7 +72,7 @@ def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Data
             **({"temperature": data["temperature"]} if "temperature" in data else {}),
             **compared("reference", {name: data[name].values for name in PREDICTED}, "label"),
             **_predicted(mean_of(members), coefficients.mean(axis=0)),
-            **(prediction_spread(members) | _density_spread(data, labels, coefficients) if others else {}),
+            **(prediction_spread(members) | _density_spread(data, labels, coefficients) if further_members else {}),
             "coefficients": data["coefficients"],
             "prior": data["prior"],
             **_density_errors(data, labels, coefficients.mean(axis=0)),
@@ -86,7 +87,7 @@ def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Data
             "fit_basis": labels.dataset.attrs["fit_basis"],
             "charge": labels.charge,
             "n_train": provenance["n_train"],
-            "units_trained": json.dumps([one["units"] for one in provenance.get("molecules", []) if one["units"]]),
+            "units_trained": json.dumps([units for units in units_trained if units]),
             "target": model.members[0].density.settings.target,
             "seed": provenance["seed"],
             "n_members": len(model),
@@ -104,16 +105,17 @@ def _predictions(model: Ensemble, numbers: np.ndarray, positions: np.ndarray) ->
     Predictions have the members as first dimension, and so have the coefficients (members, T, k).
     """
     element = model.elements_of(numbers)
-    found: list[Prediction] = []
+    predictions: list[Prediction] = []
     coefficients: list[np.ndarray] = []
     seconds: list[float] = []
     for start in range(0, len(positions), BLOCK):
         block = positions[start : start + BLOCK]
-        found.append(model.predictions(element, torch.as_tensor(block)))
+        predictions.append(model.predictions(element, torch.as_tensor(block)))
         started = time.perf_counter()
         coefficients.append(model.member_coefficients(numbers, block))
         seconds.append((time.perf_counter() - started) / len(block))
-    whole = Prediction(**{name: torch.cat([vars(part)[name] for part in found], dim=1) for name in vars(found[0])})
+    blocks = {name: [vars(block)[name] for block in predictions] for name in vars(predictions[0])}
+    whole = Prediction(**{name: torch.cat(values, dim=1) for name, values in blocks.items()})
     return whole, np.concatenate(coefficients, axis=1), 1e3 * float(np.median(seconds))
 
 
@@ -130,11 +132,11 @@ def _predicted(mean: Prediction, coefficients: np.ndarray) -> dict[str, Any]:
 def _density_spread(data: xr.Dataset, labels: Labels, coefficients: np.ndarray) -> dict[str, Any]:
     """Return the spread of the members' densities, coefficients (members, T, k), as variables."""
     n_electrons, level = float(labels.numbers.sum() - labels.charge), _grid_level(labels)
-    found = []
+    spreads = []
     for t, positions in enumerate(data["positions"].values):
         grid = DensityGrid.around(labels.numbers, positions / BOHR_IN_ANGSTROM, level)
-        found.append(density_spread(grid, labels.basis, coefficients[:, t], n_electrons))
-    return density_spread_variables(found)
+        spreads.append(density_spread(grid, labels.basis, coefficients[:, t], n_electrons))
+    return density_spread_variables(spreads)
 
 
 def _grid_level(labels: Labels) -> int:
@@ -165,10 +167,10 @@ def _density_errors(data: xr.Dataset, labels: Labels, coefficients: np.ndarray) 
     n_electrons = float(numbers.sum() - labels.charge)
     grid_level = _grid_level(labels)
     orbital_basis, has_orbitals = _orbitals(data)
-    found: list[FrameErrors] = []
+    errors: list[FrameErrors] = []
     for t in range(len(coefficients)):
         true = KohnSham(orbital_basis, data["orbitals"].values[t]) if orbital_basis and has_orbitals[t] else None
-        found.append(
+        errors.append(
             frame_errors(
                 Geometry(basis, numbers, data["positions"].values[t] / BOHR_IN_ANGSTROM, n_electrons),
                 model=coefficients[t],
@@ -182,7 +184,7 @@ def _density_errors(data: xr.Dataset, labels: Labels, coefficients: np.ndarray) 
         if (t + 1) % 10 == 0 or t + 1 == len(coefficients):
             print(f"densnet: evaluated {t + 1}/{len(coefficients)} test frames", file=sys.stderr, flush=True)
     charge_error = np.abs(coefficients @ charges(basis, numbers) - n_electrons)
-    return _measured(found) | {
+    return _measured(errors) | {
         "charge_error": variable(("frame",), charge_error, "e", "error of the model's number of electrons"),
         "has_orbitals": variable(
             ("frame",), has_orbitals.astype(np.int8), "1", "whether the Kohn-Sham density is known"

@@ -71,8 +71,8 @@ def fine_tune(
     )
     frames = [molecule.to(ranks.device()) for molecule in metrics]
     density.requires_grad_(True)
-    both = nn.ModuleDict({"density": density, "energy": network})
-    run = TrainingRun(both, settings, identity=identity, output=output, log=log)
+    networks = nn.ModuleDict({"density": density, "energy": network})
+    run = TrainingRun(networks, settings, identity=identity, output=output, log=log)
 
     def loss_of(rows: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
         parts, share = list(data.by_file(rows)), data.share_of(rows, batch)

@@ -280,7 +280,7 @@ class TrainingRun:
         }
         write_atomically(self.checkpoint, lambda temporary: torch.save(content, temporary))
 
-    def _kept(self) -> dict[str, Any] | None:
+    def _checkpointed(self) -> dict[str, Any] | None:
         """Return what the checkpoint holds, None if there is none of this training."""
         if not self.checkpoint.exists():
             return None
@@ -295,7 +295,7 @@ class TrainingRun:
         return content
 
     def _resume(self) -> None:
-        content = ranks.from_first(self._kept() if ranks.is_first() else None)
+        content = ranks.from_first(self._checkpointed() if ranks.is_first() else None)
         if content is None:
             return
         self.step, self.seconds, self.rows = content["step"], content["seconds"], json.loads(content["rows"])

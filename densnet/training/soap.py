@@ -138,6 +138,6 @@ def _in_bases(stacked: torch.Tensor, bases: list[torch.Tensor]) -> torch.Tensor:
     """Return stacked (g, ...) with each axis in its basis, (g, n, n) with a basis vector a column."""
     for basis in bases:
         # takes the first axis off and puts it back as the last: after all of them the order is as before
-        rest = stacked.shape[2:]
-        stacked = (stacked.flatten(2).transpose(1, 2) @ basis).view(len(basis), *rest, -1)
+        later_axes = stacked.shape[2:]
+        stacked = (stacked.flatten(2).transpose(1, 2) @ basis).view(len(basis), *later_axes, -1)
     return stacked

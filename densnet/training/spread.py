@@ -40,19 +40,17 @@ def density_spread(grid: DensityGrid, basis: Basis, coefficients: Array, n_elect
     densities = grid.fitted(basis, coefficients)
     sigma = densities.std(axis=0, ddof=1)
     pairs = zip(*np.triu_indices(len(densities), k=1), strict=True)
-    apart = [grid.nmae(densities[one], densities[other], n_electrons) for one, other in pairs]
+    apart = [grid.nmae(densities[first], densities[second], n_electrons) for first, second in pairs]
     return grid.nmae_by_atom(sigma, 0.0 * sigma, n_electrons), float(np.mean(apart))
 
 
-def density_spread_variables(found: list[tuple[Array, float]]) -> dict[str, Any]:
+def density_spread_variables(spreads: list[tuple[Array, float]]) -> dict[str, Any]:
     """Return the outcome of :func:`density_spread` for all frames as variables."""
-    by_atom = np.array([cells for cells, _ in found])
+    by_atom, apart = (np.array(values) for values in zip(*spreads, strict=True))
     return {
         "density_spread": variable(
             ("frame",), by_atom.sum(1), "%", "integral of the standard deviation of the members' densities"
         ),
         "density_spread_by_atom": variable(("frame", "atom"), by_atom, "%", "part of it in each atom's cell (Becke)"),
-        "density_pairwise_nmae": variable(
-            ("frame",), np.array([apart for _, apart in found]), "%", "NMAE of two members' densities, mean over pairs"
-        ),
+        "density_pairwise_nmae": variable(("frame",), apart, "%", "NMAE of two members' densities, mean over pairs"),
     }

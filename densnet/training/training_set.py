@@ -72,8 +72,8 @@ class TrainingSet:
         files = [load_labels(path) for path in paths]
         if not files:
             raise DensnetError("labels: expected at least one file of 'densnet fit', got none")
-        for path, other in zip(paths, files, strict=True):
-            _check_alike(paths[0], files[0], path, other)
+        for path, file in zip(paths, files, strict=True):
+            _check_alike(paths[0], files[0], path, file)
         if max_units is not None:
             files = _of_at_most(max_units, paths, files)
         if n_train is not None and len(files) > 1:
@@ -149,18 +149,18 @@ def mean_neighbours(geometries: Sequence[Geometry], cutoff: float) -> float:
     return max(near / atoms, 1.0)
 
 
-def _check_alike(first_path: Path, first: Labels, path: Path, other: Labels) -> None:
-    def refuse(what: str) -> DensnetError:
-        return DensnetError(f"{path}: expected the {what} of {first_path}, found another; one model needs them alike")
+def _check_alike(first_path: Path, first: Labels, path: Path, labels: Labels) -> None:
+    def refuse(field: str) -> DensnetError:
+        return DensnetError(f"{path}: expected the {field} of {first_path}, found another; one model needs them alike")
 
-    if other.basis != first.basis or other.elements != first.elements:
+    if labels.basis != first.basis or labels.elements != first.elements:
         raise refuse("fit basis and elements")
     for name in LEVEL_ATTRIBUTES:
-        if str(other.dataset.attrs.get(name)) != str(first.dataset.attrs.get(name)):
+        if str(labels.dataset.attrs.get(name)) != str(first.dataset.attrs.get(name)):
             raise refuse(name)
     whitened = WhitenedBasis(first.basis, first.elements)
-    same = np.allclose(first.dataset["atomic_energy"].values, other.dataset["atomic_energy"].values)
-    if not (same and torch.allclose(free_atoms(first, whitened), free_atoms(other, whitened))):
+    same_energies = np.allclose(first.dataset["atomic_energy"].values, labels.dataset["atomic_energy"].values)
+    if not (same_energies and torch.allclose(free_atoms(first, whitened), free_atoms(labels, whitened))):
         raise refuse("free atoms")
 
 
@@ -169,8 +169,8 @@ def _of_at_most(max_units: int, paths: Sequence[Path], files: Sequence[Labels]) 
     for path, count in zip(paths, units, strict=True):
         if count is None:
             raise DensnetError(f"max_units: {path} holds no chain; leave max_units out")
-    kept = [file for file, count in zip(files, units, strict=True) if count is not None and count <= max_units]
-    if not kept:
+    short = [file for file, count in zip(files, units, strict=True) if count is not None and count <= max_units]
+    if not short:
         shortest = min(count for count in units if count is not None)
         raise DensnetError(f"max_units: expected at least {shortest}, the shortest chain, found {max_units}")
-    return kept
+    return short

@@ -320,7 +320,7 @@ def test_level_of_theory_names_the_dispersion(run: dict[str, Path]) -> None:
 
 
 def test_benchmarks_are_summed_by_rule(run: dict[str, Path], tmp_path: Path) -> None:
-    costs = {cost.rule: cost for cost in read_benchmarks(run["benchmarks"])}
+    costs = {cost.rule: cost for cost in read_benchmarks(run["benchmarks"]).itertuples()}
     assert sorted(costs["label"].seconds) == [58.4, 62.0]
     assert costs["label"].max_rss_mb == 482.9
     assert np.isnan(costs["spectrum"].max_rss_mb)

@@ -12,8 +12,8 @@ from chain_examples import evaluation
 from densnet.cli.lengths import lengths
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_dataset
-from densnet.report.along_figures import along_trajectories
-from densnet.report.lengths import ERRORS, lengths_table
+from densnet.report.length_figures import along_trajectories
+from densnet.report.lengths import COLUMNS, lengths_table
 from densnet.report.style import read_picture
 from densnet.units import E_ANGSTROM_IN_DEBYE
 
@@ -79,7 +79,7 @@ def test_the_verb_writes_table_and_figures(tmp_path: Path) -> None:
     lengths(name="pe", evaluations=paths, output=tmp_path / "l.nc", csv=tmp_path / "l.csv", figures=tmp_path)
     assert read_dataset(tmp_path / "l.nc", stage="lengths").sizes["row"] == 4
     lines = (tmp_path / "l.csv").read_text().splitlines()
-    assert lines[0] == ",".join(["model", "units", "trained", "n_test", *ERRORS])
+    assert lines[0] == ",".join(["model", "units", "trained", "n_test", *list(COLUMNS)[4:]])
     assert lines[2].startswith('"delta, 1-2 units",3,0,2,')
     for name in ("lengths", "chain_ends", "torsions"):
         assert "pe: errors" in read_picture(tmp_path / f"{name}.png").caption

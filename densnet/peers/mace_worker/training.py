@@ -153,11 +153,11 @@ class Training:
         stage = self.stage()
         self.model.eval()
         with self.ema.average_parameters():
-            found, errors = tools.evaluate(
+            validation_loss, errors = tools.evaluate(
                 self.model, self.losses[stage], self.validation.loader(self.args.valid_batch_size), OUTPUTS, DEVICE
             )
-            if stage > self.best_stage or found < self.best_loss:
-                self.best_loss, self.best_stage = float(found), stage
+            if stage > self.best_stage or validation_loss < self.best_loss:
+                self.best_loss, self.best_stage = float(validation_loss), stage
                 self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         for parameter in self.model.parameters():
             parameter.requires_grad_(True)
@@ -231,9 +231,9 @@ def predict(model: torch.nn.Module, frames: Frames) -> tuple[np.ndarray, np.ndar
     """Return total energies in eV (T,) and forces in eV/Angstrom (T, a, 3), double precision."""
     energies, forces = [], []
     for graph, offset in zip(frames.loader(1), frames.offsets, strict=True):
-        found = model(graph.to_dict(), compute_force=True)
-        energies.append(found["energy"].item() + offset)
-        forces.append(found["forces"].detach().double().numpy())
+        outputs = model(graph.to_dict(), compute_force=True)
+        energies.append(outputs["energy"].item() + offset)
+        forces.append(outputs["forces"].detach().double().numpy())
     return np.array(energies), np.array(forces)
 
 
@@ -255,8 +255,8 @@ class Timer:
 
         With one thread it is the processor's time: what else the machine does is not MACE's fault.
         """
-        found = {name: self._median(graph, repetitions) for name, graph in self.inputs.items()}
-        return {"single_ms": found["single_ms"], "batch_ms": found["batch_ms"] / self.size}
+        medians = {name: self._median(graph, repetitions) for name, graph in self.inputs.items()}
+        return {"single_ms": medians["single_ms"], "batch_ms": medians["batch_ms"] / self.size}
 
     def _median(self, graph: dict[str, torch.Tensor], repetitions: int) -> float:
         clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter

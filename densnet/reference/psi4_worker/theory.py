@@ -138,9 +138,9 @@ def orbital_basis(name: str, numbers: Sequence[int], shells: list[ContractedShel
     """Return the basis set as data: for each element its shells, l ascending, in Psi4's order within l."""
     elements: dict[str, list[dict[str, Any]]] = {}
     for atom, number in enumerate(numbers):
-        own = sorted((shell for shell in shells if shell.atom == atom), key=lambda shell: shell.l)
+        of_atom = sorted((shell for shell in shells if shell.atom == atom), key=lambda shell: shell.l)
         elements[str(int(number))] = [
-            {"l": shell.l, "exponents": shell.exponents, "coefficients": shell.coefficients} for shell in own
+            {"l": shell.l, "exponents": shell.exponents, "coefficients": shell.coefficients} for shell in of_atom
         ]
     return {"name": name, "shells": elements}
 
