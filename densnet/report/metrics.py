@@ -43,7 +43,7 @@ def collect_metrics(evaluation: xr.Dataset, trajectory: xr.Dataset, comparison: 
 
 
 def trajectory_metrics(trajectory: xr.Dataset) -> dict[str, float]:
-    """Return what dynamics itself is judged by: drift, length and speed.
+    """Return what dynamics itself is judged by: drift, length, speed, and how much of it is outside of the labels.
 
     Raises:
         DensnetError: an attribute is missing, or there is a single sample.
@@ -52,7 +52,10 @@ def trajectory_metrics(trajectory: xr.Dataset) -> dict[str, float]:
     if len(time) < 2:
         raise DensnetError(f"trajectory: expected at least 2 samples, found {len(time)}; run the dynamics longer")
     duration = (time[-1] - time[0]) * len(time) / (len(time) - 1)
-    return {
+    outside = {}
+    if "domain_distance" in trajectory:
+        outside = {"md_outside_percent": 100 * float((trajectory["domain_distance"].values > 0).mean())}
+    return outside | {
         "nve_drift_mev_per_atom_per_ps": float(_recorded(trajectory, "nve_drift_mev_per_atom_per_ps", "trajectory")),
         "md_ps_total": trajectory.sizes["replica"] * duration / 1e3,
         "md_ms_per_step_per_replica": float(_recorded(trajectory, "ms_per_step_per_replica", "trajectory")),

@@ -18,6 +18,7 @@ from densnet.errors import DensnetError
 from densnet.molecule import formula
 from densnet.report import chains, lengths
 from densnet.report.columns import shown_table
+from densnet.report.doubts import doubts
 from densnet.report.job_costs import HEADS, NUMBERS
 from densnet.report.lines import line_rows
 from densnet.report.metrics import describe
@@ -79,6 +80,7 @@ def _context(system: SystemReport, run: Run) -> dict[str, Any]:
         "bands": band_rows(comparison),
         "lines": None if system.assignment is None else line_rows(comparison, system.assignment),
         "peers": peer_cells(run.peers, system.name),
+        "doubts": doubts(system.metrics),
         "remarks": _remarks(comparison),
         "spectra": [figures.pop(name) for name in FIRST if name in figures],
         "figures": list(figures.values()),

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from densnet.quantities import METRICS, metric_of
+from densnet.report.doubts import doubts
 from densnet.report.metrics import Metrics
 
 N_LINES = 5
@@ -72,10 +73,11 @@ def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def summary_text(names: Sequence[str], metrics: Sequence[Metrics], comparisons: Sequence[xr.Dataset]) -> str:
     """Return the closing table: errors, speed, scores, then each system's bands beside experiment."""
     parts = [plain_table(["", *names], [[label, *values] for label, values in metric_rows(metrics)])]
-    for name, comparison in zip(names, comparisons, strict=True):
+    for name, of_system, comparison in zip(names, metrics, comparisons, strict=True):
         nearest = " (nearest experimental fundamental)" if "line_experiment" in comparison else ""
         parts.append(f"{name}: strongest lines, 1/cm{nearest}")
         parts.append("  " + "\n  ".join(line_texts(comparison)))
+        parts += [f"{name}: {sentence}" for sentence in doubts(of_system)]
         header, bands = band_rows(comparison)
         if bands:
             parts.append(plain_table([f"{name}: bands, 1/cm", *header[1:]], bands))

@@ -12,6 +12,7 @@ import xarray as xr
 from densnet.density.frame_errors import PAIRS
 from densnet.errors import DensnetError
 from densnet.quantities import METRICS, metric_of
+from densnet.report.doubts import doubts
 from densnet.report.metrics import (
     collect_metrics,
     describe,
@@ -204,7 +205,7 @@ def test_every_key_is_explained_once() -> None:
     assert len(rows) == len(metrics)
     known = {metric.key for metric in METRICS if not metric.match(metric.key).groups()}
     of_an_ensemble = {key for key in known if "_spread_" in key} | {"n_members", "density_pairwise_nmae_percent"}
-    assert known - set(metrics) == of_an_ensemble
+    assert known - set(metrics) == of_an_ensemble | {"md_outside_percent"}
 
 
 def test_damaged_metrics_file_is_one_line(tmp_path: Path) -> None:
@@ -263,6 +264,21 @@ def test_summary_shows_systems_side_by_side() -> None:
     assert first.split()[-2:] == ["0.3", "0.3"]
     assert "Spectrum against jcamp" in text and "–" in text
     assert "O-H stretch" in text and "measured" not in text
+
+
+def test_a_spectrum_that_cannot_be_believed_says_so() -> None:
+    outside = trajectory()
+    distance = np.zeros((outside.sizes["replica"], outside.sizes["time"]))
+    distance[:, ::2] = 0.1
+    outside["domain_distance"] = (("replica", "time"), distance)
+    metrics = collect_metrics(evaluation(), outside, comparison())
+    assert metrics["md_outside_percent"] == 100 * (distance > 0).mean()
+    text = summary_text(["ethanol"], [metrics], [lines_and_regions()])
+    assert (
+        "ethanol: Forces on held-out frames are off by 50 meV/Å" in text and "% of the frames of the dynamics" in text
+    )
+    good = metrics | {"force_mae_mev_per_angstrom": 20.0, "md_outside_percent": 10.0}
+    assert doubts(good) == [] and "held-out" not in summary_text(["ethanol"], [good], [lines_and_regions()])
 
 
 def test_plain_table_is_aligned() -> None:
