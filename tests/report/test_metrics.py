@@ -275,7 +275,7 @@ def test_a_spectrum_that_cannot_be_believed_says_so() -> None:
     assert metrics["md_outside_percent"] == 100 * (distance > 0).mean()
     text = summary_text(["ethanol"], [metrics], [lines_and_regions()])
     assert (
-        "ethanol: Forces on held-out frames are off by 50 meV/Å" in text and "% of the frames of the dynamics" in text
+        "ethanol: Forces on held-out frames are off by 50 meV/Å" in text and "50 % of the dynamics lies outside" in text
     )
     good = metrics | {"force_mae_mev_per_angstrom": 20.0, "md_outside_percent": 10.0}
     assert doubts(good) == [] and "held-out" not in summary_text(["ethanol"], [good], [lines_and_regions()])
