@@ -15,8 +15,6 @@ from densnet.io.job_record import JobRecord, read_records
 HEADS = ("system", "rule", "jobs", "host", "device", "driver", "wall [s]", "CPU [s]", "memory [MB]", "GPU memory [MB]")
 NUMBERS = ("jobs", "wall [s]", "CPU [s]", "memory [MB]", "GPU memory [MB]")
 """Columns that are laid to the right."""
-
-
 MEASURED = ["s", "cpu_time", "max_rss"]
 """Columns of Snakemake's files that are read."""
 
@@ -37,7 +35,7 @@ def read_job_costs(folder: Path) -> pd.DataFrame:
         job = {"rule": name.parts[0], "name": str(name), "ended": path.stat().st_mtime}
         try:
             table = pd.read_csv(path, sep="\t", na_values="-", usecols=lambda column: column in MEASURED, dtype=float)
-            jobs += [job | measured for measured in table.set_index("s", drop=False).to_dict("records")]
+            jobs += [job | measured for measured in table.dropna(subset="s").to_dict("records")]
         except (KeyError, ValueError) as error:
             raise DensnetError(
                 f"{path}: expected a benchmark file with a column 's'; delete it and run again"
