@@ -43,11 +43,11 @@ def _phrase(kinds: Array, by_name: Array, names: NDArray[np.str_]) -> str:
     return ", ".join(told)
 
 
-def lines_apart(wavenumber: Array, count: int) -> list[int]:
-    """Return which lines (n,), the strongest first, keep :data:`DISTANCE` from stronger ones: so many at most."""
+def lines_apart(wavenumber: Array, count: int, distance: float = DISTANCE) -> list[int]:
+    """Return which lines (n,), the strongest first, keep a distance from stronger ones: so many at most."""
     apart: list[int] = []
     for n, line in enumerate(wavenumber):
-        if len(apart) < count and (np.abs(line - wavenumber[apart]) >= DISTANCE).all():
+        if len(apart) < count and (np.abs(line - wavenumber[apart]) >= distance).all():
             apart.append(n)
     return apart
 

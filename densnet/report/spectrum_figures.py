@@ -23,7 +23,8 @@ from densnet.units import BOLTZMANN_IN_EV_PER_K
 
 Array = NDArray[np.float64]
 
-N_NUMBERED = 8
+N_NUMBERED, NUMBER_WIDTH = 8, 19
+"""Lines with a number, and the points that it takes."""
 N_TOLD = 6
 """Lines that the caption takes apart."""
 ABSORPTION = "absorption [km/mol per 1/cm]"
@@ -131,11 +132,12 @@ def _draw_measured(axes: Axes, comparison: xr.Dataset, model: xr.Dataset) -> flo
 
 
 def number_lines(axes: Axes, dataset: xr.Dataset, limits: Range, sign: float = 1.0) -> None:
-    """Write the positions of the strongest lines that keep a distance from stronger ones."""
+    """Write the positions of the strongest lines whose numbers do not meet those of stronger ones."""
     wavenumber, intensity = dataset["line_wavenumber"].values, dataset["line_intensity"].values
     inside = (wavenumber >= limits[0]) & (wavenumber <= limits[1])
     wavenumber, intensity = wavenumber[inside], intensity[inside]
-    for n in lines_apart(wavenumber, N_NUMBERED):
+    points = axes.get_window_extent().width * 72 / axes.figure.dpi
+    for n in lines_apart(wavenumber, N_NUMBERED, NUMBER_WIDTH / points * (limits[1] - limits[0])):
         x, y = wavenumber[n], intensity[n]
         axes.annotate(
             f"{x:.0f}", (x, sign * y), xytext=(0, sign * 3), textcoords="offset points", ha="center",
