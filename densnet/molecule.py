@@ -153,6 +153,36 @@ def from_smiles(smiles: str, *, charge: int | None = None, multiplicity: int = 1
     return conformers(smiles, count=5, charge=charge, multiplicity=multiplicity, seed=seed)[0]
 
 
+def inchi_of_smiles(smiles: str) -> str:
+    """Return the InChI of a SMILES, isotopes included.
+
+    Raises:
+        DensnetError: RDKit refuses the SMILES.
+    """
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():
+        return str(Chem.MolToInchi(_parse_smiles(smiles)))
+
+
+def inchi_of_geometry(molecule: Molecule) -> str | None:
+    """Return the InChI of a molecule whose bonds follow from its geometry (RDKit), None if they do not."""
+    from ase.data import chemical_symbols
+    from rdkit import Chem, rdBase
+    from rdkit.Chem import rdDetermineBonds
+
+    lines = [str(len(molecule.numbers)), ""]
+    for number, position in zip(molecule.numbers, molecule.positions, strict=True):
+        lines.append(f"{chemical_symbols[number]} " + " ".join(f"{x:.6f}" for x in position))
+    with rdBase.BlockLogs():
+        try:
+            mol = Chem.MolFromXYZBlock("\n".join(lines))
+            rdDetermineBonds.DetermineBonds(mol, charge=molecule.charge)
+            return str(Chem.MolToInchi(mol)) or None
+        except (ValueError, RuntimeError):
+            return None
+
+
 def conformers(
     smiles: str, *, count: int, charge: int | None = None, multiplicity: int = 1, seed: int = 0
 ) -> list[Molecule]:

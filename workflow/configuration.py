@@ -16,6 +16,7 @@ from typing import Any
 import sections
 from families import expanded, impossible_families, say_what_is_trained
 from impossible import impossible
+from known_fundamentals import with_fundamentals
 from places import ConfigurationError, placed, read
 from schema_lines import as_meant, refusals
 from stages import SIZES
@@ -57,10 +58,12 @@ def _checked(config: Mapping[str, Any]) -> dict[str, Any]:
     complete, errors = normalised(complete, rules)
     _refuse(errors)
     digest = hashlib.sha256(json.dumps(complete, sort_keys=True).encode()).hexdigest()
+    systems, about_fundamentals = with_fundamentals(complete["systems"])
+    complete = complete | {"systems": systems}
     if os.environ.get(CHECKED) != digest:
         _refuse(list(impossible(complete)) or list(impossible_variants(complete)))
         say_what_is_trained(named)
-        for note in notes:
+        for note in (*notes, *about_fundamentals):
             print(f"densnet: {note}", file=sys.stderr)
         os.environ[CHECKED] = digest
     return complete

@@ -49,8 +49,9 @@ class Run(Settings):
 class Experiment(Settings):
     """What a system's spectrum is laid beside."""
 
-    fundamentals: Text | None = None
-    """Published line positions: ethanol, methanethiol, thiophene, water or a CSV file of your own."""
+    fundamentals: Text = "auto"
+    """Published line positions: auto (of the molecule itself, if a table has it), none, a table by its name (ethanol,
+    methanethiol, thiophene, water, or a molecule of densnet/spectra/shimanouchi.csv), or a CSV file of your own."""
     jcamp: Text | None = None
     """A measured gas-phase spectrum, JCAMP-DX."""
 

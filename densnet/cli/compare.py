@@ -39,7 +39,8 @@ def compare(
     peer
         Outputs of 'densnet spectrum' for other potentials.
     fundamentals
-        Name of a table of experimental fundamentals (ethanol, methanethiol, thiophene, water) or a CSV file.
+        Name of a table of experimental fundamentals (ethanol, methanethiol, thiophene, water, or one of the molecules
+        of densnet/spectra/shimanouchi.csv such as Acetone) or a CSV file.
     jcamp
         A measured infrared spectrum, JCAMP-DX.
     """

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import difflib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -18,10 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
+from densnet.spectra.published import formula_of, molecule_named, molecule_with, published, published_names
 from densnet.text_files import read_text
 
 LOWEST, HIGHEST = 10.0, 20000.0
 """1/cm; between them lie all fundamentals: a smaller number is a wavelength in micrometres or of another unit."""
+Row = tuple[float, str, str, str]
+"""Wavenumber, symmetry, description and source."""
 SEPARATORS = (";", "\t", ",")
 """Of columns; the first that the row of names has."""
 
@@ -58,20 +62,40 @@ def available() -> list[str]:
     return sorted(entry.name.removesuffix(".csv") for entry in folder.iterdir() if entry.name.endswith(".csv"))
 
 
+def table_of(inchi: str) -> str | None:
+    """Return the name that :func:`fundamentals` knows a molecule's table by, None if there is no table.
+
+    Args:
+        inchi: with or without its prefix; isotopes in it are another molecule.
+    """
+    wanted = inchi.removeprefix("InChI=")
+    ours = [name for name in available() if f"# inchi: {wanted}\n" in _text(name)]
+    return ours[0] if ours else molecule_with(wanted)
+
+
+def _text(name: str) -> str:
+    """Return the text of a table that comes with densnet."""
+    return (resources.files("densnet.spectra") / "fundamentals" / f"{name}.csv").read_text("utf-8")
+
+
 def fundamentals(name: str) -> Fundamentals:
-    """Return a table by its name, or a user's own by the path of its CSV file.
+    """Return a table by its name or by that of a molecule of :mod:`densnet.spectra.published`, or a user's own by the
+    path of its CSV file.
 
     Raises:
         DensnetError: unknown name (the known ones are listed), no such file, a row that is no number.
     """
     if name.lower() in available():
-        text = (resources.files("densnet.spectra") / "fundamentals" / f"{name.lower()}.csv").read_text("utf-8")
-        return parse_fundamentals(text, name.lower())
+        return parse_fundamentals(_text(name.lower()), name.lower())
+    if (molecule := molecule_named(name)) is not None:
+        return _table(molecule, published(molecule), formula_of(molecule))
     if not name.lower().endswith(".csv"):
-        near = difflib.get_close_matches(name.lower(), available(), n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        known = {known.lower(): known for known in [*published_names(), *available()]}
+        near = difflib.get_close_matches(name.lower(), known, n=1)
+        hint = f"; did you mean {known[near[0]]}?" if near else ""
         raise DensnetError(
-            f"fundamentals: expected one of {', '.join(available())} or the path of a .csv file, found {name!r}{hint}"
+            f"fundamentals: expected one of {', '.join(available())}, the name of one of the {len(published_names())} "
+            f"molecules of densnet/spectra/shimanouchi.csv, or the path of a .csv file, found {name!r}{hint}"
         )
     return parse_fundamentals(read_text(Path(name), "a CSV file of fundamentals"), name)
 
@@ -95,7 +119,7 @@ def parse_fundamentals(text: str, name: str) -> Fundamentals:
     kinds = [_column(field, name) for field in columns]
     if "wavenumber" not in kinds:
         raise DensnetError(f"fundamentals {name}: expected a column 'wavenumber' (1/cm), found {columns}")
-    rows: list[tuple[float, str, str, str]] = []
+    rows: list[Row] = []
     for number, line in lines[1:]:
         fields = next(csv.reader([line], delimiter=separator, skipinitialspace=True))
         if len(fields) > len(columns):
@@ -109,18 +133,16 @@ def parse_fundamentals(text: str, name: str) -> Fundamentals:
         rows.append((wavenumber, row.get("symmetry", ""), description, row.get("source", "")))
     if not rows:
         raise DensnetError(f"fundamentals {name}: expected at least one row, found none")
-    rows.sort(key=lambda row: row[0])
     formulas = [
         match[1] for match in (re.match(r"#\s*formula\s*:\s*(\w+)", remark, re.I) for remark in remarks) if match
     ]
-    return Fundamentals(
-        Path(name).stem if name.lower().endswith(".csv") else name,
-        np.array([row[0] for row in rows]),
-        tuple(row[1] for row in rows),
-        tuple(row[2] for row in rows),
-        tuple(row[3] for row in rows),
-        formulas[0] if formulas else "",
-    )
+    stem = Path(name).stem if name.lower().endswith(".csv") else name
+    return _table(stem, sorted(rows, key=lambda row: row[0]), formulas[0] if formulas else "")
+
+
+def _table(name: str, rows: Sequence[Row], formula: str) -> Fundamentals:
+    wavenumber, symmetry, description, source = zip(*rows, strict=True)
+    return Fundamentals(name, np.array(wavenumber), symmetry, description, source, formula)
 
 
 def _column(field: str, name: str) -> str:

@@ -142,6 +142,7 @@ def write_trajectory(path: Path, potential: str, shift: float) -> None:
         {
             "dipole": variable(("replica", "time", "x"), dipole, "e Angstrom", "dipole"),
             "energy_kinetic": variable(("replica", "time"), kinetic, "eV", "kinetic energy"),
+            "domain_distance": variable(("replica", "time"), np.zeros_like(kinetic), "1", "domain distance"),
             "energy_potential": variable(("replica", "time"), 0.1 - kinetic + 2 * drift + noise, "eV", "energy"),
             "numbers": variable(("atom",), NUMBERS, "1", "atomic numbers"),
         },

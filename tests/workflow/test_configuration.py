@@ -53,7 +53,7 @@ def files(tmp_path: Path) -> Path:
         (("md", "xyzzy"), 1, ["md.xyzzy: unknown key", "allowed here: replicas, temperature"]),
         (("density_model", "training", "step"), 1, ["density_model.training.step", "did you mean steps?"]),
         (("systems", "water", "smile"), "O", ["systems.water.smile", "did you mean smiles?"]),
-        (("run",), "a/b", ["run: expected letters, digits, _ and -", "'a/b'"]),
+        (("run",), "a/b", ["run: expected at most 64 letters, digits, _ and -", "'a/b'"]),
         (("run",), None, ["run: expected text", "found nothing"]),
         (("systems",), {}, ["systems: expected at least one entry"]),
         (("systems",), {"a b": {"smiles": "O"}}, ["systems.a b", "letters, digits"]),
@@ -118,9 +118,21 @@ def test_a_mistake_is_one_line(path: tuple[str, ...], value: Any, said: list[str
 
 def test_nothing_to_compare_with() -> None:
     config = changed("md", "potentials", to=[])
-    config["systems"]["water"]["experiment"] = {}
+    config["systems"]["water"]["experiment"] = {"fundamentals": "none"}
     with pytest.raises(ConfigurationError, match=r"^systems\.water\.experiment: expected fundamentals or jcamp"):
         configuration(config)
+
+
+def test_fundamentals_are_those_of_the_molecule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    water = tmp_path / "w.xyz"
+    water.write_text("3\n\nO 0 0 0\nH 0 0 0.96\nH 0.93 0 -0.24\n")
+    config = changed("systems", to={"a": {"smiles": "CC(C)=O"}, "b": {"xyz": str(water)}, "c": {"smiles": "CCCCO"}})
+    config["systems"]["d"] = {"smiles": "CC(C)=O", "experiment": {"fundamentals": "none"}}
+    tables = {name: system["experiment"] for name, system in configuration(config)["systems"].items()}
+    assert tables == {"a": {"fundamentals": "Acetone"}, "b": {"fundamentals": "water"}, "c": {}, "d": {}}
+    said = capsys.readouterr().err
+    assert "systems.a: the published fundamentals of Acetone" in said and "systems.c: no table has" in said
+    assert "systems.d" not in said
 
 
 @pytest.mark.parametrize(("peer", "potentials"), [(True, ["gfn2-xtb"]), (False, [])])
