@@ -49,6 +49,9 @@ class EnergyModelSettings(MessagePassingSettings):
     """Highest degree of the density coefficients that the model reads, as far as the fitting basis has it."""
     l_max: Degree = 3
     """Highest degree of features and edge harmonics."""
+    l_last: Degree = 0
+    """Highest degree of what the last of several rounds sums over neighbours, up to l_max, and couples by its products
+    to the scalars that the energy is read from; 0: products of scalars alone."""
     body_order: BodyOrder = 4
     """Atoms coupled in one round."""
     product_bound: NotNegative = 1.0

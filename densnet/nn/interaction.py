@@ -62,7 +62,8 @@ class Interaction(Composed[MixingWeights]):
         b(z) = z / √(1 + |z|² / B²),   |z|² the mean over components,
 
     so that the product is no polynomial of high degree where geometries leave those learned from (docs/robustness.md);
-    without one, B = 0, b(z) = z.
+    without one, B = 0, b(z) = z. The sums a_i have degrees up to ``l_sum``, what leaves up to ``l_out``, which is less
+    where nothing follows that could use more.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Interaction(Composed[MixingWeights]):
         l_in: int,
         l_edge: int,
         l_out: int,
+        l_sum: int | None = None,
         in_channels: int,
         channels: int,
         edge_channels: int,
@@ -82,18 +84,19 @@ class Interaction(Composed[MixingWeights]):
         super().__init__()
         self.edge_channels, self.product_bound = edge_channels, product_bound
         self.n_in, self.n_edge = (l_in + 1) ** 2, (l_edge + 1) ** 2
-        self.edge = EdgeTensorProduct(l_in, l_edge, l_out)
+        l_sum = l_out if l_sum is None else l_sum
+        self.edge = EdgeTensorProduct(l_in, l_edge, l_sum)
         self.radial = RadialNetwork(n_elements, self.edge.order, edge_channels, mean_neighbours**-0.5)
         self.inward = Linear(l_in, in_channels, edge_channels)
         self.mixing = PathMixing(self.edge, edge_channels, channels)
         l_kept = min(l_in, l_out)
-        self.n_kept, self.n_out = components(l_kept).stop, components(l_out).stop
+        self.n_kept, self.n_out, self.n_sum = (components(l).stop for l in (l_kept, l_out, l_sum))
         self.skip = ElementLinear(n_elements, l_kept, in_channels, channels)
         self.outward = Linear(l_out, channels, channels)
         self.n_factors = body_order - 1
         if self.n_factors > 1:
-            self.factors = Linear(l_out, channels, channels * self.n_factors)
-            self.product = SphereProduct(l_out, self.n_factors)
+            self.factors = Linear(l_sum, channels, channels * self.n_factors)
+            self.product = SphereProduct(l_sum, self.n_factors, l_out)
             self.product_outward = Linear(l_out, channels, channels)
         self.gate = Gate(l_out, channels)
 
@@ -103,20 +106,21 @@ class Interaction(Composed[MixingWeights]):
 
     def compose(self) -> MixingWeights:
         """Return the maps from summed couplings to what leaves, and to the factors of the product."""
-        mixing, degree = self.mixing.composed(), self.outward.degree
-        outward = torch.bmm(mixing, self.outward.weight).index_select(0, degree)
+        mixing = self.mixing.composed()
+        weight = self.outward.weight
+        outward = torch.bmm(mixing[: len(weight)], weight).index_select(0, self.outward.degree)
         if self.n_factors == 1:
             return MixingWeights(outward, None)
         # stored with the factor as the fast index; the sphere product wants whole channels one after the other
         factors = self.factors.weight.unflatten(2, (-1, self.n_factors)).transpose(2, 3).flatten(2)
-        return MixingWeights(outward, torch.bmm(mixing, factors).index_select(0, degree))
+        return MixingWeights(outward, torch.bmm(mixing, factors).index_select(0, self.factors.degree))
 
     def forward(self, h: torch.Tensor, edges: Edges) -> torch.Tensor:
         """Update features (≥(l_in+1)², i, in) to ((l_out+1)², i, channels)."""
         h = h[: self.n_in]
         sums = self._sums(h, edges)
         maps = self.composed()
-        update = torch.bmm(sums, maps.outward)
+        update = torch.bmm(sums[: self.n_out], maps.outward)
         if maps.factors is not None:
             product = self.product(self._bounded(torch.bmm(sums, maps.factors)))
             update = torch.baddbmm(update, product, self.product_outward.composed())
@@ -127,14 +131,14 @@ class Interaction(Composed[MixingWeights]):
         return self.gate(torch.cat([self.skip(h_old, edges.is_element, low), high]))
 
     def _bounded(self, factors: torch.Tensor) -> torch.Tensor:
-        """Return b(z) of every channel z of the factors ((l_out+1)², i, channels)."""
+        """Return b(z) of every channel z of the factors ((l_sum+1)², i, channels)."""
         if self.product_bound == 0:
             return factors
         size = factors.square().mean(0, keepdim=True)
         return factors * torch.rsqrt(1 + size / self.product_bound**2)
 
     def _sums(self, h: torch.Tensor, edges: Edges) -> torch.Tensor:
-        """Return a_i before the channels are mixed, ((l_out+1)², i, slots · edge channels)."""
+        """Return a_i before the channels are mixed, ((l_sum+1)², i, slots · edge channels)."""
         n_atoms, n_neighbours = edges.sender.shape
         inward = self.inward(h).transpose(0, 1).reshape(n_atoms, -1)
         neighbours = nn.functional.embedding(edges.sender, inward)
@@ -146,4 +150,4 @@ class Interaction(Composed[MixingWeights]):
             h_j = h_j.view(-1, n_neighbours, self.n_in, self.edge_channels)
             sums += self.edge(h_j, piece.harmonics[:, : self.n_edge], weights)
         rows = torch.cat(sums) if len(sums) > 1 else sums[0]
-        return rows.index_select(0, self.edge.rows(sizes, rows.device)).view(self.n_out, n_atoms, -1)
+        return rows.index_select(0, self.edge.rows(sizes, rows.device)).view(self.n_sum, n_atoms, -1)

@@ -115,10 +115,10 @@ class PathMixing(Composed[torch.Tensor]):
 
 
 class SphereProduct(nn.Module):
-    """z_c(r̂) = Π_f a_fc(r̂), cut back to degree l_max: products of features as functions on the unit sphere.
+    """z_c(r̂) = Π_f a_fc(r̂), cut back to degree l_out: products of features as functions on the unit sphere.
 
     A feature of degrees 0 ... l_max is a function Σ_lm a_lm Y_lm(r̂); functions are multiplied point by point on a
-    Lebedev grid that integrates degree (n_factors + 1) l_max exactly, so the result is the exact Gaunt coupling of
+    Lebedev grid that integrates degree n_factors l_max + l_out exactly, so the result is the exact Gaunt coupling of
     all degrees: equivariant to rounding, parity conserved. Channel mixing before and after gives the couplings their
     weights. Far fewer operations than one coupling at a time (compare Luo et al., "Gaunt tensor products", ICLR 2024).
     """
@@ -126,20 +126,20 @@ class SphereProduct(nn.Module):
     synthesis: torch.Tensor
     analysis: torch.Tensor
 
-    def __init__(self, l_max: int, n_factors: int) -> None:
+    def __init__(self, l_max: int, n_factors: int, l_out: int) -> None:
         super().__init__()
         self.n_factors = n_factors
-        degree = (n_factors + 1) * l_max
+        degree = n_factors * l_max + l_out
         points, weights = lebedev_rule(next(order for order in _LEBEDEV_ORDERS if order >= degree))
         values = SphericalHarmonics(l_max).double()(torch.as_tensor(points.T))
         # divided by the harmonics' own size so that factors of unit variance give products of about unit variance
         synthesis = values / (l_max + 1)
-        analysis = values.T * torch.as_tensor(weights / weights.sum()) * (l_max + 1)
+        analysis = values.T[: (l_out + 1) ** 2] * torch.as_tensor(weights / weights.sum()) * (l_max + 1)
         self.register_buffer("synthesis", synthesis.contiguous(), persistent=False)
         self.register_buffer("analysis", analysis.contiguous(), persistent=False)
 
     def forward(self, factors: torch.Tensor) -> torch.Tensor:
-        """Multiply features ((l_max+1)², i, n_factors · channels) over the factors to ((l_max+1)², i, channels)."""
+        """Multiply features ((l_max+1)², i, n_factors · channels) over the factors to ((l_out+1)², i, channels)."""
         _, n_atoms, width = factors.shape
         values = (self.synthesis @ factors.flatten(1)).view(-1, n_atoms, self.n_factors, width // self.n_factors)
         product, *further = values.unbind(2)

@@ -31,6 +31,7 @@ def random_model(
     charge: int = 0,
     cutoff: float = 4.0,
     body_order: int = 3,
+    l_last: int = 0,
     energy_cutoff: float | None = None,
 ) -> DenSNet:
     """Both models with random, non-zero weights, scales and heads, in float64."""
@@ -44,7 +45,9 @@ def random_model(
         mean_neighbours=5.0,
     )
     energy = EnergyModel(
-        EnergyModelSettings(channels=6, edge_channels=4, cutoff=energy_cutoff or cutoff, body_order=body_order),
+        EnergyModelSettings(
+            channels=6, edge_channels=4, cutoff=energy_cutoff or cutoff, body_order=body_order, l_last=l_last
+        ),
         whitened,
         mean_neighbours=5.0,
     )

@@ -26,9 +26,9 @@ def e3nn_in_double_precision() -> Iterator[None]:
 
 @pytest.mark.parametrize("target", ["delta", "direct"])
 @pytest.mark.parametrize("reflect", [1.0, -1.0])
-@pytest.mark.parametrize("body_order", [2, 3, 4])
-def test_rotation_and_reflection(target: str, reflect: float, body_order: int) -> None:
-    model = random_model(target, body_order=body_order)
+@pytest.mark.parametrize(("body_order", "l_last"), [(2, 0), (3, 0), (4, 0), (4, 2)])
+def test_rotation_and_reflection(target: str, reflect: float, body_order: int, l_last: int) -> None:
+    model = random_model(target, body_order=body_order, l_last=l_last)
     R = reflect * o3.rand_matrix(dtype=torch.float64)
     shift = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
     element = model.elements_of(METHANOL)

@@ -67,7 +67,7 @@ def test_edge_product_equals_e3nn(l_in: int, l_edge: int, l_out: int) -> None:
 def test_sphere_product_multiplies_functions(n_factors: int) -> None:
     """Factors of degree ≤ 2: the product of two has degree ≤ 4 and is kept whole when l_max = 4."""
     l_max, low = 4 if n_factors == 2 else 6, 9
-    product = SphereProduct(l_max, n_factors).double()
+    product = SphereProduct(l_max, n_factors, l_max).double()
     factors = torch.zeros((l_max + 1) ** 2, 2, n_factors, 3, dtype=torch.float64)
     factors[:low] = torch.randn(low, 2, n_factors, 3, dtype=torch.float64)
     values = SphericalHarmonics(l_max).double()(directions(30)) / (l_max + 1)
@@ -76,9 +76,16 @@ def test_sphere_product_multiplies_functions(n_factors: int) -> None:
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-11)
 
 
+def test_sphere_product_that_is_cut_back_is_the_whole_one() -> None:
+    """Another grid, exact too: equal to rounding."""
+    factors = torch.randn(16, 2, 3 * 3, dtype=torch.float64)
+    whole, low = (SphereProduct(3, 3, l_out).double()(factors) for l_out in (3, 1))
+    torch.testing.assert_close(low, whole[:4], rtol=0, atol=1e-12)
+
+
 def test_sphere_product_is_exactly_equivariant() -> None:
     l_max = 4
-    product = SphereProduct(l_max, 3).double()
+    product = SphereProduct(l_max, 3, l_max).double()
     factors = torch.randn((l_max + 1) ** 2, 2, 3 * 3, dtype=torch.float64)
     irreps = o3.Irreps([(1, (l, (-1) ** l)) for l in range(l_max + 1)])
     D = irreps.D_from_matrix(-o3.rand_matrix(dtype=torch.float64))
