@@ -128,8 +128,12 @@ class Basis:
         return cls(name=name, shells={number: _look_up(name, number) for number in elements})
 
     @classmethod
-    def from_json(cls, text: str) -> Basis:
+    def from_json(cls, text: str, where: object = "") -> Basis:
         """Read what :meth:`to_json` wrote.
+
+        Args:
+            text: JSON.
+            where: it stands, the name of a file, for messages.
 
         Raises:
             DensnetError: the text is not a basis set.
@@ -142,9 +146,10 @@ class Basis:
             }
             return cls(name=str(content["name"]), shells=shells)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
+            form = '{"name": ..., "shells": {"6": [{"l", "exponents", "coefficients"}]}}'
             raise DensnetError(
-                f'basis set: expected JSON {{"name": ..., "shells": {{"6": [{{"l", "exponents", "coefficients"}}]}}}}, '
-                f"got something else ({type(error).__name__}: {error})"
+                f"{where or 'basis set'}: expected a basis set as JSON {form}, got something else "
+                f"({type(error).__name__}: {error})"
             ) from error
 
     def to_json(self) -> str:

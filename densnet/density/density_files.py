@@ -57,4 +57,4 @@ def read(path: str | Path) -> tuple[Basis, xr.Dataset]:
         raise DensnetError(
             f"{path}: expected coefficients in the order {CONVENTION!r}, found {convention!r}; save it again"
         )
-    return Basis.from_json(str(dataset.attrs.get("fit_basis"))), dataset
+    return Basis.from_json(str(dataset.attrs.get("fit_basis")), path), dataset

@@ -137,7 +137,7 @@ def read_kohn_sham_labels(
             f"{shards[0]}: expected {n_electrons / 2:g} doubly occupied orbitals for {n_electrons} electrons, "
             f"got {n_occupied}; use an all-electron orbital basis"
         )
-    basis = Basis.from_json(attributes["orbital_basis"])
+    basis = Basis.from_json(attributes["orbital_basis"], shards[0])
     shells = [(int(atom), int(l)) for atom, l in json.loads(attributes["psi4_shells"])]
     index, sign = _canonical_order(shards[0], attributes["ao_convention"], shells, basis, numbers)
     if whole.sizes["ao"] != len(index):
@@ -169,7 +169,7 @@ def read_atoms(
         raise DensnetError(
             f"{path}: made at another level of theory than the labels; run 'densnet atoms' again at theirs"
         )
-    basis = Basis.from_json(dataset.attrs["orbital_basis"])
+    basis = Basis.from_json(dataset.attrs["orbital_basis"], path)
     shells = json.loads(dataset.attrs["psi4_shells"])
     matrices: dict[int, Array] = {}
     for number in sorted({int(z) for z in numbers}):

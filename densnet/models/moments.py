@@ -114,7 +114,7 @@ def _source(trajectory: Path, model: Path | None, stride: int) -> Source:
     coords = {name: taken[name] for name in dims if name in taken.coords}
     if model is None:
         fitted, prior = taken["coefficients"].values, taken["prior"].values
-        basis = Basis.from_json(taken.attrs["fit_basis"])
+        basis = Basis.from_json(taken.attrs["fit_basis"], trajectory)
         return Source(basis, numbers, prior, positions, lambda frames: fitted[frames], dims, shape, coords)
     network = load_ensemble(model, device="cuda" if torch.cuda.is_available() else "cpu")
     prior = network.prior(numbers)

@@ -85,7 +85,7 @@ def load_labels(path: Path) -> Labels:
             frames = dataset["frame"].values[bad].tolist()
             raise DensnetError(f"{path}: {name} is not finite in frame(s) {frames}; label these frames again")
     numbers = np.asarray(dataset["numbers"].values, dtype=int)
-    basis = Basis.from_json(dataset.attrs["fit_basis"])
+    basis = Basis.from_json(str(dataset.attrs.get("fit_basis")), path)
     if basis.n_functions(numbers) != dataset.sizes["k"]:
         raise DensnetError(
             f"{path}: expected {basis.n_functions(numbers)} coefficients of the fit basis, found {dataset.sizes['k']}; "

@@ -180,7 +180,7 @@ def test_named_bases(tmp_path: Path, water: Molecule, bases: list[Basis]) -> Non
     with pytest.raises(DensnetError, match="cannot be read"):
         named_fit_basis(str(tmp_path / "other.json"), [1], water.orbital_basis)
     file.write_text("{}")
-    with pytest.raises(DensnetError, match="expected JSON"):
+    with pytest.raises(DensnetError, match="expected a basis set as JSON"):
         named_fit_basis(str(file), [1], water.orbital_basis)
     with pytest.raises(DensnetError, match=r"nearest names: .*natural, even-tempered-2-l4"):
         named_fit_basis("def2-SVP-JKFT", [1], water.orbital_basis)
