@@ -26,7 +26,7 @@ from densnet.spectra.settings import SpectrumSettings
 from densnet.spectra.windows import segment_length, window_values
 from densnet.units import DALTON_ANGSTROM2_PER_FS2_IN_EV, SPEED_OF_LIGHT_IN_CM_PER_FS
 
-METHOD_VERSION: int = 3
+METHOD_VERSION: int = 4
 
 Array = NDArray[np.float64]
 

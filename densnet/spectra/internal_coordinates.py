@@ -23,7 +23,8 @@ KINDS = ("stretch", "bend", "torsion")
 FLAT_DEGREES = 350.0
 """Sum of the angles about an atom with three neighbours above which it is flat, but for its vibrations."""
 LINEAR_COSINE = 0.996
-"""Three atoms in a row (175 degrees) have no bend that could be differentiated, and no torsion about them."""
+"""Three atoms in a row (175 degrees) have no angle that could be differentiated, but bend in two directions; there are
+no torsions about them."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,15 @@ class InternalCoordinates:
     Attributes:
         stretches: (m, 2).
         bends: (m, 3), the middle atom in the middle.
+        linear: (m, 3), atoms in a row, each of them two bends more.
         torsions: (m, 4), about the middle bond.
-        planes: (m, 3), for each bend the neighbours of its middle atom if they are three and all in a plane with it;
-            otherwise thrice the middle atom.
+        planes: (m, 3), for each bend, those of atoms in a row behind the others, the neighbours of its middle atom if
+            they are three and all in a plane with it; otherwise thrice the middle atom.
     """
 
     stretches: Atoms
     bends: Atoms
+    linear: Atoms
     torsions: Atoms
     planes: Atoms
 
@@ -50,6 +53,7 @@ class InternalCoordinates:
         stretches = [(i, j) for i, bonded_to in enumerate(neighbours) for j in bonded_to if i < j]
         bends = [(i, j, k) for j, bonded_to in enumerate(neighbours) for i, k in combinations(bonded_to, 2)]
         bent = [bend for bend in bends if abs(_cosine(positions, bend)) < LINEAR_COSINE]
+        linear = [bend for bend in bends if bend not in bent]
         known = set(bent) | {(k, j, i) for i, j, k in bent}
         torsions = [
             (i, j, k, l)
@@ -59,13 +63,22 @@ class InternalCoordinates:
             if i != k and l != j and i != l and (i, j, k) in known and (j, k, l) in known
         ]
         planes = [tuple(neighbours[j]) if _is_flat(positions, j, neighbours[j]) else (j, j, j) for _, j, _ in bent]
-        return cls(_atoms(stretches, 2), _atoms(bent, 3), _atoms(torsions, 4), _atoms(planes, 3))
+        planes += [(j, j, j) for _, j, _ in linear for _ in range(2)]
+        return cls(_atoms(stretches, 2), _atoms(bent, 3), _atoms(linear, 3), _atoms(torsions, 4), _atoms(planes, 3))
+
+    @property
+    def all_bends(self) -> Atoms:
+        """Return the atoms of all bends, (m, 3), those in a row twice and behind the others."""
+        return np.concatenate([self.bends, self.linear.repeat(2, axis=0)])
 
     def derivatives(self, positions: Array) -> dict[str, Array]:
         """Return dq/dR of each kind at geometries (t, i, 3), (t, m, 3 i): no units, or radian/Angstrom."""
         vectors_of = {
             "stretch": (self.stretches, _stretch(positions, self.stretches)),
-            "bend": (self.bends, _bend(positions, self.bends)),
+            "bend": (
+                self.all_bends,
+                np.concatenate([_bend(positions, self.bends), _linear_bends(positions, self.linear)], axis=1),
+            ),
             "torsion": (self.torsions, _torsion(positions, self.torsions)),
         }
         return {kind: _spread(atoms, vectors, positions.shape) for kind, (atoms, vectors) in vectors_of.items()}
@@ -88,7 +101,7 @@ class InternalCoordinates:
 
         return {
             "stretch": [f"{bond(i, j)} stretch" for i, j in self.stretches],
-            "bend": [f"{angle(i, j, k)} bend" for i, j, k in self.bends],
+            "bend": [f"{angle(i, j, k)} bend" for i, j, k in self.all_bends],
             "torsion": [f"{bond(j, k)} torsion" for _, j, k, _ in self.torsions],
         }
 
@@ -155,6 +168,22 @@ def _bend(positions: Array, atoms: Atoms) -> Array:
     sine = np.sqrt(1 - cosine**2)
     first, last = (cosine * u - v) / (a * sine), (cosine * v - u) / (b * sine)
     return np.stack([first, -first - last, last], axis=2)
+
+
+def _linear_bends(positions: Array, atoms: Atoms) -> Array:
+    """Return the s vectors of atoms in a row (t, 2 m, 3, 3): each row bends in two directions across its axis.
+
+    In a direction e they are e/a and e/b for the ends, a and b from the middle, which takes the opposite of both.
+    """
+    u, a = _unit(positions[:, atoms[:, 0]] - positions[:, atoms[:, 1]])
+    v, b = _unit(positions[:, atoms[:, 2]] - positions[:, atoms[:, 1]])
+    axis, _ = _unit(u - v)
+    across = np.eye(3)[np.abs(axis).argmin(axis=-1)]
+    first, _ = _unit(np.cross(axis, across))
+    directions = np.stack([first, np.cross(axis, first)], axis=2)
+    a, b = a[:, :, None], b[:, :, None]
+    vectors = np.stack([directions / a, -directions / a - directions / b, directions / b], axis=3)
+    return vectors.reshape(len(positions), -1, 3, 3)
 
 
 def _torsion(positions: Array, atoms: Atoms) -> Array:

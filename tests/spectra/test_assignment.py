@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from ase.data import atomic_numbers
+from scipy.spatial.transform import Rotation
 
 from densnet.bonds import bond_name
 from densnet.cli.assign import assign_motions
@@ -223,3 +224,18 @@ def test_the_verb_assigns_lines_and_refuses_units_of_another_molecule(tmp_path: 
         assign(moved, settings, np.zeros(5, dtype=int))
     with pytest.raises(DensnetError, match="resolution"):
         assign(moved, SpectrumSettings(resolution=5.0))
+
+
+def test_atoms_in_a_row_bend_in_two_directions() -> None:
+    """HCN: five of nine motions are rigid, two are stretches, two the bend across the axis; nothing is left over."""
+    numbers, positions = np.array([1, 6, 7]), np.array([[0.0, 0, -1.07], [0, 0, 0], [0, 0, 1.15]])
+    turned = positions @ Rotation.from_euler("xyz", [0.4, 1.1, -0.7]).as_matrix().T
+    coordinates = InternalCoordinates.of(numbers, turned)
+    assert len(coordinates.bends) == 0 and len(coordinates.linear) == 1 and len(coordinates.torsions) == 0
+    found = coordinates.derivatives(turned[None])
+    everything = np.concatenate([found[kind][0] for kind in ("stretch", "bend")])
+    assert np.linalg.matrix_rank(everything, tol=1e-8) == 4
+    # neither a translation nor a rotation is a bend
+    rigid = [np.tile(axis, 3) for axis in np.eye(3)] + [np.cross(axis, turned).ravel() for axis in np.eye(3)]
+    np.testing.assert_allclose(everything @ np.array(rigid).T, 0, atol=1e-12)
+    assert coordinates.names(numbers, turned[None])["bend"] == ["N-C-H bend"] * 2

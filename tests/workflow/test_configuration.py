@@ -157,6 +157,14 @@ def test_a_potential_that_lacks_an_element_a_quantity_or_its_package(monkeypatch
                 configuration(changed("md", "replicas", to=7))
 
 
+def test_a_default_that_nobody_wrote_is_no_mistake() -> None:
+    """Fewer frames than the default number of shards: there are as many shards as frames."""
+    assert (
+        configuration(changed("sampling", to={"n_train": 4, "n_validation": 2, "n_test": 2}))["sampling"]["n_train"]
+        == 4
+    )
+
+
 def test_dispersion_without_parameters() -> None:
     config = changed("reference", "dispersion", to="d4")
     config["reference"]["functional"] = "MN15"
