@@ -13,6 +13,11 @@ import xarray as xr
 
 from densnet import __version__
 from densnet.errors import DensnetError
+from densnet.quantities import PREDICTED
+
+LAST_DIMS = {"positions": ("atom", "x"), "velocities": ("atom", "x"), "numbers": ("atom",)}
+LAST_DIMS |= {name: quantity.dims for name, quantity in PREDICTED.items() if quantity.dims}
+"""Of variables that mean the same in every file; others may stand before."""
 
 
 def variable(
@@ -95,7 +100,8 @@ def read_dataset(path: Path, *, stage: str | Iterable[str], variables: Iterable[
     """Read a file written by :func:`write_dataset` into memory and check that it is what it should be.
 
     Raises:
-        DensnetError: no such file, truncated or foreign file, made by another stage, variables missing.
+        DensnetError: no such file, truncated or foreign file, made by another stage, variables missing or of other
+            dimensions.
     """
     path = Path(path)
     stages = [stage] if isinstance(stage, str) else list(stage)
@@ -114,6 +120,12 @@ def read_dataset(path: Path, *, stage: str | Iterable[str], variables: Iterable[
     missing = [name for name in variables if name not in dataset.variables]
     if missing:
         raise DensnetError(f"{path}: the variable(s) {missing} are missing; {remedy}")
+    for name, dims in LAST_DIMS.items():
+        if name in dataset.variables and dataset[name].dims[-len(dims) :] != dims:
+            found = ", ".join(map(str, dataset[name].dims))
+            raise DensnetError(
+                f"{path}: {name}: expected dimensions ending in {', '.join(dims)}, found {found}; {remedy}"
+            )
     return dataset
 
 

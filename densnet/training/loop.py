@@ -298,6 +298,17 @@ class TrainingRun:
         content = ranks.from_first(self._checkpointed() if ranks.is_first() else None)
         if content is None:
             return
+        try:
+            self._take_over(content)
+        except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+            raise DensnetError(
+                f"{self.checkpoint}: does not hold the weights of this training ({reason}); delete it and train again"
+            ) from error
+        print(f"densnet: going on from step {self.step}", file=sys.stderr)
+
+    def _take_over(self, content: Mapping[str, Any]) -> None:
+        """Go on from what a checkpoint holds."""
         self.step, self.seconds, self.rows = content["step"], content["seconds"], json.loads(content["rows"])
         device = next(self.model.parameters()).device
         # absent in checkpoints of earlier versions, which were written at validations only
@@ -306,9 +317,12 @@ class TrainingRun:
         self.validations_since_best = content["validations_since_best"]
         self.best = {name: value.to(device) for name, value in content["best"].items()}
         self.average = {name: value.to(device) for name, value in content["average"].items()}
+        shapes = {name: value.shape for name, value in self.model.named_parameters()}
+        for kept in (self.average, self.best):
+            if kept and {name: value.shape for name, value in kept.items()} != shapes:
+                raise ValueError("weights of other shapes")
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
-        print(f"densnet: going on from step {self.step}", file=sys.stderr)
 
 
 def _optimizer(settings: LoopSettings, model: nn.Module) -> torch.optim.Optimizer:

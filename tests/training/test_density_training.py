@@ -106,6 +106,12 @@ def test_resumed_training_equals_an_undisturbed_one(
     monkeypatch.setattr(loop.TrainingRun, "_one_step", killed)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "b")
+    whole = torch.load(tmp_path / "b" / "density.pt.checkpoint", weights_only=True)
+    for damage in ({"average": {"w": torch.zeros(3)}}, {"model": {}}, {"step": None, "optimizer": 7}):
+        torch.save(whole | damage, tmp_path / "b" / "density.pt.checkpoint")
+        with pytest.raises(DensnetError, match=r"checkpoint: does not hold the weights of this training .*; delete it"):
+            run(tmp_path / "b")
+    torch.save(whole, tmp_path / "b" / "density.pt.checkpoint")
     resumed = run(tmp_path / "b")
     assert calls[47] == 46, "it should go on from the last step"
     assert all(torch.equal(undisturbed[name], resumed[name]) for name in undisturbed)
@@ -121,6 +127,9 @@ def test_bad_labels_are_refused(water_labels: Path, tmp_path: Path) -> None:
     dipole[2, 1] = np.nan
     bad = {
         r"dipole is not finite in frame\(s\) \[2\]": {"dipole": dipole},
+        "forces: expected dimensions ending in atom, x, found frame, x, atom": {
+            "forces": data["forces"].transpose("frame", "x", "atom")
+        },
         "split 'validation', found none": {"split": data["split"].where(data["split"] != "validation", "train")},
     }
     for index, (message, change) in enumerate(bad.items()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,39 @@ def dry_run(folder: Path) -> subprocess.CompletedProcess[str]:
 def jobs(output: str) -> dict[str, int]:
     """Return the number of jobs of each rule from Snakemake's table."""
     return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)}
+
+
+JCAMP = """\
+##TITLE=water
+##JCAMP-DX=4.24
+##DATA TYPE=INFRARED SPECTRUM
+##XUNITS=1/CM
+##YUNITS=ABSORBANCE
+##FIRSTX=1000
+##LASTX=4000
+##NPOINTS=31
+##XYPOINTS=(XY..XY)
+"""
+
+
+def test_every_file_that_a_user_names_is_one_word_to_the_shell(tmp_path: Path) -> None:
+    names = {"xyz": "a $(touch x).xyz", "fundamentals": "l'i`touch y`.csv", "jcamp": "j;touch z #.jdx"}
+    (tmp_path / names["xyz"]).write_text("3\n\nO 0 0 0\nH 0 0 0.96\nH 0.93 0 -0.24\n")
+    (tmp_path / names["fundamentals"]).write_text("wavenumber\n1595\n3657\n")
+    (tmp_path / names["jcamp"]).write_text(
+        JCAMP + "".join(f"{1000 + 100 * n}, {n % 3 / 3}\n" for n in range(31)) + "##END=\n"
+    )
+    experiment = {key: names[key] for key in ("fundamentals", "jcamp")}
+    config = {"run": "try", "systems": {"water": {"xyz": names["xyz"], "experiment": experiment}}}
+    (tmp_path / "c $(touch w).yaml").write_text(yaml.safe_dump(config))
+    arguments = ("--configfile", "c $(touch w).yaml", "--cores", "2", "--dry-run", "--printshellcmds")
+    planned = snakemake(tmp_path, *arguments)
+    assert planned.returncode == 0, planned.stderr
+    commands = re.findall(r"^Shell command: (.*touch.*)$", planned.stdout + planned.stderr, re.MULTILINE)
+    assert len(commands) >= 3
+    words = {word for command in commands for word in shlex.split(command) if "touch" in word}
+    assert words == {*names.values(), "c $(touch w).yaml"}
+    assert not any((tmp_path / name).exists() for name in "xyzw")
 
 
 def test_the_whole_graph_is_planned_and_nothing_runs(tmp_path: Path) -> None:
