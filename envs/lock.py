@@ -1,6 +1,7 @@
 """Write envs/requirements.lock and envs/densnet.yaml from what the running environment holds.
 
-With the word ``mace`` as argument, run by the Python of ``.venv-mace``, write envs/mace.lock.
+Beside a lock stands the same with the SHA-256 of every file on PyPI that may be installed, NAME.hashes, which pip holds
+downloads against. With the word ``mace`` as argument, run by the Python of ``.venv-mace``, write envs/mace.lock.
 
 What is there for an optional extra of pyproject.toml alone is left out, so that nobody installs it unasked:
 ``.venv/bin/pip install -c envs/requirements.lock '.[EXTRA]'`` lays it on what is pinned here.
@@ -8,13 +9,15 @@ What is there for an optional extra of pyproject.toml alone is left out, so that
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import urllib.request
 from importlib.metadata import PackageNotFoundError, metadata, requires
 from pathlib import Path
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 ENVS = Path(__file__).parent
 EXTRAS = {"workflow", "test"}
@@ -29,6 +32,13 @@ MACE_HEADER = """\
 # MACE with all that it needs, pinned; of an environment of its own, for it wants another e3nn than densnet.
 # Made by '.venv-mace/bin/python envs/lock.py mace'; installed by 'envs/setup.sh mace'.
 """
+
+HASHES_HEADER = """\
+# The pins of {lock} with the SHA-256 of their files on PyPI, for Python 3.11 to 3.14. Made with it.
+"""
+
+INDEX = "https://pypi.org/simple"
+INTERPRETERS = {"py3", *(f"cp{number}" for number in range(311, 315))}
 
 CONDA_HEADER = """\
 # Made by 'make lock' (envs/lock.py): the pins of requirements.lock as a conda environment, which
@@ -77,14 +87,46 @@ def without_optional(packages: list[str]) -> list[str]:
     return [pin for pin in packages if canonicalize_name(pin.split("==")[0]) not in alone]
 
 
+def hashes(pin: str) -> list[str]:
+    """Return the SHA-256 of each file of ``name==version`` on PyPI that Python 3.11 to 3.14 may install."""
+    name, version = pin.split("==")
+    address = f"{INDEX}/{canonicalize_name(name)}/"
+    request = urllib.request.Request(address, headers={"Accept": "application/vnd.pypi.simple.v1+json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        files = json.load(answer)["files"]
+    found = [entry["hashes"]["sha256"] for entry in files if _is_of(entry["filename"], version)]
+    if not found:
+        raise SystemExit(f"lock: {pin}: no file of this version at {address}")
+    return found
+
+
+def _is_of(filename: str, version: str) -> bool:
+    """Whether a file is of a version, and source or a wheel for one of our interpreters."""
+    if not filename.endswith(".whl"):
+        return filename.endswith(f"-{version}.tar.gz")
+    try:
+        _, of_wheel, _, tags = parse_wheel_filename(filename)
+    except ValueError:
+        return False
+    return str(of_wheel) == version and any(tag.interpreter in INTERPRETERS or tag.abi == "abi3" for tag in tags)
+
+
+def write_lock(path: Path, header: str, packages: list[str]) -> None:
+    """Write the pins, and beside them the pins with their hashes."""
+    path.write_text(header + "".join(f"{pin}\n" for pin in packages))
+    lines = [" \\\n    ".join([pin, *(f"--hash=sha256:{digest}" for digest in hashes(pin))]) for pin in packages]
+    text = HASHES_HEADER.format(lock=path.name) + "\n".join(lines) + "\n"
+    path.with_suffix(".hashes").write_text(text)
+
+
 def main() -> None:
     """Write the lock of the environment that runs this."""
     packages = pins()
     if sys.argv[1:] == ["mace"]:
-        (ENVS / "mace.lock").write_text(MACE_HEADER + "".join(f"{pin}\n" for pin in packages))
+        write_lock(ENVS / "mace.lock", MACE_HEADER, packages)
         return
     packages = without_optional(packages)
-    (ENVS / "requirements.lock").write_text(LOCK_HEADER + "".join(f"{pin}\n" for pin in packages))
+    write_lock(ENVS / "requirements.lock", LOCK_HEADER, packages)
     (ENVS / "densnet.yaml").write_text(CONDA_HEADER + "".join(f"      - {pin}\n" for pin in packages))
 
 

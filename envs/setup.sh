@@ -22,7 +22,7 @@ fail() { say "error: $*"; exit 1; }
 # python_environment VENV LOCK
 python_environment() {
     local venv=$1 lock=$2 stamp=$1/.densnet-stamp wanted
-    wanted=$(cat "$lock" pyproject.toml envs/setup.sh | sha256sum)
+    wanted=$(cat "$lock" "${lock%.lock}.hashes" pyproject.toml envs/setup.sh | sha256sum)
     if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
         return
     fi
@@ -45,7 +45,8 @@ python_environment() {
 
     say "installing $(grep -c == "$lock") pinned packages (minutes the first time)"
     install_torch
-    pip_install -r "$lock"
+    # whoever replaces a file on its way here is found out; torch's own build is there already
+    pip_install --require-hashes -r "${lock%.lock}.hashes"
     if [ "$lock" = "$main_lock" ]; then
         pip_install --no-deps --no-build-isolation -e .
     fi
