@@ -48,3 +48,10 @@ def test_the_package_imports_what_it_declares() -> None:
 def test_the_workflow_imports_what_it_declares() -> None:
     of_package, of_workflow = declared(PROJECT["dependencies"]), declared(PROJECT["optional-dependencies"]["workflow"])
     assert imported("workflow") - of_package - {"snakemake-interface-common"} == of_workflow
+
+
+def test_every_pin_has_hashes() -> None:
+    entry = re.compile(r"^(\S+==\S+)(?: \\\n    --hash=sha256:[0-9a-f]{64})+$", re.MULTILINE)
+    for lock in (ROOT / "envs").glob("*.lock"):
+        pins = [line for line in lock.read_text().splitlines() if "==" in line and not line.startswith("#")]
+        assert entry.findall(lock.with_suffix(".hashes").read_text()) == pins and len(pins) > 20
