@@ -30,6 +30,9 @@ def impossible(config: Mapping[str, Any], *, molecules: bool = True) -> Iterator
     Args:
         molecules: look at the systems too, which takes a second.
     """
+    if paths := list(_impossible_paths(config)):
+        yield from paths
+        return
     yield from _impossible_names(config)
     yield from _impossible_sizes(config)
     refusals = [line for name, kind in SECTIONS.items() for line in refused(name, partial(kind, **config[name]), ".")]
@@ -48,6 +51,18 @@ def _impossible_names(config: Mapping[str, Any]) -> Iterator[str]:
     for name in [*config["families"], *config["systems"]]:
         if (earlier := first.setdefault(name.lower(), name)) != name:
             yield f"systems.{name}: expected names that differ in more than their case, found {earlier} too; rename one"
+
+
+def _impossible_paths(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each file whose name Snakemake would read as a pattern."""
+    named = {f"reference.{key}": config["reference"][key] for key in ("fit_basis", "natural_primitives")}
+    for name, system in config["systems"].items():
+        where, experiment = f"systems.{system.get('family', name)}", system["experiment"]
+        named |= {f"{where}.{key}": system.get(key) for key in ("xyz", "labels")}
+        named |= {f"{where}.experiment.{key}": experiment.get(key) for key in ("fundamentals", "jcamp")}
+    for key, path in named.items():
+        if path and set("{}") & set(path):
+            yield f"{key}: expected a path without braces, which are patterns to Snakemake, found {path!r}; rename it"
 
 
 def _impossible_sizes(config: Mapping[str, Any]) -> Iterator[str]:

@@ -152,6 +152,8 @@ def _end_with_parent() -> None:
 
 def _configuration(path: str) -> dict[str, Any]:
     """Check the configuration here, where a refusal is a plain line; Snakemake would frame it."""
+    if set("{}") & set(path):
+        raise ConfigurationError(f"{path}: expected a name without braces, which are patterns to Snakemake; rename it")
     read(path)
     try:
         return configuration(load_configfile(path), path)

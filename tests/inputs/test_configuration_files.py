@@ -57,6 +57,12 @@ CASES = (
         ":1: run: expected at most 64 letters, digits, _ and -",
         lambda: changed("try", 300 * "a"),
     ),
+    InputCase(
+        "a file with braces in its name",
+        REFUSED,
+        ":4: systems.water.xyz: expected a path without braces, which are patterns to Snakemake, found 'a{b}.xyz'",
+        lambda: changed("smiles: O", "xyz: a{b}.xyz"),
+    ),
     InputCase("a line end in a name", REFUSED, ":1: run: expected at most 64", lambda: changed("try", '"try\\n"')),
     InputCase("a * without quotes", REFUSED, ":4: no YAML: ", lambda: changed("smiles: O", "smiles: *CC*")),
     InputCase("a second document", REFUSED, ":7: no YAML: ", lambda: GOOD + "---\nrun: b\n"),
