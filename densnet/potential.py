@@ -13,7 +13,6 @@ import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
-from densnet.domain import Domain
 from densnet.errors import DensnetError
 from densnet.molecule import Molecule
 
@@ -36,7 +35,6 @@ class Potential(Protocol):
         elements: atomic numbers that it knows; None: any.
         device: where it computes.
         exact_gradient: the forces are the exact gradient of the energy, and not numbers of their own.
-        domain: of the geometries that it has learned from; None: it did not learn, or that is not known.
     """
 
     name: str
@@ -45,7 +43,6 @@ class Potential(Protocol):
     elements: frozenset[int] | None = None
     device: str = "cpu"
     exact_gradient: bool = True
-    domain: Domain | None = None
 
     def __call__(self, positions: Array) -> Quantities:
         """Evaluate any number of geometries (t, i, x) in Angstrom.
@@ -54,6 +51,17 @@ class Potential(Protocol):
             DensnetError: it has no answer, for a self-consistency that does not converge for instance.
         """
         ...
+
+    def domain_distance(self, positions: Array) -> Array | None:
+        """Return how far geometries (t, i, x) lie outside of those that it has learned from, (t,), 0 inside.
+
+        None: it did not learn, or that is not known (:mod:`densnet.models.domain`).
+        """
+        return None
+
+    def departure(self, positions: Array) -> str:
+        """Say what of a geometry (i, x) lies farthest outside; "" where there is no such distance."""
+        return ""
 
     def forget(self) -> None:
         """Drop whatever the last call left behind, so that the next result depends on its positions alone."""
@@ -85,7 +93,7 @@ class Derived(Potential):
     def __init__(self, wrapped: Potential) -> None:
         self.name, self.numbers, self.quantities = wrapped.name, wrapped.numbers, wrapped.quantities
         self.elements, self.device, self.exact_gradient = wrapped.elements, wrapped.device, wrapped.exact_gradient
-        self.domain = wrapped.domain
+        self.domain_distance, self.departure = wrapped.domain_distance, wrapped.departure  # type: ignore[method-assign]
 
 
 def joined(parts: Sequence[Quantities]) -> dict[str, Array]:

@@ -198,7 +198,7 @@ def _keep(series: dict[str, list[Array]], state: State, potential: Potential, ma
         state.quantities["energy"],
         state.kinetic_energy(masses),
         state.quantities.get("energy_spread"),
-        None if potential.domain is None else potential.domain.distance(potential.numbers, state.positions),
+        potential.domain_distance(state.positions),
     )
     for name, value in zip(_KEPT, values, strict=True):
         if value is not None:
@@ -230,13 +230,13 @@ def _check_domain(
         outside: domain distances (R,) of the frames that were kept; none where they are not known.
         positions: at the end of the chunk (R, i, x) in Angstrom.
     """
-    if potential.domain is None or not outside:
+    if not outside:
         return
     gone = np.flatnonzero(np.min(outside, axis=0) > GONE)
     if not len(gone):
         return
     time_ps = sum(steps for _, steps in settings.chunks()[: chunk + 1]) * settings.timestep_fs * 1e-3
-    said = potential.domain.departure(potential.numbers, positions[gone[0]])
+    said = potential.departure(positions[gone[0]])
     raise DensnetError(
         f"md: replica {gone[0]} has left the training frames for good after {time_ps:.2f} ps: {said}; train on such "
         "frames (a higher sampling temperature, another conformer), or lower md.temperature"

@@ -24,8 +24,7 @@ class AseCalculator(Calculator):
     def __init__(self, potential: Potential, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.potential = potential
-        known = {"domain_distance"} if potential.domain is not None else set()
-        self.implemented_properties = sorted(potential.quantities | {"free_energy"} | known)
+        self.implemented_properties = sorted(potential.quantities | {"free_energy"})
 
     def calculate(
         self,
@@ -42,8 +41,8 @@ class AseCalculator(Calculator):
             raise DensnetError("atoms: expected a molecule, found no atoms")
         potential = self.potential_of(current)
         values = dict(potential(current.positions[None]))
-        if potential.domain is not None:
-            values["domain_distance"] = potential.domain.distance(current.numbers, current.positions[None])
+        if (outside := potential.domain_distance(current.positions[None])) is not None:
+            values["domain_distance"] = outside
         self.results = {name: value[0].item() if value.ndim == 1 else value[0] for name, value in values.items()}
         self.results["free_energy"] = self.results["energy"]
 

@@ -10,16 +10,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from densnet import __version__
 from densnet.basis.basis import Basis
-from densnet.domain import NEAREST, Domain
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_atomically
 from densnet.models.density_model import DensityModel
 from densnet.models.densnet_model import DenSNet
+from densnet.models.domain import NEAREST, Domain
 from densnet.models.energy_model import EnergyModel
 from densnet.models.ensemble import Ensemble
 from densnet.models.settings import DensityModelSettings, EnergyModelSettings
@@ -70,8 +69,8 @@ def save_model(model: DenSNet, path: Path, *, provenance: dict[str, Any]) -> Non
     if model.domain is not None:
         content["domain"] = {
             "cutoff": model.domain.cutoff,
-            "mean": torch.as_tensor(model.domain.mean),
-            "whitening": torch.as_tensor(model.domain.whitening),
+            "mean": model.domain.mean.cpu(),
+            "whitening": model.domain.whitening.cpu(),
             "usual": list(model.domain.usual),
         }
     write_atomically(path, lambda temporary: torch.save(content, temporary))
@@ -244,12 +243,10 @@ def _domain(content: dict[str, Any], elements: tuple[int, ...], path: Path) -> D
         return None
     try:
         cutoff, (first, second) = float(stored["cutoff"]), map(float, stored["usual"])
-        mean, whitening = (stored[name].double().numpy() for name in ("mean", "whitening"))
+        mean, whitening = (stored[name].double() for name in ("mean", "whitening"))
         size = NEAREST * len(elements)
         right = mean.shape == (len(elements), size) and whitening.shape == (len(elements), size, size)
-        right = (
-            right and min(cutoff, first, second) > 0 and bool(np.isfinite(mean).all() and np.isfinite(whitening).all())
-        )
+        right = right and min(cutoff, first, second) > 0 and bool(mean.isfinite().all() and whitening.isfinite().all())
     except (AttributeError, KeyError, TypeError, ValueError):
         right = False
     if not right:

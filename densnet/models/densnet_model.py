@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from densnet.domain import Domain
 from densnet.errors import DensnetError
 from densnet.fitting.prior import superposition
 from densnet.models.density_model import DensityModel
+from densnet.models.domain import Domain
 from densnet.models.energy_model import EnergyModel
 from densnet.models.graph import Graph, replicate
 from densnet.models.trace import traced

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from densnet.basis.basis import Basis
 from densnet.density.density import Density
-from densnet.domain import Domain
 from densnet.errors import DensnetError
 from densnet.models.densnet_model import DenSNet, Prediction
+from densnet.models.domain import Domain
 from densnet.quantities import PREDICTED
 
 Array = NDArray[np.float64]

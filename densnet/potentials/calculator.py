@@ -35,7 +35,7 @@ class DenSNetCalculator(AseCalculator):
     """Energy (eV), forces (eV/Angstrom) and dipole (e Angstrom) of a molecule; its density on request.
 
     ``results["domain_distance"]`` says how far the geometry lies outside of those that the model has learned from: 0
-    inside, 1 at twice the usual distance (:mod:`densnet.domain`); models of earlier versions do not know it.
+    inside, 1 at twice the usual distance (:mod:`densnet.models.domain`); models of earlier versions do not know it.
 
     Of an ensemble they are means; ``results`` then also hold the standard deviations over its members,
     ``energy_spread``, ``forces_spread`` (i,) and ``dipole_spread`` (:func:`densnet.models.ensemble.spread_of`).

@@ -36,7 +36,7 @@ class ModelPotential(Potential):
         self.element = model.elements_of(numbers)
         self.elements = frozenset(model.members[0].density.whitened.elements)
         self.device = str(self.element.device)
-        self.domain = model.domain
+        self.domain = model.domain and model.domain.to(self.element.device)
         self.quantities = frozenset(("energy", "forces", "dipole", *(SPREADS if len(model) > 1 else ())))
         self.block = max(1, atoms_at_once // len(numbers)) if atoms_at_once else None
 
@@ -69,6 +69,16 @@ class ModelPotential(Potential):
         """Evaluate geometries (t, i, x) in Angstrom."""
         block = self.block or len(positions)
         return joined([self._block(positions[n : n + block]) for n in range(0, len(positions), block)])
+
+    def domain_distance(self, positions: Array) -> Array | None:
+        """Return the domain distance (t,) of geometries (t, i, x), None of a model that does not hold its domain."""
+        if self.domain is None:
+            return None
+        return self.domain.distance(self.numbers, torch.as_tensor(positions)).cpu().numpy()
+
+    def departure(self, positions: Array) -> str:
+        """Say which distance between two atoms of a geometry (i, x) is the least usual."""
+        return self.domain.departure(self.numbers, torch.as_tensor(positions)) if self.domain else ""
 
     def _block(self, positions: Array) -> Quantities:
         members = self.model.predictions(self.element, torch.as_tensor(positions.copy()))

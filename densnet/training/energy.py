@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from densnet.domain import Domain
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
 from densnet.models.checkpoint import load_model, read_description
 from densnet.models.density_model import DensityModel
 from densnet.models.densnet_model import DenSNet
+from densnet.models.domain import Domain
 from densnet.models.energy_model import EnergyModel
 from densnet.models.graph import joined, replicate, with_neighbours
 from densnet.models.repulsion import closest_distances
@@ -122,7 +122,7 @@ def train_energy(
             log=log.with_name(f"{log.stem}_fine_tuning{log.suffix}"),
         )
     network.least.copy_(least_energies(network, density, train))
-    geometries = [(numbers, positions.double().numpy()) for numbers, positions in data.geometries()]
+    geometries = [(numbers, positions.double()) for numbers, positions in data.geometries()]
     domain = Domain.of(first.elements, max(density.settings.cutoff, network.settings.cutoff), geometries)
     trained = DenSNet(density.cpu().eval(), network.cpu().eval(), before.free_atoms, domain)
     made = {

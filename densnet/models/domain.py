@@ -24,19 +24,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
-
-from densnet.bonds import distances
+from torch import nn
 
 NEAREST = 4
-"""Neighbours of each element: with 6 or 8 distances that matter less dilute those that matter (docs/robustness.md)."""
+"""Neighbours of each element: with 6 or 8 distances that matter less dilute those that matter."""
 INSIDE, INSIDE_ATOM = 0.9, 0.99
 """Shares of the training frames below d_a and d_b."""
 RESOLUTION = 0.01
 """ε, Angstrom: a deviation that is small whatever the training frames' spread."""
 
-Array = NDArray[np.float64]
+Numbers = NDArray[np.integer]
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,19 @@ class Domain:
     Attributes:
         elements: atomic numbers, z of them.
         cutoff: distance in Angstrom beyond which the networks see nothing.
-        mean: m, (z, f) in Angstrom.
+        mean: m, (z, f) in Angstrom, float64.
         whitening: W with WᵀW = (C + ε²)⁻¹, (z, f, f) in 1/Angstrom.
         usual: d_a and d_b.
     """
 
     elements: tuple[int, ...]
     cutoff: float
-    mean: Array
-    whitening: Array
+    mean: torch.Tensor
+    whitening: torch.Tensor
     usual: tuple[float, float]
 
     @classmethod
-    def of(cls, elements: Sequence[int], cutoff: float, learned: Sequence[tuple[NDArray[np.integer], Array]]) -> Domain:
+    def of(cls, elements: Sequence[int], cutoff: float, learned: Sequence[tuple[Numbers, torch.Tensor]]) -> Domain:
         """Return the domain of some geometries.
 
         Args:
@@ -69,66 +69,66 @@ class Domain:
         x = [neighbour_distances(elements, cutoff, numbers, positions) for numbers, positions in learned]
         mean, whitening = [], []
         for z in elements:
-            of_element = np.concatenate(
+            of_element = torch.cat(
                 [
-                    values[:, np.asarray(numbers) == z].reshape(-1, values.shape[2])
-                    for (numbers, _), values in zip(learned, x, strict=True)
+                    seen[:, np.flatnonzero(numbers == z)].flatten(0, 1)
+                    for (numbers, _), seen in zip(learned, x, strict=True)
                 ]
             )
-            mean.append(of_element.mean(axis=0))
-            deviations = of_element - mean[-1]
-            covariance = deviations.T @ deviations / len(of_element) + RESOLUTION**2 * np.eye(of_element.shape[1])
-            whitening.append(np.linalg.inv(np.linalg.cholesky(covariance)))
-        domain = cls(tuple(elements), cutoff, np.array(mean), np.array(whitening), (1.0, 1.0))
-        d_a, d_b = np.concatenate([domain._distances(numbers, positions) for numbers, positions in learned], axis=1)
+            mean.append(of_element.mean(0))
+            covariance = torch.cov(of_element.T, correction=0) + RESOLUTION**2 * torch.eye(of_element.shape[1]).double()
+            whitening.append(torch.linalg.inv(torch.linalg.cholesky(covariance)))
+        domain = cls(tuple(elements), cutoff, torch.stack(mean), torch.stack(whitening), (1.0, 1.0))
+        d_a, d_b = torch.cat([domain._distances(numbers, positions) for numbers, positions in learned], dim=1).numpy()
         return replace(domain, usual=(float(np.quantile(d_a, INSIDE)), float(np.quantile(d_b, INSIDE_ATOM))))
 
-    def distance(self, numbers: NDArray[np.integer], positions: Array) -> Array:
+    def to(self, device: torch.device | str) -> Domain:
+        """Return the domain on a device."""
+        return replace(self, mean=self.mean.to(device), whitening=self.whitening.to(device))
+
+    def distance(self, numbers: Numbers, positions: torch.Tensor) -> torch.Tensor:
         """Return D of geometries (t, i, 3) in Angstrom, (t,).
 
         Args:
             numbers: atomic numbers (i,), all of which the model knows.
         """
         d_a, d_b = self._distances(numbers, positions)
-        return np.maximum(np.maximum(d_a / self.usual[0], d_b / self.usual[1]) - 1, 0)
+        return (torch.maximum(d_a / self.usual[0], d_b / self.usual[1]) - 1).clamp(min=0)
 
-    def departure(self, numbers: NDArray[np.integer], positions: Array) -> str:
+    def departure(self, numbers: Numbers, positions: torch.Tensor) -> str:
         """Say which distance between two atoms of a geometry (i, 3) is the least usual."""
-        x, rows = self._seen(numbers, positions[None])
-        deviation = np.linalg.inv(self.whitening)
-        spread = np.sqrt(np.square(deviation).sum(axis=2))[rows]
-        atom, place = np.unravel_index(int((np.abs(x[0] - self.mean[rows]) / spread).argmax()), spread.shape)
-        element, nearest = divmod(int(place), NEAREST)
+        (x,), rows = self._seen(numbers, positions[None])
+        spread = torch.linalg.inv(self.whitening).square().sum(2).sqrt()[rows]
+        unusual = (x - self.mean[rows]).abs() / spread
+        atom, place = divmod(int(unusual.argmax()), unusual.shape[1])
+        element, nearest = divmod(place, NEAREST)
         return (
             f"{chemical_symbols[self.elements[element]]} neighbour {nearest + 1} of atom {atom} "
-            f"({chemical_symbols[numbers[atom]]}) is {x[0, atom, place]:.2f} Angstrom away, in the training frames "
+            f"({chemical_symbols[int(numbers[atom])]}) is {x[atom, place]:.2f} Angstrom away, in the training frames "
             f"{self.mean[rows][atom, place]:.2f} ± {spread[atom, place]:.2f}"
         )
 
-    def _seen(self, numbers: NDArray[np.integer], positions: Array) -> tuple[Array, list[int]]:
+    def _seen(self, numbers: Numbers, positions: torch.Tensor) -> tuple[torch.Tensor, list[int]]:
         """Return x (t, i, f), and where each atom's element stands."""
         rows = [self.elements.index(int(z)) for z in numbers]
-        return neighbour_distances(self.elements, self.cutoff, numbers, positions), rows
+        return neighbour_distances(self.elements, self.cutoff, numbers, positions.to(self.mean)), rows
 
-    def _distances(self, numbers: NDArray[np.integer], positions: Array) -> Array:
+    def _distances(self, numbers: Numbers, positions: torch.Tensor) -> torch.Tensor:
         """Return root mean square and maximum of d_i, (2, t)."""
         x, rows = self._seen(numbers, positions)
         # atoms first, for a matrix product of each
-        whitened = (x - self.mean[rows]).transpose(1, 0, 2) @ self.whitening[rows].transpose(0, 2, 1)
-        of_atoms = np.square(whitened).mean(axis=2)
-        return np.sqrt([of_atoms.mean(axis=0), of_atoms.max(axis=0)])
+        whitened = (x - self.mean[rows]).transpose(0, 1) @ self.whitening[rows].transpose(1, 2)
+        of_atoms = whitened.square().mean(2)
+        return torch.stack([of_atoms.mean(0), of_atoms.amax(0)]).sqrt()
 
 
 def neighbour_distances(
-    elements: Sequence[int], cutoff: float, numbers: NDArray[np.integer], positions: Array
-) -> Array:
+    elements: Sequence[int], cutoff: float, numbers: Numbers, positions: torch.Tensor
+) -> torch.Tensor:
     """Return x of each atom, (t, i, z · :data:`NEAREST`) in Angstrom, of geometries (t, i, 3)."""
-    separations = distances(positions)
-    separations[:, range(len(numbers)), range(len(numbers))] = cutoff
-    x = np.full((*separations.shape[:2], len(elements), NEAREST), cutoff)
-    for place, z in enumerate(elements):
-        of_element = separations[:, :, np.asarray(numbers) == z]
-        if of_element.shape[2] > NEAREST:
-            of_element = np.partition(of_element, NEAREST - 1, axis=2)[:, :, :NEAREST]
-        x[:, :, place, : of_element.shape[2]] = np.minimum(np.sort(of_element, axis=2), cutoff)
-    return x.reshape(*separations.shape[:2], -1)
+    # what is no neighbour of the element, or the atom itself, stands at the cutoff
+    others = np.asarray(numbers)[None, :] != np.asarray(elements)[:, None]
+    hidden = cutoff * (others | np.eye(len(numbers), dtype=bool)[:, None])
+    r = torch.cdist(positions, positions).clamp(max=cutoff).unsqueeze(2)
+    x = torch.maximum(r, torch.as_tensor(hidden).to(r)).topk(min(NEAREST, len(numbers)), largest=False).values
+    return nn.functional.pad(x, (0, NEAREST - x.shape[3]), value=cutoff).flatten(2)

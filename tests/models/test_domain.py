@@ -12,23 +12,25 @@ from model_examples import METHANOL, METHANOL_POSITIONS, random_model
 from scipy.spatial.transform import Rotation
 
 from densnet import DenSNetCalculator
-from densnet.domain import Domain, neighbour_distances
 from densnet.errors import DensnetError
 from densnet.models.checkpoint import load_ensemble, load_model, save_model
+from densnet.models.domain import Domain, neighbour_distances
 
 CUTOFF = 4.0
-FRAMES = METHANOL_POSITIONS + 0.02 * np.random.default_rng(3).standard_normal((400, *METHANOL_POSITIONS.shape))
+FRAMES = torch.as_tensor(
+    METHANOL_POSITIONS + 0.02 * np.random.default_rng(3).standard_normal((400, *METHANOL_POSITIONS.shape))
+)
 DOMAIN = Domain.of((1, 6, 8), CUTOFF, [(METHANOL, FRAMES)])
 
 
-def stretched(length: float) -> np.ndarray:
+def stretched(length: float) -> torch.Tensor:
     """Return methanol with its O-H bond at a length in Angstrom, (1, i, 3)."""
     positions = METHANOL_POSITIONS.copy()
     oxygen = int(np.flatnonzero(METHANOL == 8)[0])
     hydrogen = min(np.flatnonzero(METHANOL == 1), key=lambda i: np.linalg.norm(positions[i] - positions[oxygen]))
     bond = positions[hydrogen] - positions[oxygen]
     positions[hydrogen] = positions[oxygen] + length * bond / np.linalg.norm(bond)
-    return positions[None]
+    return torch.as_tensor(positions[None])
 
 
 def test_nine_of_ten_training_frames_are_inside() -> None:
@@ -42,7 +44,7 @@ def test_d_is_one_on_average_over_the_training_frames() -> None:
     vary = [np.ptp(x[:, z == METHANOL], axis=(0, 1)) > 1e-9 for z in METHANOL]
     d, _ = DOMAIN._distances(METHANOL, FRAMES)
     # ε² is an eighth of the variance, (0.028 Angstrom)²
-    assert np.mean(np.square(d)) == pytest.approx(np.mean(vary), rel=0.2)
+    assert float(d.square().mean()) == pytest.approx(float(np.mean(vary)), rel=0.2)
 
 
 def test_it_grows_with_the_step_outside() -> None:
@@ -54,7 +56,9 @@ def test_it_grows_with_the_step_outside() -> None:
 
 
 def test_it_knows_neither_direction_nor_the_order_of_like_atoms() -> None:
-    turned = stretched(1.6) @ Rotation.random(random_state=1).as_matrix() + [1.0, 2.0, 3.0]
+    turned = stretched(1.6) @ torch.as_tensor(Rotation.random(random_state=1).as_matrix()) + torch.tensor(
+        [1.0, 2.0, 3.0]
+    )
     order = np.random.default_rng(2).permutation(len(METHANOL))
     expected = DOMAIN.distance(METHANOL, stretched(1.6))
     assert expected > 1
@@ -65,7 +69,7 @@ def test_it_knows_neither_direction_nor_the_order_of_like_atoms() -> None:
 def test_beyond_the_cutoff_nothing_changes() -> None:
     far, farther = (DOMAIN.distance(METHANOL, stretched(length)) for length in (9.0, 20.0))
     np.testing.assert_allclose(far, farther)
-    assert np.isfinite(far)
+    assert far.isfinite()
 
 
 def test_a_model_file_holds_it_and_the_calculator_says_it(tmp_path: Path) -> None:
@@ -74,13 +78,13 @@ def test_a_model_file_holds_it_and_the_calculator_says_it(tmp_path: Path) -> Non
     save_model(model, path, provenance={})
     stored = load_model(path).domain
     assert stored is not None and (stored.elements, stored.cutoff, stored.usual) == ((1, 6, 8), CUTOFF, DOMAIN.usual)
-    np.testing.assert_array_equal(stored.whitening, DOMAIN.whitening)
+    assert torch.equal(stored.whitening, DOMAIN.whitening)
     assert load_ensemble(path).domain is not None
     calculator = DenSNetCalculator(path)
-    for positions in (METHANOL_POSITIONS, stretched(1.6)[0]):
+    for positions in (METHANOL_POSITIONS, stretched(1.6)[0].numpy()):
         atoms = Atoms(METHANOL, positions, calculator=calculator)
         atoms.get_potential_energy()
-        (expected,) = DOMAIN.distance(METHANOL, positions[None])
+        (expected,) = DOMAIN.distance(METHANOL, torch.as_tensor(positions[None])).tolist()
         assert calculator.results["domain_distance"] == calculator.get_property("domain_distance") == expected
 
 
