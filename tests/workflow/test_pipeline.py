@@ -254,8 +254,11 @@ def test_two_runs_at_once_are_refused(undisturbed: Run) -> None:
     first = undisturbed.start("results/toy/water/atoms.nc")
     while "starting" not in (first.stdout.readline() if first.stdout else "starting"):
         assert first.poll() is None
+    # or it might be over before the second one, on a busy machine, has looked
+    first.send_signal(signal.SIGSTOP)
     second = undisturbed.start("results/toy/water/atoms.nc")
-    output, _ = second.communicate(timeout=60)
+    output, _ = second.communicate(timeout=PATIENCE_SECONDS)
+    first.send_signal(signal.SIGCONT)
     assert second.returncode == 1
     assert f"process {first.pid} is running here already" in output
     first.communicate(timeout=PATIENCE_SECONDS)
