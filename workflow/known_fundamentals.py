@@ -11,6 +11,8 @@ from densnet.molecule import from_xyz, inchi_of_geometry, inchi_of_smiles
 from densnet.spectra.experiment import table_of
 
 AUTO, NONE = "auto", "none"
+LARGEST = 24
+"""Atoms; no molecule of the tables has more, and the search for bond orders takes long where there are many."""
 
 
 def with_fundamentals(systems: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -40,7 +42,8 @@ def table_of_system(system: Mapping[str, Any]) -> str | None:
             return table_of(inchi_of_smiles(system["smiles"]))
         if "xyz" in system:
             molecule = from_xyz(Path(system["xyz"]), charge=system["charge"], multiplicity=system["multiplicity"])
-            inchi = inchi_of_geometry(molecule) if molecule.masses is None else None
+            small = len(molecule.numbers) <= LARGEST and molecule.masses is None
+            inchi = inchi_of_geometry(molecule) if small else None
             return inchi and table_of(inchi)
     except DensnetError:
         # said where the molecule itself is checked
