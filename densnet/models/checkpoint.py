@@ -298,8 +298,10 @@ def _networks(content: dict[str, Any], description: dict[str, Any]) -> tuple[Den
     density.load_state_dict(unheld | content["density"])
     if description["energy_model"] is None:
         return density, None
-    # files of earlier versions do not say it, and have neither
-    settings = EnergyModelSettings(**({"repulsion": "none", "product_bound": 0.0} | description["energy_model"]))
+    # files of earlier versions do not say it, and have none of these
+    settings = EnergyModelSettings(
+        **({"repulsion": "none", "product_bound": 0.0, "l_last": 0} | description["energy_model"])
+    )
     # files of earlier versions have one number for both networks
     mean_neighbours = description.get("energy_mean_neighbours") or mean_neighbours
     energy = EnergyModel(settings, density.whitened, mean_neighbours=mean_neighbours)
