@@ -93,7 +93,15 @@ class Derived(Potential):
     def __init__(self, wrapped: Potential) -> None:
         self.name, self.numbers, self.quantities = wrapped.name, wrapped.numbers, wrapped.quantities
         self.elements, self.device, self.exact_gradient = wrapped.elements, wrapped.device, wrapped.exact_gradient
-        self.domain_distance, self.departure = wrapped.domain_distance, wrapped.departure  # type: ignore[method-assign]
+        self.wrapped = wrapped
+
+    def domain_distance(self, positions: Array) -> Array | None:
+        """Return what the other potential says of geometries."""
+        return self.wrapped.domain_distance(positions)
+
+    def departure(self, positions: Array) -> str:
+        """Return what the other potential says of a geometry."""
+        return self.wrapped.departure(positions)
 
 
 def joined(parts: Sequence[Quantities]) -> dict[str, Array]:

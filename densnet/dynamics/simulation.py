@@ -236,10 +236,10 @@ def _check_domain(
     if not len(gone):
         return
     time_ps = sum(steps for _, steps in settings.chunks()[: chunk + 1]) * settings.timestep_fs * 1e-3
-    said = potential.departure(positions[gone[0]])
+    departure = potential.departure(positions[gone[0]])
     raise DensnetError(
-        f"md: replica {gone[0]} has left the training frames for good after {time_ps:.2f} ps: {said}; train on such "
-        "frames (a higher sampling temperature, another conformer), or lower md.temperature"
+        f"md: replica {gone[0]} has left the training frames for good after {time_ps:.2f} ps: {departure}; train on "
+        "such frames (a higher sampling temperature, another conformer), or lower md.temperature"
     )
 
 
@@ -256,7 +256,7 @@ def _write_trajectory(
     seconds = sum(float(chunk["seconds"]) for chunk in chunks)
     steps = sum(int(chunk["steps"]) for chunk in chunks)
     rows = {name: [c[name] for c in chunks if name in c] for name in _KEPT}
-    data = {name: np.concatenate(pieces, axis=1) for name, pieces in rows.items() if pieces}
+    data = {name: np.concatenate(pieces, axis=1) for name, pieces in rows.items() if len(pieces) == len(rows["dipole"])}
     times = np.arange(data["dipole"].shape[1], dtype=float) * settings.timestep_fs * settings.stride
     drift = nve_drift(data["energy_potential"] + data["energy_kinetic"], times, len(numbers))
     frame, vector = ("replica", "time"), ("replica", "time", "atom", "x")

@@ -122,10 +122,8 @@ def read_dataset(path: Path, *, stage: str | Iterable[str], variables: Iterable[
         raise DensnetError(f"{path}: the variable(s) {missing} are missing; {remedy}")
     for name, dims in LAST_DIMS.items():
         if name in dataset.variables and dataset[name].dims[-len(dims) :] != dims:
-            found = ", ".join(map(str, dataset[name].dims))
-            raise DensnetError(
-                f"{path}: {name}: expected dimensions ending in {', '.join(dims)}, found {found}; {remedy}"
-            )
+            expected, actual = (", ".join(map(str, listed)) for listed in (dims, dataset[name].dims))
+            raise DensnetError(f"{path}: {name}: expected dimensions ending in {expected}, found {actual}; {remedy}")
     return dataset
 
 

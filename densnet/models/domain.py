@@ -127,8 +127,8 @@ def neighbour_distances(
 ) -> torch.Tensor:
     """Return x of each atom, (t, i, z · :data:`NEAREST`) in Angstrom, of geometries (t, i, 3)."""
     # what is no neighbour of the element, or the atom itself, stands at the cutoff
-    others = np.asarray(numbers)[None, :] != np.asarray(elements)[:, None]
-    hidden = cutoff * (others | np.eye(len(numbers), dtype=bool)[:, None])
+    of_other_elements = np.asarray(numbers)[None, :] != np.asarray(elements)[:, None]
+    hidden = cutoff * (of_other_elements | np.eye(len(numbers), dtype=bool)[:, None])
     r = torch.cdist(positions, positions).clamp(max=cutoff).unsqueeze(2)
     x = torch.maximum(r, torch.as_tensor(hidden).to(r)).topk(min(NEAREST, len(numbers)), largest=False).values
     return nn.functional.pad(x, (0, NEAREST - x.shape[3]), value=cutoff).flatten(2)

@@ -114,14 +114,14 @@ def _descriptions(modes: list[Mode]) -> tuple[str, ...]:
     """Return the motion of each of the modes, ascending; motions of one name that lie apart are told by a number."""
     motions = [motion(mode.mode) for mode in modes]
     x = np.array([float(mode.wavenumber) for mode in modes])
-    said = list(motions)
+    descriptions = list(motions)
     for name in set(motions):
-        rows = np.flatnonzero([other == name for other in motions])
+        rows = np.flatnonzero(np.array(motions) == name)
         bands = np.split(rows, np.flatnonzero(np.diff(x[rows]) > APART) + 1)
         for band in bands if len(bands) > 1 else ():
             for row in band:
-                said[row] = f"{name} near {x[band].mean():.0f}"
-    return tuple(said)
+                descriptions[row] = f"{name} near {x[band].mean():.0f}"
+    return tuple(descriptions)
 
 
 ABBREVIATIONS = {

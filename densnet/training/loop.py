@@ -318,8 +318,8 @@ class TrainingRun:
         self.best = {name: value.to(device) for name, value in content["best"].items()}
         self.average = {name: value.to(device) for name, value in content["average"].items()}
         shapes = {name: value.shape for name, value in self.model.named_parameters()}
-        for kept in (self.average, self.best):
-            if kept and {name: value.shape for name, value in kept.items()} != shapes:
+        for weights in (self.average, self.best):
+            if weights and {name: value.shape for name, value in weights.items()} != shapes:
                 raise ValueError("weights of other shapes")
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])

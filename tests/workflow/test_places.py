@@ -9,17 +9,9 @@ import yaml
 from configuration import CHECKED, ConfigurationError, configuration
 from places import read
 from reference_page import PAGE, page
+from test_configuration_files import GOOD as ONE_LINE
 
-GOOD = """\
-run: try
-systems:
-  water:
-    smiles: O
-    experiment: {fundamentals: water}
-md:
-  replicas: 2
-  stride: 2
-"""
+GOOD = ONE_LINE.replace("md: {replicas: 2}\n", "md:\n  replicas: 2\n  stride: 2\n")
 
 
 @pytest.fixture(autouse=True)
