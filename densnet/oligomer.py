@@ -16,6 +16,8 @@ Array = NDArray[np.float64]
 
 VARIABLES = ("unit", "torsion")
 """What files of chains hold besides: the unit of each atom (atom,), and the atoms of each torsion (link, corner)."""
+CARRIED = ("molecule", "charge", "multiplicity", "smiles", "oligomer", "units")
+"""Attributes of sampled geometries that stay true of frames that are taken from dynamics."""
 REPEAT_UNITS = {"thiophene": "*c1ccc(*)s1"}
 """Repeat units that have a name; * marks where the neighbours are attached (thiophene: both alpha carbons)."""
 

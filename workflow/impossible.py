@@ -38,6 +38,7 @@ def impossible(config: Mapping[str, Any], *, molecules: bool = True) -> Iterator
     refusals = [line for name, kind in SECTIONS.items() for line in refused(name, partial(kind, **config[name]), ".")]
     yield from refusals or _impossible_spectrum(config)
     yield from _impossible_harmonic(config)
+    yield from _impossible_active(config)
     yield from _impossible_potentials(config)
     if molecules:
         yield from impossible_folder(config)
@@ -97,6 +98,20 @@ def _impossible_sizes(config: Mapping[str, Any]) -> Iterator[str]:
         from densnet.reference.dispersion import check_d4
 
         yield from refused("reference", lambda: check_d4(reference["functional"]))
+
+
+def _impossible_active(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for what active learning cannot be done with."""
+    rounds = config["active"]["rounds"]
+    if not rounds:
+        return
+    if config["sweep"]:
+        yield f"active.rounds: expected 0 beside sweep, found {rounds}; run the sweep by itself"
+    for name in config["families"]:
+        yield f"active.rounds: expected 0 beside systems.{name}.sizes, found {rounds}; take one length"
+    for name, system in config["systems"].items():
+        if "rmd17" in system:
+            yield f"active.rounds: expected 0 beside systems.{name}.rmd17, found {rounds}; its frames are given"
 
 
 def _too_many(config: Mapping[str, Any], available: int, what: str) -> Iterator[str]:

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Unit
+from annotated_types import Ge, Le, Unit
 from pydantic import Field
 
-from densnet.dynamics.settings import DynamicsSettings
+from densnet.dynamics.settings import DynamicsSettings, ExplorationSettings
 from densnet.fitting.settings import FitSettings
 from densnet.models.settings import DensityModelSettings, EnergyModelSettings
 from densnet.peers.settings import MaceSettings, Size
 from densnet.reference.level import LevelOfTheory
-from densnet.reference.settings import Benchmarked, SamplingSettings
-from densnet.settings import Count, Positive, Rules, Settings, Text, rules, section
+from densnet.reference.settings import Benchmarked, CollectionSettings, SamplingSettings
+from densnet.settings import Count, Natural, Positive, Rules, Settings, Text, rules, section
 from densnet.spectra.settings import ComparisonSettings, SpectrumSettings
 from densnet.training.settings import DensityTrainingSettings, EnergyTrainingSettings
 
@@ -120,6 +120,21 @@ class Sampling(SamplingSettings):
 
 
 @dataclass(frozen=True)
+class Active(CollectionSettings, ExplorationSettings):
+    """Active learning: rounds in which an ensemble looks for geometries that it does not know, in hot dynamics of its
+    members, and Psi4 labels them (docs/active.md). The models of the run then learn from all labels."""
+
+    rounds: Natural = 0
+    """Rounds; 0: no active learning."""
+    members: AtLeastTwo = 3
+    """Models of the ensemble in each round."""
+    steps_share: Annotated[Positive, Le(1)] = 0.5
+    """Steps of the trainings in the rounds over those of density_model and energy_model."""
+    warm_rate: Annotated[Positive, Le(1)] = 0.3
+    """Learning rate over the configured one after the first round, when models go on from those of the round before."""
+
+
+@dataclass(frozen=True)
 class Dynamics(DynamicsSettings):
     """Molecular dynamics: Langevin to thermalise, then constant energy; the second part gives the spectrum."""
 
@@ -151,6 +166,7 @@ class Peers(Settings):
 SECTIONS: dict[str, type[Settings]] = {
     "reference": Reference,
     "sampling": Sampling,
+    "active": Active,
     "md": Dynamics,
     "spectrum": SpectrumSettings,
     "harmonic": Harmonic,

@@ -44,7 +44,7 @@ class Stage:
         reads: the keys of config.yaml, or whole sections, that it reads itself.
         version: the module whose METHOD_VERSION says when its files are stale; "" if they never are.
         made_for: which systems have it, by the names in rules/common.smk; "run" if it is made once.
-        each: the wildcard of its jobs of one system.
+        each: the wildcards of its jobs of one system.
         shared: a family has it once, for all its lengths.
         makes: the stage whose files it makes instead, in another way.
         given: the file that a folder of labels holds instead.
@@ -119,12 +119,41 @@ STAGES: dict[str, Stage] = {
         amount=lambda task: task.n_frames, size="functions", memory=Memory(4000, 0.02), resumes=True),
     "fit_basis": Stage(
         after=("labels",), made_for="asked for", shared=True, memory=Memory(1000), minutes=10),
+    # A round of active learning learns from the labels of the rounds before it, which are made from what it found: as
+    # a whole the stages go round in a circle, and the first leaves its part of it out.
+    "round_density": Stage(
+        after=("labels",), beside=("round_labels",), reads=("density_model", "active"), made_for="active",
+        each="round member", version="densnet.training.density", priority=60,
+        amount=lambda task: round(task.learned("density_model") * task.active["steps_share"]), size="learned_atoms",
+        memory=Memory(8000, 1), resumes=True, costs_like="density_model"),
+    "round_energy": Stage(
+        after=("labels", "round_density"), beside=("round_labels",), reads=("energy_model", "active"),
+        made_for="active", each="round member", version="densnet.training.energy", priority=60,
+        amount=lambda task: round(task.learned("energy_model") * task.active["steps_share"]), size="learned_atoms",
+        memory=Memory(8000, 1), resumes=True, costs_like="energy_model"),
+    "round_model": Stage(
+        after=("round_energy",), made_for="active", each="round", priority=60, minutes=10),
+    "round_geometries": Stage(
+        after=("geometries", "labels", "round_model"), beside=("round_labels",), reads=("active",), made_for="active",
+        each="round", version="densnet.dynamics.exploration", priority=60, threads=2,
+        amount=lambda task: task.explored_steps, memory=Memory(8000, 1), resumes=True, costs_like="trajectory"),
+    "round_shard": Stage(
+        after=("round_geometries",), reads=LEVEL, made_for="active", each="round shard",
+        version="densnet.reference.labels", psi4=True, priority=80,
+        amount=lambda task: math.ceil(task.active["frames"] / task.round_shards), size="functions", memory=GRADIENTS,
+        resumes=True, costs_like="label_shard"),
+    # In the fit basis of the sampled frames, so that models can go on from those before.
+    "round_labels": Stage(
+        after=("round_geometries", "round_shard", "atoms", "fit_basis"), reads=FIT, made_for="active", each="round",
+        version="densnet.fitting.fitted_labels", priority=70, threads=4,
+        amount=lambda task: task.active["frames"], size="functions", memory=Memory(4000, 0.02), resumes=True,
+        costs_like="labels"),
     "density_model": Stage(
-        after=("labels",), reads=("density_model",), each="member", shared=True,
+        after=("labels", "round_labels"), reads=("density_model",), each="member", shared=True,
         version="densnet.training.density", priority=60,
         amount=lambda task: task.learned("density_model"), size="learned_atoms", memory=Memory(8000, 1), resumes=True),
     "energy_model": Stage(
-        after=("labels", "density_model"), reads=("energy_model",), each="member", shared=True,
+        after=("labels", "round_labels", "density_model"), reads=("energy_model",), each="member", shared=True,
         version="densnet.training.energy", priority=60,
         amount=lambda task: task.learned("energy_model"), size="learned_atoms", memory=Memory(8000, 1), resumes=True),
     "ensemble": Stage(
@@ -176,6 +205,9 @@ STAGES: dict[str, Stage] = {
         after=("metrics", "labels", "evaluation", "density_model", "energy_model", "trajectory", "spectrum",
                "peer_trajectory", "peer_spectrum", "comparison", "assignment", "harmonic", "harmonic_psi4"),
         version="densnet.report", memory=Memory(4000)),
+    "rounds": Stage(
+        after=("labels", "round_model", "round_geometries", "round_labels", "energy_model"), made_for="active",
+        version="densnet.report.rounds"),
     "lengths": Stage(
         after=("evaluation",), made_for="families", shared=True, version="densnet.report.lengths"),
     "chains": Stage(
@@ -204,7 +236,7 @@ STAGES: dict[str, Stage] = {
         made_for="run with sweep", version="densnet.report.sweep_table"),
     "report": Stage(
         after=("figures", "metrics", "labels", "comparison", "assignment",
-               "peers", "benchmark_table", "sweep", "lengths", "chains"),
+               "peers", "benchmark_table", "sweep", "rounds", "lengths", "chains"),
         made_for="run", version="densnet.report"),
 }
 # fmt: on

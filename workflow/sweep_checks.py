@@ -16,6 +16,7 @@ FIXED = {
     "run": "it names the results",
     "systems": "systems run side by side anyway",
     "sweep": "it is the sweep itself",
+    "active": "it decides which jobs there are",
     "ensemble": "it decides which jobs there are",
     "peers": "it decides which jobs there are",
     "harmonic": "it decides which jobs there are",

@@ -20,6 +20,7 @@ def density(
     labels: Annotated[list[Path], Parameter(consume_multiple=True, negative="")],
     output: Path,
     log: Path,
+    start: Path | None = None,
     threads: int = 1,
     processes: int = 1,
     model: Annotated[DensityModelSettings, Parameter(name="*")] = DensityModelSettings(),
@@ -35,12 +36,16 @@ def density(
         The model file to write.
     log
         CSV of validation errors.
+    start
+        Begin with the weights of this density model, which learned from some of these labels.
     threads
         CPU threads, of all processes together.
     processes
         Processes that share each batch, on a machine with GPUs one for each of so many of them.
     """
-    train_in_processes(processes, train_density, labels, model, training, output=output, log=log, threads=threads)
+    train_in_processes(
+        processes, train_density, labels, model, training, output=output, log=log, start=start, threads=threads
+    )
 
 
 def energy(
@@ -50,6 +55,7 @@ def energy(
     output: Path,
     model_output: Annotated[Path, Parameter(name="--model")],
     log: Path,
+    start: Path | None = None,
     threads: int = 1,
     processes: int = 1,
     model: Annotated[EnergyModelSettings, Parameter(name="*")] = EnergyModelSettings(),
@@ -69,6 +75,8 @@ def energy(
         Both models in one file, for everything that follows.
     log
         CSV of validation errors.
+    start
+        Begin with the weights of the energy of this model, which learned from some of these labels.
     threads
         CPU threads, of all processes together.
     processes
@@ -84,6 +92,7 @@ def energy(
         output=output,
         combined=model_output,
         log=log,
+        start=start,
         threads=threads,
     )
 

@@ -38,6 +38,9 @@ GROUPS = {
         ),
         "train:join": "train join --models members/1/model.pt members/2/model.pt --output model.pt",
         "evaluate:evaluate": "evaluate --labels labels.nc --model model.pt --output evaluation.nc",
+        "collect:collect": (
+            "collect --model model.pt --labels labels.nc --geometries geometries.nc --output rounds/1/geometries.nc"
+        ),
         "peer:mace": "peer mace --labels labels.nc --model model.pt --size small --minutes 30 --output mace_small.nc",
         "peer:table": (
             "peer table --system ethanol --evaluation evaluation.nc --peer mace_small.nc --training-log "
@@ -89,6 +92,10 @@ GROUPS = {
             "figures --name ethanol --metrics metrics.json --labels labels.nc --evaluation evaluation.nc "
             "--density-log density.csv --energy-log energy.csv --trajectory trajectory.nc --spectrum "
             "spectrum.nc --comparison comparison.nc --output figures"
+        ),
+        "rounds:rounds": (
+            "rounds --name ethanol --models rounds/1/model.pt model.pt --labels labels.nc --found rounds/1/labels.nc "
+            "--geometries rounds/1/geometries.nc --output rounds.nc --csv rounds.csv --figures figures"
         ),
         "sweep:sweep": "sweep --plan sweep.json --output sweep.nc --csv sweep.csv --figures figures",
         "report:report": "report --manifest results/demo/report.json --output report.html",

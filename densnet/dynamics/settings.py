@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Le, Unit
+from annotated_types import Le, MinLen, Unit
+from pydantic import Field
 
 from densnet.errors import DensnetError
 from densnet.settings import Count, Natural, Operational, Positive, Settings
 
 Picoseconds = Annotated[Positive, Unit("ps")]
+Kelvin = Annotated[Positive, Le(5000), Unit("K")]
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class DynamicsSettings(Settings):
 
     replicas: Count = 16
     """Independent copies of the molecule that move together, started from training frames."""
-    temperature: Annotated[Positive, Le(5000), Unit("K")] = 300.0
+    temperature: Kelvin = 300.0
     """Of the thermostat that prepares the replicas."""
     thermalise_ps: Picoseconds = 0.5
     """Langevin dynamics before production."""
@@ -51,3 +53,23 @@ class DynamicsSettings(Settings):
                 phases.append((ensemble, min(steps, chunk)))
                 steps -= chunk
         return phases
+
+
+@dataclass(frozen=True)
+class ExplorationSettings(Settings):
+    """How the members of an ensemble look for geometries that they do not know."""
+
+    temperatures: Annotated[tuple[Kelvin, ...], MinLen(1), Field(strict=False), Unit("K")] = (500.0, 1000.0)
+    """Of the Langevin dynamics of the members."""
+    replicas: Count = 12
+    """Copies of the molecule at each temperature; each member moves its share of them."""
+    picoseconds: Picoseconds = 2.0
+    """Length of the dynamics of each copy; one that breaks starts anew."""
+    timestep_fs: Annotated[Positive, Le(2.0), Unit("fs")] = 0.5
+    """Integration step."""
+    friction_per_ps: Annotated[Positive, Unit("1/ps")] = 5.0
+    """Of the Langevin thermostat."""
+    interval_fs: Annotated[Positive, Unit("fs")] = 10.0
+    """Time between the frames that are judged."""
+    seed: Natural = 1
+    """Of starting geometries, velocities, noise and the deal between training and validation."""

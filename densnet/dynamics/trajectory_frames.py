@@ -7,12 +7,9 @@ import xarray as xr
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
-from densnet.oligomer import VARIABLES
+from densnet.oligomer import CARRIED, VARIABLES
 
 METHOD_VERSION: int = 2
-
-CARRIED = ("molecule", "charge", "multiplicity", "smiles", "oligomer", "units")
-"""Attributes of the sampled geometries that stay true."""
 
 
 def trajectory_frames(trajectory: xr.Dataset, geometries: xr.Dataset, n_test: int) -> xr.Dataset:

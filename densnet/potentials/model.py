@@ -50,10 +50,12 @@ class ModelPotential(Potential):
         dtype: torch.dtype = torch.float32,
         recorded: bool = False,
         atoms_at_once: int | None = None,
+        member: int | None = None,
     ) -> ModelPotential:
         """Return the potential of a ``model.pt``.
 
         Args:
+            member: of an ensemble take this one alone, counted from 0.
             recorded: the first call of a size takes seconds, the others half the time
                 (:meth:`densnet.models.densnet_model.DenSNet.record`).
 
@@ -61,8 +63,10 @@ class ModelPotential(Potential):
             DensnetError: no model of ours, or an element that it does not know.
         """
         model = load_ensemble(path, device=device, dtype=dtype)
-        for member in model.members if recorded else ():
-            member.record()
+        if member is not None:
+            model = Ensemble([model.members[member]])
+        for network in model.members if recorded else ():
+            network.record()
         return cls(model, numbers, atoms_at_once=atoms_at_once)
 
     def __call__(self, positions: Array) -> Quantities:

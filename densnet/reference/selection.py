@@ -22,14 +22,17 @@ def distance_to_nearest(descriptors: NDArray[np.float64], references: NDArray[np
     return np.asarray(cdist(descriptors, references).min(axis=1) / np.sqrt(descriptors.shape[1]))
 
 
-def farthest_points(descriptors: NDArray[np.float64], count: int, first: int) -> NDArray[np.int64]:
+def farthest_points(
+    descriptors: NDArray[np.float64], count: int, first: int | None = None, *, beside: NDArray[np.float64] | None = None
+) -> NDArray[np.int64]:
     """Return ``count`` rows, each the one farthest from all that were chosen before it.
 
     Gonzalez, Theor. Comput. Sci. 38, 293 (1985). Ties go to the lower row, so that the choice is deterministic.
 
     Args:
         descriptors: (t, p).
-        first: the row to begin with.
+        first: the row to begin with; if not given, the one farthest from ``beside``.
+        beside: descriptors (n, p) of what has been chosen already.
 
     Raises:
         DensnetError: fewer rows than asked for.
@@ -38,7 +41,9 @@ def farthest_points(descriptors: NDArray[np.float64], count: int, first: int) ->
         raise DensnetError(f"sampling: {count} geometries are wanted of {len(descriptors)} candidates; sample longer")
     chosen = np.empty(count, dtype=np.int64)
     nearest = np.full(len(descriptors), np.inf)
-    candidate = first
+    if beside is not None and len(beside):
+        nearest = cdist(descriptors, beside, "sqeuclidean").min(axis=1)
+    candidate = int(nearest.argmax()) if first is None else first
     for place in range(count):
         chosen[place] = candidate
         nearest = np.minimum(nearest, ((descriptors - descriptors[candidate]) ** 2).sum(axis=1))

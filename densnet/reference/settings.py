@@ -75,6 +75,18 @@ class SamplingSettings(Settings):
 
 
 @dataclass(frozen=True)
+class CollectionSettings(Settings):
+    """Which frames of the dynamics of an ensemble are labelled."""
+
+    frames: Count = 40
+    """Most frames that are labelled in a round; a tenth of them are validation frames."""
+    expected_error: Positive = 2.0
+    """A frame is wanted if its expected force error is more than so many times the median one of held-out frames ..."""
+    domain_distance: Positive = 0.5
+    """... or if its domain distance is larger than this (docs/robustness.md)."""
+
+
+@dataclass(frozen=True)
 class BenchmarkSettings(Settings):
     """Which molecule of revised MD17, and how many of its frames are labelled with densities."""
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from densnet.io.fingerprint import fingerprint
+from densnet.models.checkpoint import load_model
 from densnet.models.density_model import DensityModel
 from densnet.models.densnet_model import DenSNet
 from densnet.models.graph import joined, with_neighbours
@@ -20,6 +22,7 @@ from densnet.training import ranks
 from densnet.training.density_targets import DensityFrames, DensityTargets, coefficient_scales, density_frames
 from densnet.training.loop import TrainingRun
 from densnet.training.settings import DensityTrainingSettings
+from densnet.training.start import taken_over
 from densnet.training.training_set import LEVEL_ATTRIBUTES, LabelPaths, TrainingSet, free_atoms, mean_neighbours
 from densnet.units import E_ANGSTROM_IN_DEBYE, HARTREE_IN_MILLIHARTREE
 
@@ -27,7 +30,13 @@ METHOD_VERSION: int = 5
 
 
 def train_density(
-    labels: LabelPaths, model: DensityModelSettings, training: DensityTrainingSettings, *, output: Path, log: Path
+    labels: LabelPaths,
+    model: DensityModelSettings,
+    training: DensityTrainingSettings,
+    *,
+    output: Path,
+    log: Path,
+    start: Path | None = None,
 ) -> DenSNet:
     """Train a density model on the ``train`` frames of label files, choosing weights on ``validation``.
 
@@ -39,8 +48,18 @@ def train_density(
     with the molecule as its atoms do, so that the mean over frames weighs every atom alike: divided by the molecule's
     size, the atoms of the long chains, which are the fewest, would count least.
 
+    Args:
+        labels: files of molecules of any sizes.
+        model: architecture.
+        training: lengths, rates and weights.
+        output: the model file.
+        log: CSV of validation errors.
+        start: a model that learned from some of these labels, to begin with its weights and scales; its architecture
+            must be the same.
+
     Raises:
-        DensnetError: labels unusable or not alike, more frames asked for than there are, or the loss diverges.
+        DensnetError: labels unusable or not alike, more frames asked for than there are, another architecture or fit
+            basis to start from, or the loss diverges.
     """
     data = TrainingSet.read(labels, max_units=training.max_units, n_train=training.n_train)
     whitened = WhitenedBasis(data.files[0].basis, data.files[0].elements)
@@ -53,9 +72,12 @@ def train_density(
         memory_gib=training.metric_memory_gib,
     )
     network = initial_model(data, model, whitened, [molecule.train for molecule in frames], training.seed)
+    if start is not None:
+        network = taken_over(load_model(start).density, network, start)
     network.to(ranks.device())
     frames = [molecule.to(ranks.device()) for molecule in frames]
     identity = {"labels": data.fingerprints, "model": asdict(model), "method_version": METHOD_VERSION}
+    identity |= {} if start is None else {"start": fingerprint(start)}
     alike = len(frames) == 1 and frames[0].train.metric.is_cuda
     run = TrainingRun(network, training, identity=identity, output=output, log=log, alike=alike)
 

@@ -28,6 +28,7 @@ from densnet.training.fine_tuning import fine_tune
 from densnet.training.labels import Labels
 from densnet.training.loop import TrainingRun
 from densnet.training.settings import EnergyTrainingSettings
+from densnet.training.start import taken_over
 from densnet.training.training_set import LabelPaths, TrainingSet, mean_neighbours
 
 METHOD_VERSION: int = 5
@@ -44,6 +45,7 @@ def train_energy(
     output: Path,
     combined: Path,
     log: Path,
+    start: Path | None = None,
 ) -> DenSNet:
     """Train an energy model on the ``train`` frames of label files, with the density model frozen.
 
@@ -57,8 +59,19 @@ def train_energy(
     With several files, errors of the energy are weighed an atom of a molecule (a long chain counts as much as a short
     one), those of forces a component (every atom counts alike).
 
+    Args:
+        labels: files of molecules of any sizes.
+        density_path: the density model.
+        model: architecture.
+        training: lengths, rates and weights.
+        output: the model file.
+        combined: the same once more.
+        log: CSV of validation errors.
+        start: a model that learned from some of these labels, to begin with the weights and scales of its energy.
+
     Raises:
-        DensnetError: labels or density model unusable, or not of the same basis; the loss diverges.
+        DensnetError: labels or density model unusable, or not of the same basis; another architecture to start from;
+            the loss diverges.
     """
     data = TrainingSet.read(labels, max_units=training.max_units, n_train=training.n_train)
     before = load_model(density_path)
@@ -70,6 +83,9 @@ def train_energy(
         )
     scale = usual_force(data)
     network = initial_model(data, model, density.whitened, scale, training.seed)
+    if start is not None:
+        network = taken_over(load_model(start).energy, network, start)
+        scale = float(network.scale)
     if not density.edges.closest.any():
         print("densnet: an earlier version's density model; its closest distances are these labels'", file=sys.stderr)
         density.edges.closest.copy_(network.edges.closest)
@@ -92,6 +108,7 @@ def train_energy(
         "model": asdict(model),
         "method_version": METHOD_VERSION,
     }
+    identity |= {} if start is None else {"start": fingerprint(start)}
     alike = len(data.files) == 1 and stored
     run = TrainingRun(network, training, identity=identity, output=output, log=log, alike=alike)
     energy_loss = EnergyLoss(training.energy_weight, training.force_weight, scale)

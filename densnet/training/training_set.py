@@ -69,9 +69,9 @@ class TrainingSet:
                 free atoms; ``max_units`` of what is no chain, or too few for any; ``n_train`` with several files.
         """
         paths = [Path(labels)] if isinstance(labels, str | Path) else [Path(path) for path in labels]
-        files = [load_labels(path) for path in paths]
-        if not files:
+        if not paths:
             raise DensnetError("labels: expected at least one file of 'densnet fit', got none")
+        paths, files = _with_frames(paths, [load_labels(path) for path in paths])
         for path, file in zip(paths, files, strict=True):
             _check_alike(paths[0], files[0], path, file)
         if max_units is not None:
@@ -122,6 +122,12 @@ class TrainingSet:
             for chosen in (rows, batch)
         )
         return Share(frames=len(rows) / len(batch), atoms=atoms / of_batch)
+
+
+def _with_frames(paths: list[Path], files: list[Labels]) -> tuple[list[Path], list[Labels]]:
+    """Leave out files without any frame, such as a round of collecting has that found nothing to label."""
+    taken = [number for number, file in enumerate(files) if number == 0 or file.dataset.sizes["frame"]]
+    return [paths[number] for number in taken], [files[number] for number in taken]
 
 
 def units_of(labels: Labels) -> int | None:

@@ -172,6 +172,22 @@ class Task:
         return round(1000 * md["production_ps"] / md["timestep_fs"] / md["stride"]) * int(md["replicas"])
 
     @property
+    def active(self) -> Mapping[str, Any]:
+        return dict(self.config["active"])
+
+    @property
+    def explored_steps(self) -> int:
+        """Steps in which active learning looks for frames, and those that judging them is worth."""
+        active = self.active
+        judged = active["members"] * active["timestep_fs"] / active["interval_fs"]
+        steps = len(active["temperatures"]) * active["replicas"] * active["picoseconds"] * 1e3 / active["timestep_fs"]
+        return round(steps * (1 + judged))
+
+    @property
+    def round_shards(self) -> int:
+        return min(self.shards, int(self.active["frames"]))
+
+    @property
     def members(self) -> int:
         return int(self.config["ensemble"])
 

@@ -23,6 +23,9 @@ MEMBERS = range(1, config["ensemble"] + 1)
 ENSEMBLE = len(MEMBERS) > 1
 MEMBER = f"{SYSTEM}/members/{{member}}" if ENSEMBLE else SYSTEM
 MEMBER_NOTE = ", member {wildcards.member}" if ENSEMBLE else ""
+# Rounds of active learning, and the members of their ensembles.
+ROUNDS = range(1, config["active"]["rounds"] + 1)
+ROUND = f"{SYSTEM}/rounds/{{round}}"
 TRAINED = "ensemble" if ENSEMBLE else "energy_model"
 SYSTEMS = config["systems"]
 FAMILIES = list(config["families"])
@@ -62,6 +65,7 @@ MADE_FOR = {
     "lacking atoms": [name for name in LABELLED if not given_file("atoms", name)],
     "families": FAMILIES,
     "ensembles": list(SYSTEMS) if ENSEMBLE else [],
+    "active": list(SYSTEMS) if ROUNDS else [],
     "peers": list(SYSTEMS) if POTENTIALS else [],
     "harmonic": harmonic_systems(config),
     "differentiated": [name for name in HARMONIC_PSI4 if not given_file("harmonic_psi4", name)],
@@ -101,7 +105,8 @@ def directives(name, ruleinfo):
     folder = SYSTEM if of_systems else RUN
     runtime = stage.minutes(config) if callable(stage.minutes) else stage.minutes
     resources = {"mem_mb": stage.memory.anyway, "runtime": runtime}
-    job = f"{name}/{{{stage.each}}}" if stage.each and (stage.each != "member" or ENSEMBLE) else name
+    each = [] if stage.each == "member" and not ENSEMBLE else stage.each.split()
+    job = "/".join([name, *(f"{{{wildcard}}}" for wildcard in each)])
     if stage.amount:
         resources = {resource: needed(name, resource) for resource in ("amount", "size", "mem_mb", "runtime")}
     yield workflow.log(f"{folder}/logs/{job}.log")
@@ -157,14 +162,15 @@ def outputs(stage, file=None):
 
 def files_at(place, stage, file=None, **fixed):
     """Return a stage's files at a place, those of all its jobs unless their wildcard is fixed."""
+    each = STAGES[stage].each.split()
     jobs = {
         "shard": lambda: range(shards_of(system_of(place), stage)),
-        "member": lambda: MEMBERS,
+        "member": lambda: range(1, config["active"]["members"] + 1) if "round" in each else MEMBERS,
+        "round": lambda: ROUNDS,
         "size": lambda: MACE,
         "potential": lambda: POTENTIALS,
     }
-    each = STAGES[stage].each
-    every = {each: jobs[each]()} if each and each not in fixed else {}
+    every = {wildcard: jobs[wildcard]() for wildcard in each if wildcard not in fixed}
     return expand(outputs(stage, file), **(every | fixed | {"system": place}))
 
 
@@ -203,6 +209,14 @@ def of_training(stage):
     """Return an input function: the files of a stage for all systems that a model learns from."""
     return lambda wildcards: [
         path for place in PLACES.of_training(stage, wildcards.system) for path in files_at(place, stage)
+    ]
+
+
+def learned_from(wildcards):
+    """Return the labels that a model learns from: sampled ones, and those of rounds, in a round of the earlier ones."""
+    rounds = range(1, int(wildcards.get("round", len(ROUNDS) + 1)))
+    return of_training("labels")(wildcards) + [
+        path for number in rounds for path in of("round_labels", round=number)(wildcards)
     ]
 
 
@@ -259,6 +273,8 @@ def shards_of(name, stage="label_shard"):
     if name in WITH_ORBITALS:
         return 1
     shards = config["reference"]["shards"]
+    if stage == "round_shard":
+        return min(shards, config["active"]["frames"])
     return shards if stage == "displaced_shard" else min(shards, frames_of(config, SYSTEMS[name]))
 
 
@@ -287,11 +303,20 @@ def model(name):
 
     def options(wildcards):
         settings = PLACES.config_at(wildcards.system)[name]
-        training = settings["training"]
-        seed = training["seed"] + int(wildcards.get("member", 1)) - 1
-        return as_options({"target": settings.get("target")} | settings["architecture"] | training | {"seed": seed})
+        training = dict(settings["training"])
+        training["seed"] += int(wildcards.get("member", 1)) - 1
+        if "round" in wildcards.keys():
+            training |= of_a_round(training, int(wildcards.round))
+        return as_options({"target": settings.get("target")} | settings["architecture"] | training)
 
     return options
+
+
+def of_a_round(training, number):
+    """Return what the trainings of a round have of their own: fewer steps, and smaller ones where they go on."""
+    active = config["active"]
+    rate = training["learning_rate"] * (active["warm_rate"] if number > 1 else 1)
+    return {"steps": max(round(active["steps_share"] * training["steps"]), 1), "learning_rate": rate}
 
 
 def one_for_each_gpu(wildcards, resources):

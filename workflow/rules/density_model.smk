@@ -1,14 +1,15 @@
 rule density_model:
     input:
-        labels=of_training("labels"),
+        labels=learned_from,
     output:
         density=f"{MEMBER}/density.pt",
         learning=f"{MEMBER}/density.csv",
     params:
+        start=lambda wildcards, input: with_files("--start", input.get("start", [])),
         settings=model("density_model"),
         processes=one_for_each_gpu,
     message:
         f"{{wildcards.system}}: training the density model{MEMBER_NOTE}"
     shell:
-        "densnet train density --labels {input.labels:q} {params.settings} --threads {threads} "
+        "densnet train density --labels {input.labels:q} {params.start} {params.settings} --threads {threads} "
         "--processes {params.processes} --log {output.learning} --output {output.density} 2>&1 | tee -i {log} >&2"

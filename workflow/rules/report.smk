@@ -10,7 +10,10 @@ MANIFEST = {
             "labels": f"{RUN}/{name}/labels.nc",
             "comparison": f"{RUN}/{name}/comparison.nc",
             "assignment": f"{RUN}/{name}/assignment.nc",
-            "figures": expand(rules.figures.output.figures, system=name),
+            "figures": expand(
+                [*rules.figures.output.figures, *(rules.rounds.output.figures if ROUNDS else [])],
+                system=name,
+            ),
         }
         for name in SYSTEMS
     ],
@@ -45,6 +48,7 @@ rule report:
         benchmark=of_all("benchmark_table"),
         sweep=of_all("sweep", "sweep"),
         sweep_figures=of_all("sweep", "figures"),
+        round_figures=of_all("rounds", "figures"),
         family_figures=lambda wildcards: files_of("lengths", "figures") + files_of("chains", "figures"),
         lengths=of_all("lengths", "table"),
         chains=of_all("chains", "table"),
