@@ -105,8 +105,13 @@ def _impossible_active(config: Mapping[str, Any]) -> Iterator[str]:
     rounds = config["active"]["rounds"]
     if not rounds:
         return
-    if config["sweep"]:
-        yield f"active.rounds: expected 0 beside sweep, found {rounds}; run the sweep by itself"
+    beside = {"sweep": config["sweep"], "peers.mace": config["peers"]["mace"]}
+    beside |= {
+        f"{model}.training.n_train": config[model]["training"].get("n_train")
+        for model in ("density_model", "energy_model")
+    }
+    for key in (key for key, value in beside.items() if value):
+        yield f"active.rounds: expected 0 beside {key}, found {rounds}; run them one after the other"
     for name in config["families"]:
         yield f"active.rounds: expected 0 beside systems.{name}.sizes, found {rounds}; take one length"
     for name, system in config["systems"].items():

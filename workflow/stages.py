@@ -122,12 +122,13 @@ STAGES: dict[str, Stage] = {
     # A round of active learning learns from the labels of the rounds before it, which are made from what it found: as
     # a whole the stages go round in a circle, and the first leaves its part of it out.
     "round_density": Stage(
-        after=("labels",), beside=("round_labels",), reads=("density_model", "active"), made_for="active",
-        each="round member", version="densnet.training.density", priority=60,
+        after=("labels",), beside=("round_labels", "round_density"), reads=("density_model", "active"),
+        made_for="active", each="round member", version="densnet.training.density", priority=60,
         amount=lambda task: round(task.learned("density_model") * task.active["steps_share"]), size="learned_atoms",
         memory=Memory(8000, 1), resumes=True, costs_like="density_model"),
     "round_energy": Stage(
-        after=("labels", "round_density"), beside=("round_labels",), reads=("energy_model", "active"),
+        after=("labels", "round_density"), beside=("round_labels", "round_energy"),
+        reads=("energy_model", "active"),
         made_for="active", each="round member", version="densnet.training.energy", priority=60,
         amount=lambda task: round(task.learned("energy_model") * task.active["steps_share"]), size="learned_atoms",
         memory=Memory(8000, 1), resumes=True, costs_like="energy_model"),

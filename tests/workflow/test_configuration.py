@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,8 @@ def files(tmp_path: Path) -> Path:
         (("md", "potentials"), "gfn2-xtb", ["md.potentials: expected a list", "'gfn2-xtb'"]),
         (("md", "potentials"), ["gfn1"], ["md.potentials: expected one of gfn2-xtb", "found 'gfn1'"]),
         (("md", "peer"), "maybe", ["md.peer: unknown key"]),
+        (("active", "members"), 1, ["active.members: expected a whole number of at least 2", "found 1"]),
+        (("active", "temperatures"), [], ["active.temperatures: expected at least one entry"]),
         (("md", "stride"), 25, ["md.stride", "spectrum.wavenumber_max = 4500"]),
         (("sampling", "n_validation"), 0, ["sampling.n_validation", "at least 1", "found 0"]),
         (("sampling", "temperatures"), 500, ["sampling.temperatures: expected a list", "found 500"]),
@@ -114,6 +117,26 @@ def test_a_mistake_is_one_line(path: tuple[str, ...], value: Any, said: list[str
     assert "\n" not in message
     for words in said:
         assert words in message
+
+
+@pytest.mark.parametrize(
+    ("beside", "said"),
+    [
+        ({"sweep": {"md.temperature": [300]}}, "active.rounds: expected 0 beside sweep, found 1"),
+        ({"peers": {"mace": ["small"]}}, "active.rounds: expected 0 beside peers.mace, found 1"),
+        (
+            {"density_model": {"training": {"n_train": 5}}},
+            "active.rounds: expected 0 beside density_model.training.n_train, found 1",
+        ),
+        (
+            {"systems": {"chain": {"oligomer": "thiophene", "sizes": {"1": {"n_train": 4}}}}},
+            "active.rounds: expected 0 beside systems.chain.sizes, found 1",
+        ),
+    ],
+)
+def test_what_active_learning_cannot_be_done_with(beside: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
+        configuration({"run": "a", "systems": {"water": {"smiles": "O"}}, "active": {"rounds": 1}} | beside)
 
 
 def test_nothing_to_compare_with() -> None:

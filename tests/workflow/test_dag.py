@@ -143,6 +143,43 @@ def test_members_of_an_ensemble_are_trained_side_by_side_and_joined(tmp_path: Pa
     assert f"{results}/figures/calibration.png" in output
 
 
+def test_rounds_of_active_learning_go_on_from_each_other_and_end_in_the_models(tmp_path: Path) -> None:
+    config = {
+        "run": "rounds",
+        "systems": {"water": {"smiles": "O", "experiment": {"fundamentals": "water"}}},
+        "reference": {"shards": 2},
+        "density_model": {"training": {"steps": 1000, "learning_rate": 0.01}},
+        "active": {"rounds": 2, "frames": 5, "members": 2, "temperatures": [400], "steps_share": 0.3, "warm_rate": 0.5},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    planned = snakemake(tmp_path, "--cores", "2", "--dry-run", "--printshellcmds")
+    output = planned.stdout + planned.stderr
+    assert planned.returncode == 0, output
+    each = {"round_density": 4, "round_energy": 4, "round_model": 2, "round_geometries": 2, "round_shard": 4}
+    expected = dict.fromkeys(RULES, 1) | {"label_shard": 2, "round_labels": 2, "fit_basis": 1, "rounds": 1} | each
+    assert jobs(output) == expected | {"all": 1, "total": sum(expected.values()) + 1}
+    here = "results/rounds/water"
+    trainings = {
+        (number, member): re.findall(
+            rf"densnet train density .*--output {here}/rounds/{number}/members/{member}/", output
+        )
+        for number in (1, 2)
+        for member in (1, 2)
+    }
+    assert all(len(found) == 1 for found in trainings.values())
+    assert f"--labels {here}/labels.nc --" in " ".join(trainings[1, 2][0].split())
+    assert "--seed 2" in trainings[1, 2][0] and "--steps 300" in trainings[1, 2][0]
+    assert "--learning-rate 0.01 " in trainings[1, 2][0] and "--start" not in trainings[1, 2][0]
+    assert f"--labels {here}/labels.nc {here}/rounds/1/labels.nc --start" in " ".join(trainings[2, 1][0].split())
+    assert f"--start {here}/rounds/1/members/1/density.pt" in trainings[2, 1][0]
+    assert "--learning-rate 0.005 " in trainings[2, 1][0]
+    (last,) = re.findall(rf"densnet train energy .*--output {here}/energy.pt", output)
+    assert f"--labels {here}/labels.nc {here}/rounds/1/labels.nc {here}/rounds/2/labels.nc " in last
+    assert "--start" not in last
+    (search,) = re.findall(rf"densnet collect .*--output {here}/rounds/1/geometries.nc", output)
+    assert "--temperatures 400" in search and "--frames 5" in search and "--rounds" not in search
+
+
 def test_a_configfile_replaces_the_shipped_one(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_bytes((ROOT / "config.yaml").read_bytes())
     toy = str(ROOT / "tests" / "workflow" / "toy.yaml")

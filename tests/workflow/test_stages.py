@@ -30,8 +30,10 @@ CONFIGURATIONS: tuple[dict[str, Any], ...] = (
         "sampling": SAMPLING,
         "ensemble": 2,
     },
+    {"systems": {"water": WATER}, "active": {"rounds": 2, "frames": 4, "members": 2}},
 )
-"""Together they have every rule: peers, harmonics and a sweep; a family; a benchmark with orbitals and an ensemble."""
+"""Together they have every rule: peers, harmonics and a sweep; a family; a benchmark with orbitals and an ensemble;
+active learning."""
 
 
 @pytest.fixture(scope="module")
