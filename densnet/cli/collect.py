@@ -147,6 +147,6 @@ def _say(explored: Explored, excess: Array, threshold: Threshold, chosen: int) -
     else:
         print(
             f"densnet collect: no frame exceeds the threshold, {EV_IN_MEV * threshold.error:.0f} meV/Å of the force on "
-            f"an atom or a domain distance of {threshold.domain_distance:g}: nothing to label, the rounds end here",
+            f"an atom or a domain distance of {threshold.domain_distance:g}: nothing to label in this round",
             file=sys.stderr,
         )

@@ -88,6 +88,8 @@ def merge_shards(shards: Sequence[Path], geometries: Path) -> tuple[xr.Dataset, 
         if not np.array_equal(dataset["numbers"].values, sampled["numbers"].values):
             raise DensnetError(f"{path}: its atoms are not those of {geometries}; label this file's geometries again")
     parts = [d.drop_vars("numbers") for d in datasets if d.sizes["frame"]]
+    if not parts and not sampled.sizes["frame"]:
+        parts = [datasets[0].drop_vars("numbers")]
     if not parts:
         raise DensnetError(f"{shards[0]}: no frames in any shard; label the geometries again")
     whole = xr.concat(parts, "frame", data_vars="all", combine_attrs="override").sortby("frame")
@@ -223,7 +225,7 @@ def _check_frames(whole: xr.Dataset, sampled: xr.Dataset, geometries: Path) -> N
     known = (frames >= 0) & (frames < sampled.sizes["frame"])
     if (
         not known.all()
-        or not np.abs(whole["positions"].values - sampled["positions"].values[frames]).max() <= SAME_POSITION
+        or not np.abs(whole["positions"].values - sampled["positions"].values[frames]).max(initial=0.0) <= SAME_POSITION
     ):
         raise DensnetError(
             f"shards: their geometries are not those of {geometries}; label this file's geometries again"
@@ -277,7 +279,7 @@ def _with_given(whole: xr.Dataset, sampled: xr.Dataset, geometries: Path) -> tup
 
 def _taken(split: NDArray[np.str_], sizes: Mapping[str, int]) -> NDArray[np.int64]:
     """Return the rows of the frames that ``sizes`` wants, ascending."""
-    taken = []
+    taken = [np.zeros(0, dtype=np.int64)]
     for name in np.unique(split):
         rows = np.flatnonzero(split == name)
         wanted = sizes.get(str(name), len(rows))

@@ -70,7 +70,7 @@ def label_content(
     """
     elements = np.array(sorted(atomic_energies), dtype=np.int64)
     energies = np.array([atomic_energies[int(z)] for z in elements])
-    coefficients = np.array([r.coefficients for r in results])
+    coefficients = np.array([r.coefficients for r in results]).reshape(len(results), len(prior))
     new: dict[str, Any] = {
         "coefficients": variable(("frame", "k"), coefficients, PER_BOHR, "fitted density coefficients c"),
         "prior": variable(("k",), prior, PER_BOHR, "coefficients of the superposed free atoms"),

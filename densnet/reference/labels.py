@@ -106,6 +106,9 @@ def _compute(
     environment: Mapping[str, str],
 ) -> None:
     """Have the worker compute the frames that are missing; one that ends it twice stops the job, to be run again."""
+    if not len(positions):
+        # Psi4 says its basis at any geometry, though there is nothing to label
+        positions = 3.0 * np.arange(len(numbers))[None, :, None] * np.array([1.0, 0.0, 0.0])
     parts.write("geometries", {"numbers": numbers, "positions": positions / BOHR_IN_ANGSTROM})
     crashes: dict[int | None, int] = {}
     done = [frame for frame in frames if _is_done(parts, frame)]
@@ -239,7 +242,7 @@ def _assemble(
             "status": variable(("frame",), status.astype(str), "1", "ok, or what failed"),
             "wall_time": variable(("frame",), wall_time, "s", "wall time of the label"),
         },
-        coords={"frame": ("frame", frames, {"units": "1", "long_name": "index into the geometries"})},
+        coords={"frame": ("frame", np.array(frames, dtype=np.int64), {"units": "1", "long_name": "index into the geometries"})},
         attrs={
             **basis_attributes(ready),
             "psi4_shells": json.dumps(ready["psi4_shells"]),

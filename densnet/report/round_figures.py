@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import xarray as xr
+from matplotlib.ticker import MaxNLocator
 
 from densnet.report.palette import MODEL, PEER, PINK, PRIOR, SKY, TRUE
 from densnet.report.style import Drawn, drawing, legend_outside, lettered_panels, logarithmic_heights
 
-COLOURS = (PEER, TRUE, PINK, PRIOR, SKY)
+COLOURS = (TRUE, PINK, PRIOR, SKY)
+"""Of temperatures."""
 
 
 @drawing(
@@ -21,7 +23,7 @@ COLOURS = (PEER, TRUE, PINK, PRIOR, SKY)
 )
 def rounds(table: xr.Dataset, system: str) -> Drawn:
     """Draw errors and failures of every round."""
-    figure, (errors, failures) = lettered_panels(9.0, 3.6, 1, 2)
+    figure, (errors, failures) = lettered_panels(9.0, 3.6, 1, 2, sharex=True)
     labels = table["n_train"].values
     errors.plot(labels, table["test"], "o-", color=MODEL, label="test frames")
     errors.plot(labels, table["found"], "s--", color=PEER, label="frames found")
@@ -33,5 +35,6 @@ def rounds(table: xr.Dataset, system: str) -> Drawn:
     failures.set(xlabel="training frames", ylabel="failures in 100 ps", ylim=(0, None))
     for panel in (errors, failures):
         panel.grid(which="both")
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend_outside(figure, (errors, failures))
     return figure, {"system": system}

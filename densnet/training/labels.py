@@ -80,7 +80,8 @@ def load_labels(path: Path) -> Labels:
         convention = dataset.attrs.get("coefficient_convention")
         raise DensnetError(f"{path}: expected coefficients in the densnet convention, found {convention!r}; fit again")
     for name in ("positions", "energy", "forces", "dipole", "coefficients"):
-        bad = ~np.isfinite(dataset[name].values).reshape(dataset.sizes["frame"], -1).all(1)
+        values = dataset[name].values
+        bad = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
         if bad.any():
             frames = dataset["frame"].values[bad].tolist()
             raise DensnetError(f"{path}: {name} is not finite in frame(s) {frames}; label these frames again")
