@@ -242,7 +242,13 @@ def _assemble(
             "status": variable(("frame",), status.astype(str), "1", "ok, or what failed"),
             "wall_time": variable(("frame",), wall_time, "s", "wall time of the label"),
         },
-        coords={"frame": ("frame", np.array(frames, dtype=np.int64), {"units": "1", "long_name": "index into the geometries"})},
+        coords={
+            "frame": (
+                "frame",
+                np.array(frames, dtype=np.int64),
+                {"units": "1", "long_name": "index into the geometries"},
+            )
+        },
         attrs={
             **basis_attributes(ready),
             "psi4_shells": json.dumps(ready["psi4_shells"]),

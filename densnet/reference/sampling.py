@@ -69,6 +69,7 @@ def plan_trajectories(starts: Sequence[Molecule], settings: SamplingSettings) ->
                     frames=share,
                     stride=max(1, round(interval / settings.timestep_fs)),
                     seed=(settings.seed, kind, number),
+                    reactive=settings.reactive,
                 )
             )
     return plans

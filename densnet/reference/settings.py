@@ -57,6 +57,9 @@ class SamplingSettings(Settings):
     torsions. Without them the energy guesses there (docs/robustness.md)."""
     strain_energy: Annotated[Positive, Le(20), Unit("eV")] = 5.0
     """Most energy that strain costs by GFN2-xTB."""
+    reactive: bool = False
+    """Keep trajectories in which hydrogens go from one atom to another, as in proton transfers; otherwise every one in
+    which a bond breaks or forms is run again."""
     timestep_fs: Annotated[Femtoseconds, Le(2.0)] = 1.0
     """Time step of the sampling dynamics; its error is far below the gap between GFN2-xTB and the reference."""
     friction_per_fs: Annotated[Positive, Unit("1/fs")] = 0.02

@@ -36,6 +36,7 @@ class TrajectoryPlan:
         frames: number of frames to keep.
         stride: steps between kept frames.
         seed: entropy of its random numbers.
+        reactive: hydrogens may go from one atom to another.
     """
 
     index: int
@@ -47,33 +48,58 @@ class TrajectoryPlan:
     frames: int
     stride: int
     seed: tuple[int, ...]
+    reactive: bool = False
 
 
 @dataclass(frozen=True)
 class BondWindow:
-    """Which atoms are bonded at the start, and how far each pair may go before the molecule is another one."""
+    """Which atoms are bonded at the start, and how far each pair may go before the molecule is another one.
+
+    Attributes:
+        first: atoms of the pairs, with second.
+        lowest: least distance of a pair, Angstrom.
+        highest: largest distance of a pair, Angstrom.
+        held: for each hydrogen that may move from atom to atom, how near each other atom must come to hold it,
+            Angstrom, (h, i); none if they all stay where they are.
+        hydrogens: these hydrogens, (h,).
+    """
 
     first: NDArray[np.int64]
     second: NDArray[np.int64]
     lowest: NDArray[np.float64]
     highest: NDArray[np.float64]
+    held: NDArray[np.float64]
+    hydrogens: NDArray[np.int64]
 
     @classmethod
-    def around(cls, molecule: Molecule) -> BondWindow:
-        """Take the bonds from the distances (within 1.3 sums of covalent radii)."""
+    def around(cls, molecule: Molecule, *, reactive: bool = False) -> BondWindow:
+        """Take the bonds from the distances (within 1.3 sums of covalent radii).
+
+        Args:
+            reactive: bonds of hydrogens may break and form, as long as each has an atom that is no hydrogen to hold it.
+        """
         first, second = np.triu_indices(len(molecule.numbers), 1)
         scale = sums_of_radii(molecule.numbers)[first, second]
         distances = np.linalg.norm(molecule.positions[first] - molecule.positions[second], axis=1)
         bonds = bonded(molecule.numbers, molecule.positions)[first, second]
         lowest = np.where(bonds, BOND_WINDOW[0], NO_BOND) * scale
         highest = np.where(bonds, BOND_WINDOW[1] * scale, np.inf)
+        light = molecule.numbers == 1
+        hydrogens = np.flatnonzero(light & reactive)
+        if reactive:
+            moving = light[first] | light[second]
+            lowest[moving], highest[moving] = BOND_WINDOW[0] * scale[moving], np.inf
+        held = np.where(light, -np.inf, BOND_WINDOW[1] * sums_of_radii(molecule.numbers))[hydrogens]
         # A strained or crowded start is the user's molecule, not a reaction.
-        return cls(first, second, np.minimum(lowest, 0.8 * distances), np.maximum(highest, 1.2 * distances))
+        lowest, highest = np.minimum(lowest, 0.8 * distances), np.maximum(highest, 1.2 * distances)
+        return cls(first, second, lowest, highest, held, hydrogens)
 
     def holds(self, positions: NDArray[np.float64]) -> bool:
         """Return whether the molecule is still the one it was."""
         distances = np.linalg.norm(positions[self.first] - positions[self.second], axis=1)
-        return bool(np.all((distances > self.lowest) & (distances < self.highest)))
+        apart = np.linalg.norm(positions[self.hydrogens, None] - positions, axis=2)
+        within = np.all((distances > self.lowest) & (distances < self.highest))
+        return bool(within and np.all((apart < self.held).any(axis=1)))
 
 
 def run_trajectory(plan: TrajectoryPlan, make: Make) -> dict[str, NDArray[np.float64]]:
@@ -108,7 +134,7 @@ class _FellApartError(Exception):
 
 
 def _attempt(plan: TrajectoryPlan, make: Make, random: np.random.Generator) -> dict[str, NDArray[np.float64]]:
-    potential, window = make(plan.molecule), BondWindow.around(plan.molecule)
+    potential, window = make(plan.molecule), BondWindow.around(plan.molecule, reactive=plan.reactive)
     masses, start = atomic_masses[plan.molecule.numbers], plan.molecule.positions[None]
     positions = np.empty((plan.frames, *start.shape[1:]))
     energy, time = np.empty(plan.frames), np.empty(plan.frames)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from densnet.bonds import bonded
 from densnet.cli.main import app
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
@@ -158,6 +159,25 @@ def test_bond_window_sees_a_broken_bond_and_a_new_one() -> None:
     closed[hydroxyl] = closed[0] + np.array([0.0, 0.0, 1.1])
     assert not window.holds(broken)
     assert not window.holds(closed)
+
+
+def test_with_reactive_sampling_a_proton_may_pass_on_but_not_leave() -> None:
+    # formic acid, whose proton is put on the other oxygen
+    molecule = from_smiles("OC=O")
+    first, carbon, second = 0, 1, 2
+    proton = int(np.flatnonzero(bonded(molecule.numbers, molecule.positions)[first] & (molecule.numbers == 1))[0])
+    moved, lost = molecule.positions.copy(), molecule.positions.copy()
+    outwards = moved[second] - moved[carbon]
+    moved[proton] = moved[second] + 0.97 * outwards / np.linalg.norm(outwards)
+    lost[proton] = moved[second] + 2.5 * outwards / np.linalg.norm(outwards)
+    assert not BondWindow.around(molecule).holds(moved)
+    reactive = BondWindow.around(molecule, reactive=True)
+    assert reactive.holds(molecule.positions)
+    assert reactive.holds(moved)
+    assert not reactive.holds(lost)
+    heavy = molecule.positions.copy()
+    heavy[second] = heavy[carbon] + 2.0 * (heavy[second] - heavy[carbon])
+    assert not reactive.holds(heavy), "bonds between other atoms still have to hold"
 
 
 @pytest.mark.parametrize(
