@@ -53,9 +53,10 @@ class Run:
         (self.folder / "profile").mkdir()
         (self.folder / "profile" / "config.yaml").write_text(yaml.safe_dump(profile))
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, *targets: str) -> subprocess.Popen[bytes]:
         """Start the launcher."""
-        command = [sys.executable, ROOT / "workflow" / "launch.py", "--snakefile", ROOT / "workflow" / "Snakefile"]
+        command = [sys.executable, ROOT / "workflow" / "launch.py", *targets]
+        command += ["--snakefile", ROOT / "workflow" / "Snakefile"]
         command += ["--profile", ROOT / "profiles" / "slurm", "--workflow-profile", self.folder / "profile"]
         held = {"BASH_ENV": str(self.folder / "held.sh"), "DENSNET_TEST_HOLD": str(self.hold)}
         with self.output.open("ab") as output:
@@ -271,3 +272,19 @@ def test_the_report_is_there_and_nothing_is_left_to_do(story: Story) -> None:
     assert launcher.wait(PATIENCE_SECONDS) == 0
     assert "Nothing to be done" in story.run.output.read_text()
     assert not list(story.run.results.rglob("*.parts")) + list(story.run.results.rglob("*.checkpoint"))
+
+
+def test_a_round_of_active_learning_runs_on_the_cluster(story: Story) -> None:
+    run = story.run
+    active = "{rounds: 1, frames: 2, members: 2, temperatures: [300], picoseconds: 0.02, expected_error: 0.01}"
+    with (run.folder / "config.yaml").open("a") as config:
+        config.write(f"active: {active}\n")
+    launchers = [run.start("results/toy/water/rounds/1/labels.nc")]
+    with explained(run, launchers):
+        assert launchers[0].wait(PATIENCE_SECONDS) == 0
+    with xr.open_dataset(run.results / "rounds" / "1" / "labels.nc") as found:
+        assert found.sizes["frame"] == 2
+    jobs = list(run.cluster.jobs().values())
+    for rule, count in (("round_density", 2), ("round_energy", 2), ("round_geometries", 1)):
+        mine = [job for job in jobs if job["comment"].startswith(f"rule_{rule}_")]
+        assert [(job["partition"], job["gpus"]) for job in mine] == [("gpu", "gpu:fake:1")] * count

@@ -263,3 +263,23 @@ def test_two_runs_at_once_are_refused(undisturbed: Run) -> None:
     assert f"process {first.pid} is running here already" in output
     first.communicate(timeout=PATIENCE_SECONDS)
     assert (undisturbed.results / "atoms.nc").exists()
+
+
+def test_a_round_of_active_learning_is_labelled_and_learned_from(undisturbed: Run, tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    shutil.copytree(undisturbed.folder, run.folder, dirs_exist_ok=True)
+    toy = (run.folder / "my toy.yaml").read_text()
+    active = "{rounds: 1, frames: 3, members: 2, temperatures: [300], picoseconds: 0.05, expected_error: 0.01}"
+    (run.folder / "my toy.yaml").write_text(f"{toy}active: {active}\n")
+    labelled = (run.results / "labels.nc").stat().st_mtime_ns
+    run.finish("results/toy/water/rounds.csv")
+    assert (run.results / "labels.nc").stat().st_mtime_ns == labelled, "what was sampled is not labelled again"
+    first, final = (run.results / "rounds.csv").read_text().splitlines()[1:]
+    assert first.startswith("1,6,")
+    assert first.endswith(",3")
+    # of three frames one is for validation
+    assert final.startswith("2,8,")
+    with xr.open_dataset(run.results / "rounds" / "1" / "labels.nc") as found:
+        assert found.sizes["frame"] == 3
+        assert np.isfinite(found["coefficients"]).all()
+    assert (run.results / "figures" / "rounds.png").stat().st_size > 0
