@@ -14,9 +14,10 @@ from ase.data import chemical_symbols
 from densnet.errors import DensnetError
 from densnet.quantities import MEASURES, METRICS, PREDICTED, Metric, metric_of
 from densnet.report.calibration import calibrations, has_spread
+from densnet.spectra.compare import OF_CONVERGENCE
 from densnet.text_files import read_json
 
-METHOD_VERSION: int = 3
+METHOD_VERSION: int = 4
 
 Metrics = dict[str, float | int | None]
 """None is what cannot be known: labels without orbitals have no Kohn-Sham density to compare with."""
@@ -32,12 +33,16 @@ def collect_metrics(evaluation: xr.Dataset, trajectory: xr.Dataset, comparison: 
     Raises:
         DensnetError: an attribute is missing, or a number is not finite.
     """
-    spectra = {
+    spectra: Metrics = {
         f"spectrum_{kind}_{reference}": float(value)
         for kind in ("pearson", "spearman")
         if kind in comparison
         for reference, value in zip(comparison["reference"].values, comparison[kind].values, strict=True)
     }
+    for name in OF_CONVERGENCE:
+        if name in comparison:
+            value = float(comparison[name])
+            spectra[f"spectrum_{name}"] = value if math.isfinite(value) else None
     errors, dynamics = _errors(evaluation), trajectory_metrics(trajectory)
     return _finite(errors | dynamics | _cost(evaluation) | spectra | _frames(evaluation))
 

@@ -30,7 +30,7 @@ from densnet.report.table import band_rows, metric_rows
 
 PACKAGES = ("torch", "e3nn", "pyscf", "ase", "tblite", "rdkit", "xarray", "numpy", "scipy", "matplotlib", "snakemake")
 """Whose versions the page names."""
-FIRST = ("spectrum", "motions")
+FIRST = ("spectrum", "motions", "convergence")
 """Figures that a system's section begins with, before its numbers."""
 _LONGEST_ATTRIBUTE = 500
 """Longer attributes (basis sets as JSON) are cut in the page."""

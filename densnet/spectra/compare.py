@@ -23,12 +23,14 @@ from densnet.spectra.infrared import is_active
 from densnet.spectra.jcamp_dx import ExperimentalSpectrum
 from densnet.spectra.settings import ComparisonSettings
 
-METHOD_VERSION: int = 1
+METHOD_VERSION: int = 2
 
 Array = NDArray[np.float64]
 
 STEP_WAVENUMBER = 1.0
 """Spacing of the common grid, 1/cm."""
+OF_CONVERGENCE = ("halves_pearson", "converged_ps")
+"""Variables of the model's spectrum that are handed on."""
 BAND_PROMINENCE = 0.01
 """Share of a spectrum's greatest height by which a maximum must stand out to count as a band, not as noise."""
 _SIGMA_PER_WIDTH = 1.0 / (2.0 * np.sqrt(2.0 * np.log(2.0)))
@@ -183,6 +185,9 @@ def compare_spectra(
         for name, (x, y) in curves.items()
     }
     data = {"intensity": variable(("wavenumber",), broad["model"], "cm", "model, unit area over the range")}
+    data |= {
+        name: ((), float(spectrum[name]), dict(spectrum[name].attrs)) for name in OF_CONVERGENCE if name in spectrum
+    }
     for name in references:
         data[f"intensity_{name}"] = variable(("wavenumber",), broad[name], "cm", f"{name}, unit area over the range")
     scored = [name for name in references if not {"model", name} & set(inactive)]

@@ -42,6 +42,8 @@ class SpectrumSettings(Settings):
     """Undo the blue shift that the finite time step of the dynamics gives to every frequency."""
     prominence: Share = 0.02
     """Share of the highest line's height by which a maximum must stand out to be listed."""
+    convergence: bool = True
+    """Say how much the spectrum still changes with the total time, by resampling the replicas."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

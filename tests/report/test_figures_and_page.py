@@ -50,9 +50,8 @@ def drawn(run: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def test_every_figure_is_there_with_its_caption(drawn: Path) -> None:
-    of_a_system = {
-        draw.draw.__name__: draw for draw in DRAWINGS if draw.of in ("system", "assignment", "benchmarks", "ensemble")
-    }
+    kinds = ("system", "assignment", "benchmarks", "convergence", "ensemble")
+    of_a_system = {draw.draw.__name__: draw for draw in DRAWINGS if draw.of in kinds}
     assert {path.stem for path in drawn.iterdir()} | {"calibration"} == set(of_a_system)
     assert {path.suffix for path in drawn.iterdir()} == {".png"}
     for path in drawn.iterdir():
@@ -216,7 +215,7 @@ def test_page_holds_everything(run: dict[str, Path], drawn: Path, tmp_path: Path
     parsed = Page()
     parsed.feed(text)
     assert parsed.open == [] and parsed.outside == []
-    assert len(parsed.images) == 20 and all(image.startswith("data:image/png;base64,") for image in parsed.images)
+    assert len(parsed.images) == 22 and all(image.startswith("data:image/png;base64,") for image in parsed.images)
     assert hashlib.sha256(config.read_bytes()).hexdigest() in text
     for expected in (
         "try &amp; more",

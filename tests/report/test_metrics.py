@@ -75,6 +75,8 @@ def comparison() -> xr.Dataset:
             "reference": (("reference",), ["jcamp", "gfn2-xtb"]),
             "pearson": (("reference",), [0.8, 0.6]),
             "spearman": (("reference",), [0.9, 0.7]),
+            "halves_pearson": 0.85,
+            "converged_ps": np.nan,
         }
     )
 
@@ -122,6 +124,8 @@ def test_values_by_hand() -> None:
         "spectrum_pearson_gfn2-xtb": 0.6,
         "spectrum_spearman_jcamp": 0.9,
         "spectrum_spearman_gfn2-xtb": 0.7,
+        "spectrum_halves_pearson": 0.85,
+        "spectrum_converged_ps": None,
         "n_train": 50,
         "n_test": 2,
         "test_distance_to_train_angstrom": 0.06,
@@ -150,6 +154,7 @@ def test_without_orbitals_the_truth_is_not_available(tmp_path: Path) -> None:
         "density_floor_percent",
         "potential_rms_error_true_mv",
         "potential_floor_mv",
+        "spectrum_converged_ps",
     }
     assert {key: value for key, value in metrics.items() if key not in unknown} == {
         key: value for key, value in whole.items() if key not in unknown
