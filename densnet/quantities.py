@@ -333,6 +333,11 @@ METRICS = (
                f"{kind.capitalize()} correlation of the infrared intensities with those of {{reference}}.", brief=True)
         for kind in ("pearson", "spearman")
     ),
+    Metric("spectrum_overlap_{reference}", "Spectrum against {reference}, overlap", "",
+           "Share of area that the infrared spectrum and that of {reference} have in common."),
+    Metric("spectrum_scaling_factor_{reference}", "Spectrum against {reference}, best factor", "",
+           "Factor of all wavenumbers that gives the highest Pearson correlation with {reference}; at an end of the "
+           "range that is searched it is not found."),
     Metric("spectrum_halves_pearson", "Spectrum, one half against the other, Pearson", "",
            "Pearson correlation of the spectrum of half of the replicas with that of the other half.", brief=True),
     Metric("spectrum_converged_ps", "Spectrum settled from", "ps",

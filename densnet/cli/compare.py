@@ -10,13 +10,14 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from densnet.io.netcdf import read_dataset, write_dataset
+from densnet.report.table import plain_table, score_rows
 from densnet.spectra.compare import METHOD_VERSION, compare_spectra
 from densnet.spectra.experiment import fundamentals as fundamentals_named
 from densnet.spectra.jcamp_dx import read_jcamp_dx
 from densnet.spectra.settings import ComparisonSettings
 
 _DEFAULTS = ComparisonSettings()
-_NEEDED = ("intensity", "line_wavenumber", "line_intensity")
+_NEEDED = ("intensity", "intensity_by_replica", "line_wavenumber", "line_intensity")
 
 
 def compare(
@@ -54,8 +55,6 @@ def compare(
     write_dataset(result, output, stage="compare", method_version=METHOD_VERSION, settings=dataclasses.asdict(settings))
     for name in result.attrs["without_infrared_activity"].split():
         print(f"{name}: no infrared activity, so nothing is scored against it", file=sys.stderr)
-    if "pearson" in result:
-        for name, r, s in zip(
-            result["reference"].values, result["pearson"].values, result["spearman"].values, strict=True
-        ):
-            print(f"against {name}: Pearson {r:.3f}, Spearman {s:.3f}", file=sys.stderr)
+    header, rows = score_rows(result)
+    if rows:
+        print(plain_table(header, rows), file=sys.stderr)
