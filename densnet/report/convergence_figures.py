@@ -53,9 +53,11 @@ def _draw_areas(axes: Axes, spectrum: xr.Dataset) -> None:
         label = f"{edges[0]:.0f}–{edges[1]:.0f} 1/cm"
         axes.plot(total, 50 * (high - low) / middle[-1], "o-", color=colour, ms=3, label=label)
     axes.set_ylabel("uncertainty of the area [%]")
-    if np.isfinite(area).all() and area.size:
-        logarithmic_heights(axes)
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if not (area.size and np.isfinite(area).all()):
+        axes.set_yticks([])
+        return
+    logarithmic_heights(axes)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def verdict(spectrum: xr.Dataset) -> str:

@@ -9,7 +9,7 @@ Both are broadened by the same Gaussian and taken on an even grid of wavenumbers
     pearson_scaled  r[a(ν̃/s), b(ν̃)] at that s
 
 Pearson's and Spearman's coefficients of infrared spectra: H. Henschel et al., J. Chem. Theory Comput. 16, 3307 (2020);
-with scaled wavenumbers: B. von der Esch et al., J. Chem. Theory Comput. 17, 985 (2021).
+with scaled wavenumbers: B. von der Esch et al., J. Chem. Theory Comput. (2021), doi 10.1021/acs.jctc.0c01279.
 """
 
 from __future__ import annotations

@@ -63,6 +63,7 @@ def test_every_figure_is_there_with_its_caption(drawn: Path) -> None:
 def test_captions_tell_what_the_files_say(drawn: Path) -> None:
     error = read_picture(drawn / "density_error.png").caption
     assert "trained on 100 (seed 11)" in error and "PBE/def2-SVP" in error
+    assert "8 replicas of 2.50 ps" in read_picture(drawn / "convergence.png").caption
     assert "8 replicas of 2.50 ps" in read_picture(drawn / "spectrum.png").caption
     assert "H–O–H" in read_picture(drawn / "density_map.png").caption.replace("O–H–H", "H–O–H")
 

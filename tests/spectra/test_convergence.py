@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import xarray as xr
 from numpy.typing import NDArray
 from spectra_examples import trajectory_dataset
 
-from densnet.report.convergence_figures import verdict
+from densnet.report.convergence_figures import convergence, verdict
 from densnet.spectra.convergence import (
     CONVERGED_PEARSON,
     converged_from,
@@ -143,3 +146,13 @@ def test_pearson_and_weights_by_hand() -> None:
     assert np.isnan(pearson(a, np.ones(50)))
     weights = resampling_weights(5, 3, rng)
     assert weights.sum(axis=1) == pytest.approx(1.0) and weights.mean(axis=0) == pytest.approx(0.2, abs=0.03)
+
+
+@pytest.mark.parametrize(("n_replicas", "said"), [(1, "one replica"), (4, "Nothing absorbs"), (4, "too short")])
+def test_the_figure_is_drawn_whatever_can_be_said(n_replicas: int, said: str) -> None:
+    dipole = np.zeros((n_replicas, 6000, 3)) if said.startswith("Nothing") else thermal(n_replicas, 12000)
+    sources = SimpleNamespace(spectrum=spectrum_of(dipole), words={"system": "x"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        shown = convergence(sources)
+    assert said in shown.caption and "nan" not in shown.caption and shown.png.startswith(b"\x89PNG")
