@@ -189,8 +189,8 @@ def peer_labels(names: Sequence[str]) -> dict[str, str]:
 
 
 def _curve(spectrum: xr.Dataset) -> Curve:
-    by_replica = spectrum["intensity_by_replica"].transpose("replica", "wavenumber")
-    return Curve(np.asarray(spectrum["wavenumber"], dtype=float), np.asarray(by_replica, dtype=float))
+    by_replica = spectrum["intensity_by_replica"].transpose("replica", "wavenumber").values.astype(float)
+    return Curve(spectrum["wavenumber"].values.astype(float), by_replica, bool(spectrum.attrs.get("sampled", 1)))
 
 
 def _mean(spectrum: xr.Dataset) -> tuple[Array, Array]:

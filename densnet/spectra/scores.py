@@ -82,7 +82,7 @@ class Score:
 
     Attributes:
         value: of the mean over all replicas.
-        low: lower end of the interval that holds 95 % of the draws of replicas; NaN if there is a single one.
+        low: lower end of the interval that holds 95 % of the draws of replicas; NaN if nothing can be drawn anew.
         high: upper end.
     """
 
@@ -113,9 +113,10 @@ def scores(a: Curve, b: Curve, grid: Array, largest_scaling: float) -> dict[str,
         "scaling_factor": factor,
         "pearson_scaled": best,
     }
-    alone = any(curve.sampled and len(curve.by_replica) == 1 for curve in (a, b))
+    of_dynamics = [len(curve.by_replica) for curve in (a, b) if curve.sampled]
+    known = bool(of_dynamics) and min(of_dynamics) > 1
     return {
-        name: Score(float(drawn[0]), *([np.nan] * 2 if alone else np.quantile(drawn[1:], ENDS).tolist()))
+        name: Score(float(drawn[0]), *(np.quantile(drawn[1:], ENDS).tolist() if known else [np.nan] * 2))
         for name, drawn in values.items()
     }
 

@@ -101,6 +101,8 @@ def test_one_replica_has_no_interval() -> None:
     assert all(np.isnan([score.low, score.high]).all() and score.value > 0 for score in alone.values())
     beside_many = scores(noisy(8, 0.7), noisy(1, 0.7, seed=2), GRID, 0.06)
     assert np.isnan(beside_many["pearson"].low)
+    nothing_drawn = scores(measured(lines_at(WIDE)), measured(lines_at(WIDE, 0.99)), GRID, 0.06)
+    assert np.isnan(nothing_drawn["pearson"].low)
 
 
 def test_broadening_keeps_the_area_and_unlike_spectra_do_not_correlate() -> None:
