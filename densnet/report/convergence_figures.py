@@ -48,7 +48,7 @@ def _draw_areas(axes: Axes, spectrum: xr.Dataset) -> None:
     """Draw half the relative width of the interval of each main band's area."""
     total, area = spectrum["total_time"].values, spectrum["band_area"].values
     for edges, (low, middle, high), colour in zip(
-        spectrum["band"].values, area.transpose(0, 2, 1), (MODEL, *PEERS), strict=False
+        spectrum["band_range"].values, area.transpose(0, 2, 1), (MODEL, *PEERS), strict=False
     ):
         label = f"{edges[0]:.0f}–{edges[1]:.0f} 1/cm"
         axes.plot(total, 50 * (high - low) / middle[-1], "o-", color=colour, ms=3, label=label)

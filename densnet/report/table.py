@@ -16,7 +16,7 @@ from densnet.spectra.compare import peer_labels
 N_LINES = 5
 SHOWN = {"jcamp": "measured"}
 """What references are called where they are shown."""
-SCORES = {
+SCORE_HEADS = {
     "pearson": "Pearson",
     "spearman": "Spearman",
     "overlap": "overlap",
@@ -83,9 +83,10 @@ def score_rows(comparison: xr.Dataset) -> tuple[list[str], list[list[str]]]:
             columns.append((f"{name}, {SHOWN['jcamp']}", f"_{label}", {}))
     largest = float(comparison.attrs["largest_scaling"])
     rows = [
-        [who, *(_score(comparison, kind, suffix, place, largest) for kind in SCORES)] for who, suffix, place in columns
+        [who, *(_score(comparison, kind, suffix, place, largest) for kind in SCORE_HEADS)]
+        for who, suffix, place in columns
     ]
-    return ["spectra", *SCORES.values()], rows
+    return ["spectra", *SCORE_HEADS.values()], rows
 
 
 def _score(comparison: xr.Dataset, kind: str, suffix: str, place: Mapping[str, int], largest: float) -> str:

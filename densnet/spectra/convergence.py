@@ -111,6 +111,8 @@ def main_bands(wavenumber: Array, intensity: Array, resolution: float) -> Array:
 
     Between the valleys of the spectrum broadened to three times its resolution, down to the foot.
     """
+    if len(wavenumber) < 3:
+        return np.empty((0, 2))
     spacing = float(wavenumber[1] - wavenumber[0])
     smooth = ndimage.gaussian_filter1d(intensity, 3 * resolution / np.sqrt(8 * np.log(2)) / spacing)
     top = float(smooth.max())
@@ -182,12 +184,12 @@ def convergence(wavenumber: Array, segments: Array, piece_ps: Array, resolution:
         "total_time": variable(("total_time",), total, "ps", "total time of the dynamics that is drawn"),
         "quantile": variable(("quantile",), np.array(QUANTILES), "1", f"quantile of {drawn}"),
         "convergence_pearson": variable(over, r, "1", "Pearson correlation with the spectrum of all"),
-        "band": variable(("band", "end"), bands, "cm-1", "lower and upper end of a main band"),
+        "band_range": variable(("band", "end"), bands, "cm-1", "lower and upper end of a main band"),
         "band_area": variable(("band", *over), area, units, "area of a main band"),
         "halves_pearson": variable(
             (), halves_pearson(by_replica), "1", "Pearson correlation of halves of the replicas"
         ),
         "converged_ps": variable(
-            (), settled, "ps", f"total time from which on 95 % have {CONVERGED_PEARSON:g} or more"
+            (), settled, "ps", f"total time from which on 97.5 % have {CONVERGED_PEARSON:g} or more"
         ),
     }

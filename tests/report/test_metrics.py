@@ -19,7 +19,7 @@ from densnet.report.metrics import (
     evaluation_metrics,
     read_metrics,
 )
-from densnet.report.table import SCORES, band_rows, line_texts, plain_table, score_rows, summary_text
+from densnet.report.table import SCORE_HEADS, band_rows, line_texts, plain_table, score_rows, summary_text
 from densnet.units import E_ANGSTROM_IN_DEBYE
 
 
@@ -298,17 +298,17 @@ def test_scores_are_told_with_their_intervals() -> None:
     scored = xr.Dataset(
         {
             "reference": (("reference",), ["jcamp", "gfn2-xtb"]),
-            **{kind: (("reference",), [0.8, 0.614]) for kind in SCORES},
-            **{f"{kind}_interval": (ends, [[0.7, 0.85], [np.nan, np.nan]]) for kind in SCORES},
-            **{f"{kind}_peer": 0.5 for kind in SCORES},
-            **{f"{kind}_peer_interval": (("quantile",), [0.4, 0.6]) for kind in SCORES},
+            **{kind: (("reference",), [0.8, 0.614]) for kind in SCORE_HEADS},
+            **{f"{kind}_interval": (ends, [[0.7, 0.85], [np.nan, np.nan]]) for kind in SCORE_HEADS},
+            **{f"{kind}_peer": 0.5 for kind in SCORE_HEADS},
+            **{f"{kind}_peer_interval": (("quantile",), [0.4, 0.6]) for kind in SCORE_HEADS},
         },
         attrs={"peers": "gfn2-xtb", "largest_scaling": 0.06},
     )
     scored["scaling_factor"][:] = [1.006, np.nan]
     scored["scaling_factor_peer"] = 1.06
     header, rows = score_rows(scored)
-    assert header == ["spectra", *SCORES.values()]
+    assert header == ["spectra", *SCORE_HEADS.values()]
     assert rows[0][:2] == ["model, measured", "0.80 (0.70–0.85)"] and rows[0][4] == "1.006 (0.700–0.850)"
     # no interval of one replica, no factor where too little is shared, none found within the range
     assert rows[1][:2] == ["model, gfn2-xtb", "0.61"] and rows[1][4] == "–"

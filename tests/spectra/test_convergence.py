@@ -71,14 +71,14 @@ def test_intervals_narrow_as_one_over_the_root_of_the_time() -> None:
     # 400 draws know a quantile of 2.5 % within a tenth; the skew of few exponentials adds to that
     assert slopes == pytest.approx(-0.5, abs=0.08)
     whole = spectrum["intensity"].values
-    for (low, high), area in zip(spectrum["band"].values, spectrum["band_area"].values[:, -1], strict=True):
+    for (low, high), area in zip(spectrum["band_range"].values, spectrum["band_area"].values[:, -1], strict=True):
         shown = (spectrum["wavenumber"].values >= low) & (spectrum["wavenumber"].values <= high)
         assert area[0] < np.trapezoid(whole[shown], spectrum["wavenumber"].values[shown]) < area[2]
 
 
 def test_each_line_has_its_band() -> None:
     spectrum = spectrum_of(thermal(16, 5000))
-    bands = spectrum["band"].values
+    bands = spectrum["band_range"].values
     assert len(bands) == 3
     assert all(low < line < high for line, (low, high) in zip(sorted(LINES), bands, strict=True))
     x = spectrum["wavenumber"].values
