@@ -10,15 +10,16 @@ from densnet.report.palette import EXPERIMENT, MODEL, PEERS
 from densnet.report.sources import Sources
 from densnet.report.spectrum_figures import replicas_of
 from densnet.report.style import Drawn, drawing, lettered_panels, logarithmic_heights, plain_decimals
-from densnet.spectra.convergence import CONVERGED_PEARSON, N_DRAWS, needed_ps
+from densnet.spectra.convergence import CONVERGED_PEARSON, LEAST_REPLICAS, N_DRAWS, needed_ps
 
 
 @drawing(
     3,
     "Convergence of the spectrum",
-    "{system}, infrared spectra of less dynamics than the whole ({length}): {draws} draws of replicas with replacement "
-    "at each total time. (a) Pearson's coefficient against the spectrum of all, median and 95 % of the draws. (b) "
-    "Areas of the main bands: half the width of the interval that holds 95 % of the draws, over the area. {verdict}",
+    "{system}: how the infrared spectrum of {length} depends on the total time. At each time {draws} sets of replicas "
+    "are drawn with replacement. (a) Pearson's coefficient of their spectra with that of all replicas, median and 95 %. "
+    "(b) Uncertainty of the areas of the main bands: half the width of the interval that holds 95 % of them, over the "
+    "area. {verdict}",
     of="convergence",
 )
 def convergence(sources: Sources) -> Drawn:
@@ -65,12 +66,18 @@ def verdict(spectrum: xr.Dataset) -> str:
     total, low = float(spectrum["total_time"][-1]), float(spectrum["convergence_pearson"][-1, 0])
     if not spectrum.attrs["infrared_active"]:
         return "Nothing absorbs, so there is nothing that could change."
-    if spectrum.attrs["n_replicas"] == 1:
+    n_replicas = int(spectrum.attrs["n_replicas"])
+    if n_replicas == 1:
         return (
             "There is one replica, so nothing can be drawn, there are no bands, and the run cannot say how well its "
             "spectrum is known: take more (md.replicas)."
         )
-    halves = f"Two halves of the replicas have {float(spectrum['halves_pearson']):.2f} with each other."
+    halves = f"Pearson's coefficient of two halves of the replicas is {float(spectrum['halves_pearson']):.2f}."
+    if n_replicas < LEAST_REPLICAS:
+        return (
+            f"There are {n_replicas} replicas, too few to say how well their spectrum is known: take {LEAST_REPLICAS} "
+            f"or more (md.replicas). {halves}"
+        )
     settled = float(spectrum["converged_ps"])
     if np.isfinite(settled):
         return (

@@ -29,6 +29,8 @@ LEAST_STEP = 1.4
 """Ratio of successive total times, at least."""
 CONVERGED_PEARSON = 0.95
 """What the lower end of the interval has to reach."""
+LEAST_REPLICAS = 5
+"""Fewer give too few different draws (126 of five, 10 of three, 3 of two) to trust their quantiles."""
 N_BANDS, BAND_PROMINENCE, BAND_FOOT = 6, 0.05, 0.01
 """How many bands are followed; the prominence and the foot of a band, of the greatest height."""
 
@@ -177,7 +179,7 @@ def convergence(wavenumber: Array, segments: Array, piece_ps: Array, resolution:
     if n_replicas == 1:
         r[:, [0, -1]], area[..., [0, -1]] = np.nan, np.nan
     total = np.array([rung.total_ps for rung in ladder])
-    settled = converged_from(total, r[:, 0])
+    settled = converged_from(total, r[:, 0]) if n_replicas >= LEAST_REPLICAS else np.nan
     drawn = f"{N_DRAWS} draws of replicas with replacement"
     over = ("total_time", "quantile")
     return {

@@ -116,6 +116,13 @@ def test_one_replica_has_no_interval_and_says_so() -> None:
     assert "one replica" in verdict(spectrum)
 
 
+def test_two_replicas_that_happen_to_agree_prove_nothing() -> None:
+    one = trajectory_dataset(LINES, n_replicas=1, n_times=6000)["dipole"].values
+    spectrum = spectrum_of(np.repeat(one, 2, axis=0))
+    assert float(spectrum["halves_pearson"]) == pytest.approx(1.0)
+    assert np.isnan(float(spectrum["converged_ps"])) and "2 replicas, too few" in verdict(spectrum)
+
+
 def test_seeds_repeat() -> None:
     dipole = thermal(6, 5000)
     xr.testing.assert_identical(spectrum_of(dipole), spectrum_of(dipole))
@@ -148,7 +155,9 @@ def test_pearson_and_weights_by_hand() -> None:
     assert weights.sum(axis=1) == pytest.approx(1.0) and weights.mean(axis=0) == pytest.approx(0.2, abs=0.03)
 
 
-@pytest.mark.parametrize(("n_replicas", "said"), [(1, "one replica"), (4, "Nothing absorbs"), (4, "too short")])
+@pytest.mark.parametrize(
+    ("n_replicas", "said"), [(1, "one replica"), (3, "too few"), (5, "Nothing absorbs"), (5, "too short")]
+)
 def test_the_figure_is_drawn_whatever_can_be_said(n_replicas: int, said: str) -> None:
     dipole = np.zeros((n_replicas, 6000, 3)) if said.startswith("Nothing") else thermal(n_replicas, 12000)
     sources = SimpleNamespace(spectrum=spectrum_of(dipole), words={"system": "x"})
