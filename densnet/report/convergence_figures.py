@@ -17,8 +17,8 @@ from densnet.spectra.convergence import CONVERGED_PEARSON, LEAST_REPLICAS, N_DRA
     3,
     "Convergence of the spectrum",
     "{system}: how the infrared spectrum of {length} depends on the total time. At each time {draws} sets of replicas "
-    "are drawn with replacement. (a) Pearson's coefficient of their spectra with that of all replicas, median and 95 %. "
-    "(b) Uncertainty of the areas of the main bands: half the width of the interval that holds 95 % of them, over the "
+    "are drawn with replacement. (a) Pearson's coefficient of their spectra with that of all replicas, median and 95 %."
+    " (b) Uncertainty of the areas of the main bands: half the width of the interval that holds 95 % of them, over the "
     "area. {verdict}",
     of="convergence",
 )

@@ -134,7 +134,7 @@ def absorption_of_segments(
         DensnetError: NaN in the dipoles, too few or too sparse samples, trajectory too short.
     """
     _check_dipole(dipole, interval_fs, temperature, settings)
-    length = segment_samples(settings, interval_fs, dipole.shape[1])
+    length = _segment_samples(settings, interval_fs, dipole.shape[1])
     scale = _absolute_scale(temperature)
     replicas = []
     # one by one: only the range that is shown is kept of each
@@ -168,7 +168,7 @@ def _check_dipole(dipole: Array, interval_fs: float, temperature: float, setting
         )
 
 
-def segment_samples(settings: SpectrumSettings, interval_fs: float, n_times: int) -> int:
+def _segment_samples(settings: SpectrumSettings, interval_fs: float, n_times: int) -> int:
     """Return how many samples of dμ/dt a segment has; there is one fewer of them than of the dipole."""
     return min(segment_length(settings, interval_fs, n_times), n_times - 1)
 
@@ -199,7 +199,7 @@ def _power_of_derivative(
 
 def _piece_ps(settings: SpectrumSettings, interval_fs: float, n_times: int, n_segments: int) -> Array:
     """Return the ps (segment,) of dynamics that 1, 2 ... segments span, at the end the whole replica."""
-    length = segment_samples(settings, interval_fs, n_times)
+    length = _segment_samples(settings, interval_fs, n_times)
     samples = length + (length - length // 2) * np.arange(n_segments)
     samples[-1] = n_times
     return np.asarray(samples * interval_fs / 1e3, dtype=float)
