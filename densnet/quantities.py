@@ -333,6 +333,16 @@ METRICS = (
                f"{kind.capitalize()} correlation of the infrared intensities with those of {{reference}}.", brief=True)
         for kind in ("pearson", "spearman")
     ),
+    Metric("spectrum_overlap_{reference}", "Spectrum against {reference}, overlap", "",
+           "Share of area that the infrared spectrum and that of {reference} have in common."),
+    Metric("spectrum_scaling_factor_{reference}", "Spectrum against {reference}, best factor", "",
+           "Factor of all wavenumbers that gives the highest Pearson correlation with {reference}; at an end of the "
+           "range that is searched it is not found."),
+    Metric("spectrum_halves_pearson", "Two halves of the spectrum, Pearson", "",
+           "Pearson correlation of the spectrum of half of the replicas with that of the other half.", brief=True),
+    Metric("spectrum_converged_ps", "Spectrum settled from", "ps",
+           "Total time from which on 97.5 % of equally long runs, drawn from the replicas, have a Pearson correlation "
+           "of 0.95 or more with the spectrum of all; not available if the run is too short to say."),
     Metric("n_train", "Training frames", "", "Frames that the models were fitted to.", brief=True, digits="d"),
     Metric("n_test", "Test frames", "",
            "Held-out frames that every error above is measured on.", brief=True, digits="d"),

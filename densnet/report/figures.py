@@ -23,6 +23,7 @@ def draw_figures(sources: Sources) -> Iterator[Picture]:
     known = {
         "system": True,
         "ensemble": has_spread(sources.evaluation),
+        "convergence": "convergence_pearson" in sources.spectrum,
         "assignment": sources.assignment is not None,
         "benchmarks": sources.benchmarks is not None,
     }

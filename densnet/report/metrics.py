@@ -14,9 +14,10 @@ from ase.data import chemical_symbols
 from densnet.errors import DensnetError
 from densnet.quantities import MEASURES, METRICS, PREDICTED, Metric, metric_of
 from densnet.report.calibration import calibrations, has_spread
+from densnet.spectra.compare import OF_CONVERGENCE
 from densnet.text_files import read_json
 
-METHOD_VERSION: int = 3
+METHOD_VERSION: int = 4
 
 Metrics = dict[str, float | int | None]
 """None is what cannot be known: labels without orbitals have no Kohn-Sham density to compare with."""
@@ -32,14 +33,25 @@ def collect_metrics(evaluation: xr.Dataset, trajectory: xr.Dataset, comparison: 
     Raises:
         DensnetError: an attribute is missing, or a number is not finite.
     """
-    spectra = {
-        f"spectrum_{kind}_{reference}": float(value)
-        for kind in ("pearson", "spearman")
+    errors, dynamics = _errors(evaluation), trajectory_metrics(trajectory)
+    return _finite(errors | dynamics | _cost(evaluation) | _of_spectra(comparison) | _frames(evaluation))
+
+
+def _of_spectra(comparison: xr.Dataset) -> Metrics:
+    """Return the model's scores against each reference, and how well its own dynamics determine its spectrum."""
+    values = {
+        f"{kind}_{reference}": float(value)
+        for kind in ("pearson", "spearman", "overlap", "scaling_factor")
         if kind in comparison
         for reference, value in zip(comparison["reference"].values, comparison[kind].values, strict=True)
     }
-    errors, dynamics = _errors(evaluation), trajectory_metrics(trajectory)
-    return _finite(errors | dynamics | _cost(evaluation) | spectra | _frames(evaluation))
+    values |= {name: float(comparison[name]) for name in OF_CONVERGENCE if name in comparison}
+    # no factor where too little is shared, no time in too short a run, no halves of one replica
+    open_ended = ("scaling_factor", *OF_CONVERGENCE)
+    return {
+        f"spectrum_{name}": None if math.isnan(value) and name.startswith(open_ended) else value
+        for name, value in values.items()
+    }
 
 
 def trajectory_metrics(trajectory: xr.Dataset) -> dict[str, float]:

@@ -26,11 +26,11 @@ from densnet.report.peer_table import peer_cells
 from densnet.report.run import Run, SystemReport
 from densnet.report.sources import level_of_theory
 from densnet.report.sweep_table import axes_of, mean_rows
-from densnet.report.table import band_rows, metric_rows
+from densnet.report.table import band_rows, metric_rows, score_rows
 
 PACKAGES = ("torch", "e3nn", "pyscf", "ase", "tblite", "rdkit", "xarray", "numpy", "scipy", "matplotlib", "snakemake")
 """Whose versions the page names."""
-FIRST = ("spectrum", "motions")
+FIRST = ("spectrum", "motions", "convergence")
 """Figures that a system's section begins with, before its numbers."""
 _LONGEST_ATTRIBUTE = 500
 """Longer attributes (basis sets as JSON) are cut in the page."""
@@ -78,6 +78,7 @@ def _context(system: SystemReport, run: Run) -> dict[str, Any]:
         "failed": len(json.loads(labels.attrs.get("failed_frames", "{}"))),
         "rows": describe(system.metrics),
         "bands": band_rows(comparison),
+        "scores": score_rows(comparison),
         "lines": None if system.assignment is None else line_rows(comparison, system.assignment),
         "peers": peer_cells(run.peers, system.name),
         "doubts": doubts(system.metrics),

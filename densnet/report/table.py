@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -11,8 +11,19 @@ import xarray as xr
 from densnet.quantities import METRICS, metric_of
 from densnet.report.doubts import doubts
 from densnet.report.metrics import Metrics
+from densnet.spectra.compare import peer_labels
 
 N_LINES = 5
+SHOWN = {"jcamp": "measured"}
+"""What references are called where they are shown."""
+SCORE_HEADS = {
+    "pearson": "Pearson",
+    "spearman": "Spearman",
+    "overlap": "overlap",
+    "scaling_factor": "best factor",
+    "pearson_scaled": "Pearson with it",
+}
+"""Heads of the columns of :data:`densnet.spectra.scores.SCORES`."""
 
 Row = tuple[str, list[str]]
 
@@ -58,6 +69,36 @@ def band_rows(comparison: xr.Dataset) -> tuple[list[str], list[list[str]]]:
         row = [str(comparison["region"].values[index]), f"{low:.0f}" if low == high else f"{low:.0f}–{high:.0f}"]
         rows.append(row + ["–" if np.isnan(values[index]) else f"{values[index]:.0f}" for values in peaks.values()])
     return ["region", "fundamentals", *peaks], rows
+
+
+def score_rows(comparison: xr.Dataset) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of the scores, each with the ends of its interval: of the model against each other
+    spectrum, and of each peer against the measured one; no rows where nothing is scored."""
+    if "reference" not in comparison.variables:
+        return [], []
+    references = [str(name) for name in comparison["reference"].values]
+    columns = [(f"model, {SHOWN.get(name, name)}", "", {"reference": n}) for n, name in enumerate(references)]
+    for name, label in peer_labels(comparison.attrs["peers"].split()).items():
+        if f"pearson_{label}" in comparison:
+            columns.append((f"{name}, {SHOWN['jcamp']}", f"_{label}", {}))
+    largest = float(comparison.attrs["largest_scaling"])
+    rows = [
+        [who, *(_score(comparison, kind, suffix, place, largest) for kind in SCORE_HEADS)]
+        for who, suffix, place in columns
+    ]
+    return ["spectra", *SCORE_HEADS.values()], rows
+
+
+def _score(comparison: xr.Dataset, kind: str, suffix: str, place: Mapping[str, int], largest: float) -> str:
+    """Return one score in words: a factor at an end of the range searched lies there or beyond."""
+    value = float(comparison[f"{kind}{suffix}"].isel(place))
+    low, high = comparison[f"{kind}{suffix}_interval"].isel(place).values
+    if np.isnan(value):
+        return "–"
+    digits, beyond = (3, abs(value - 1) > largest - 1e-9) if kind == "scaling_factor" else (2, False)
+    sign = ("≥ " if value > 1 else "≤ ") if beyond and largest else ""
+    interval = "" if np.isnan(low) else f" ({low:.{digits}f}–{high:.{digits}f})"
+    return f"{sign}{value:.{digits}f}{interval}"
 
 
 def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

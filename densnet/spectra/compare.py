@@ -1,8 +1,8 @@
 """A model's spectrum beside experiment and beside those of other potentials, its peers: scores, lines, regions.
 
-Scores are taken on one even grid over one range, after the same Gaussian broadening of both spectra. Pearson's
-and Spearman's coefficients do not depend on either spectrum's scale or offset; spectra are stored with unit area
-over the range. Experimental fundamentals carry no intensities: they are compared by position only.
+Scores (:mod:`densnet.spectra.scores`) are taken on one even grid over one range, after the same Gaussian broadening of
+both spectra; spectra are stored with unit area over the range. Experimental fundamentals carry no intensities: they are
+compared by position only.
 """
 
 from __future__ import annotations
@@ -14,37 +14,24 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy import ndimage, signal, stats
+from scipy import signal
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.spectra.experiment import Fundamentals
 from densnet.spectra.infrared import is_active
 from densnet.spectra.jcamp_dx import ExperimentalSpectrum
+from densnet.spectra.scores import ENDS, SCORES, SIGMA_PER_WIDTH, Curve, Score, common_grid, scores
 from densnet.spectra.settings import ComparisonSettings
 
-METHOD_VERSION: int = 1
+METHOD_VERSION: int = 2
 
 Array = NDArray[np.float64]
 
-STEP_WAVENUMBER = 1.0
-"""Spacing of the common grid, 1/cm."""
+OF_CONVERGENCE = ("halves_pearson", "converged_ps")
+"""Variables of the model's spectrum that are handed on."""
 BAND_PROMINENCE = 0.01
 """Share of a spectrum's greatest height by which a maximum must stand out to count as a band, not as noise."""
-_SIGMA_PER_WIDTH = 1.0 / (2.0 * np.sqrt(2.0 * np.log(2.0)))
-
-
-@dataclass(frozen=True)
-class Score:
-    """Likeness of two spectra on the common grid.
-
-    Attributes:
-        pearson: linear correlation of the intensities.
-        spearman: correlation of their ranks.
-    """
-
-    pearson: float
-    spearman: float
 
 
 @dataclass(frozen=True)
@@ -62,43 +49,23 @@ class Band:
     share: float
 
 
-def common_grid(ranges: dict[str, Array], settings: ComparisonSettings) -> Array:
-    """Return the even grid (n,) in 1/cm that all spectra cover within the settings' range.
+def unit_area(intensity: Array, grid: Array) -> Array:
+    """Return a spectrum (n,) over the area that it has on its grid.
 
     Raises:
-        DensnetError: they share less than 100 1/cm.
+        DensnetError: it has none.
     """
-    low = max(settings.wavenumber_min, *(float(x[0]) for x in ranges.values()))
-    high = min(settings.wavenumber_max, *(float(x[-1]) for x in ranges.values()))
-    if high - low < 100.0:
-        covered = ", ".join(f"{name} {x[0]:.0f}-{x[-1]:.0f}" for name, x in ranges.items())
-        raise DensnetError(
-            f"wavenumber_min: the spectra share less than 100 1/cm of {settings.wavenumber_min:g}-"
-            f"{settings.wavenumber_max:g} ({covered}); widen the range"
-        )
-    return np.arange(np.ceil(low), np.floor(high) + STEP_WAVENUMBER / 2, STEP_WAVENUMBER)
-
-
-def on_grid(wavenumber: Array, intensity: Array, grid: Array, broadening: float) -> Array:
-    """Return a spectrum on ``grid``, broadened by a Gaussian of that full width (1/cm), with unit area."""
-    values = np.interp(grid, wavenumber, intensity)
-    broad = ndimage.gaussian_filter1d(values, broadening * _SIGMA_PER_WIDTH / STEP_WAVENUMBER, mode="nearest")
-    area = np.trapezoid(np.abs(broad), grid)
+    area = np.trapezoid(np.abs(intensity), grid)
     if not area > 0:
         raise DensnetError("intensity: the spectrum is zero all over the compared range; widen wavenumber_min/max")
-    return broad / area
+    return intensity / area
 
 
 def sticks_on_grid(sticks: Array, grid: Array, broadening: float) -> Array:
     """Return Gaussians of equal height at ``sticks`` (1/cm) with unit area over ``grid``: positions, no intensities."""
-    sigma = broadening * _SIGMA_PER_WIDTH
+    sigma = broadening * SIGMA_PER_WIDTH
     profile = np.exp(-0.5 * ((grid[:, None] - sticks[None, :]) / sigma) ** 2).sum(axis=1)
     return profile / max(np.trapezoid(profile, grid), np.finfo(float).tiny)
-
-
-def score(a: Array, b: Array) -> Score:
-    """Return the correlation coefficients of two spectra on the same grid."""
-    return Score(float(stats.pearsonr(a, b).statistic), float(stats.spearmanr(a, b).statistic))
 
 
 def region_windows(table: Fundamentals, margin: float) -> dict[str, tuple[float, float]]:
@@ -167,7 +134,7 @@ def compare_spectra(
     curves = {"model": _curve(spectrum)}
     references: list[str] = []
     if experiment is not None:
-        curves["jcamp"] = (experiment.wavenumber, experiment.absorbance)
+        curves["jcamp"] = Curve(experiment.wavenumber, experiment.absorbance[None], sampled=False)
         references.append("jcamp")
     names = [str(peer.attrs.get("potential", "peer")) for peer in peers]
     for name, peer in zip(names, peers, strict=True):
@@ -176,17 +143,23 @@ def compare_spectra(
         curves[name] = _curve(peer)
         references.append(name)
     labels = peer_labels(names)
-    grid = common_grid({name: x for name, (x, _) in curves.items()}, settings)
-    inactive = [name for name, (x, y) in curves.items() if name != "jcamp" and not is_active(x, y)]
+    curves = {name: curve.broadened(settings.broadening) for name, curve in curves.items()}
+    ranges = {name: curve.wavenumber for name, curve in curves.items()}
+    grid = common_grid(ranges, settings.wavenumber_min, settings.wavenumber_max)
+    spectra = dict(zip(("model", *names), (spectrum, *peers), strict=True))
+    inactive = [name for name, dataset in spectra.items() if not is_active(*_mean(dataset))]
     broad = {
-        name: np.zeros_like(grid) if name in inactive else on_grid(x, y, grid, settings.broadening)
-        for name, (x, y) in curves.items()
+        name: np.zeros_like(grid) if name in inactive else unit_area(curve.scaled(1.0, grid).mean(axis=0), grid)
+        for name, curve in curves.items()
     }
     data = {"intensity": variable(("wavenumber",), broad["model"], "cm", "model, unit area over the range")}
+    data |= {
+        name: ((), float(spectrum[name]), dict(spectrum[name].attrs)) for name in OF_CONVERGENCE if name in spectrum
+    }
     for name in references:
         data[f"intensity_{name}"] = variable(("wavenumber",), broad[name], "cm", f"{name}, unit area over the range")
     scored = [name for name in references if not {"model", name} & set(inactive)]
-    data |= _scores(broad, scored, labels)
+    data |= _scores(curves, scored, labels, grid, settings.largest_scaling)
     if table is not None:
         data |= _table_variables(table, grid, settings)
         bands = {"model": broad["model"], "jcamp": broad.get("jcamp")}
@@ -206,6 +179,7 @@ def compare_spectra(
         experiment_notes="" if experiment is None else "; ".join(experiment.notes),
         comparison_settings=str(dataclasses.asdict(settings)),
         broadening=settings.broadening,
+        largest_scaling=settings.largest_scaling,
     )
 
 
@@ -214,7 +188,12 @@ def peer_labels(names: Sequence[str]) -> dict[str, str]:
     return {name: name if place else "peer" for place, name in enumerate(names)}
 
 
-def _curve(spectrum: xr.Dataset) -> tuple[Array, Array]:
+def _curve(spectrum: xr.Dataset) -> Curve:
+    by_replica = spectrum["intensity_by_replica"].transpose("replica", "wavenumber").values.astype(float)
+    return Curve(spectrum["wavenumber"].values.astype(float), by_replica, bool(spectrum.attrs.get("sampled", 1)))
+
+
+def _mean(spectrum: xr.Dataset) -> tuple[Array, Array]:
     return np.asarray(spectrum["wavenumber"], dtype=float), np.asarray(spectrum["intensity"], dtype=float)
 
 
@@ -222,22 +201,35 @@ def _strings(values: list[str] | tuple[str, ...]) -> NDArray[np.object_]:
     return np.array(values, dtype=object)
 
 
-def _scores(broad: dict[str, Array], references: list[str], labels: Mapping[str, str]) -> dict[str, tuple]:
+def _scores(
+    curves: Mapping[str, Curve], references: list[str], labels: Mapping[str, str], grid: Array, largest_scaling: float
+) -> dict[str, tuple]:
     """Return the scores of the model against each reference, and of each peer against the experiment."""
     if not references:
         return {}
-    scores = [score(broad["model"], broad[name]) for name in references]
-    data = {
+    data: dict[str, tuple] = {
         "reference": variable(("reference",), _strings(references), "1", "spectrum with intensities"),
-        "pearson": variable(("reference",), [s.pearson for s in scores], "1", "Pearson correlation with the model"),
-        "spearman": variable(("reference",), [s.spearman for s in scores], "1", "Spearman correlation with the model"),
+        "quantile": variable(("quantile",), np.array(ENDS), "1", "quantile of draws of replicas with replacement"),
     }
-    for name, label in labels.items() if "jcamp" in broad else ():
-        between = score(broad["jcamp"], broad[name])
-        who = f"correlation of {label} and experiment"
-        data[f"pearson_{label}"] = variable((), between.pearson, "1", f"Pearson {who}")
-        data[f"spearman_{label}"] = variable((), between.spearman, "1", f"Spearman {who}")
+    of_model = [scores(curves["model"], curves[name], grid, largest_scaling) for name in references]
+    for kind, meaning in SCORES.items():
+        data |= _score_variables(kind, ("reference",), [of_reference[kind] for of_reference in of_model], meaning)
+    for name, label in labels.items() if "jcamp" in references else ():
+        if name in references:
+            for kind, score in scores(curves[name], curves["jcamp"], grid, largest_scaling).items():
+                data |= _score_variables(f"{kind}_{label}", (), score, f"{SCORES[kind]} of {label} and experiment")
     return data
+
+
+def _score_variables(name: str, dims: tuple[str, ...], values: Score | list[Score], meaning: str) -> dict[str, tuple]:
+    """Return the variables of a score, or of some over one dimension, and of their intervals."""
+    listed = values if isinstance(values, list) else [values]
+    value, ends = np.array([s.value for s in listed]), np.array([(s.low, s.high) for s in listed])
+    shape = (len(listed),) if dims else ()
+    return {
+        name: variable(dims, value.reshape(shape), "1", meaning),
+        f"{name}_interval": variable((*dims, "quantile"), ends.reshape(*shape, 2), "1", f"interval of the {meaning}"),
+    }
 
 
 def _table_variables(table: Fundamentals, grid: Array, settings: ComparisonSettings) -> dict[str, tuple]:

@@ -19,7 +19,9 @@ from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.potential import Array, Potential, check_quantities
 from densnet.spectra.assignment import PARTS, shares_of
+from densnet.spectra.infrared import INTENSITY_UNITS
 from densnet.spectra.internal_coordinates import InternalCoordinates
+from densnet.spectra.scores import SIGMA_PER_WIDTH
 from densnet.units import EV_PER_ANGSTROM_PER_DALTON_IN_ANGSTROM_PER_FS2, SPEED_OF_LIGHT_IN_CM_PER_FS
 
 METHOD_VERSION: int = 2
@@ -139,4 +141,31 @@ def harmonic_dataset(normal: Harmonic, numbers: NDArray[np.int64], positions: Ar
         },
         coords={"kind": variable(("kind",), list(PARTS), "1", "kind of motion")},
         attrs={"rest_force": normal.rest_force, "displacement_angstrom": DISPLACEMENT},
+    )
+
+
+def harmonic_spectrum(modes: xr.Dataset, wavenumber: Array, width: float) -> xr.Dataset:
+    """Return the spectrum of harmonic lines as one of dynamics is: one row, which no other replica would change.
+
+    Args:
+        modes: content of ``harmonic.nc``; imaginary modes are left out.
+        wavenumber: (n,) 1/cm.
+        width: full width at half maximum of the lines' Gaussians, 1/cm.
+    """
+    order = np.argsort(-modes["intensity"].values, kind="stable")
+    lines, intensity = (modes[name].values[order] for name in ("wavenumber", "intensity"))
+    lines, intensity = lines[lines > 0], intensity[lines > 0]
+    sigma = width * SIGMA_PER_WIDTH
+    profile = np.exp(-0.5 * ((wavenumber[:, None] - lines) / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
+    curve, heights = profile @ intensity, intensity / (sigma * np.sqrt(2 * np.pi))
+    return xr.Dataset(
+        {
+            "intensity": variable(("wavenumber",), curve, INTENSITY_UNITS, "absorption in harmonic lines"),
+            "intensity_by_replica": variable(("replica", "wavenumber"), curve[None], INTENSITY_UNITS, "the same"),
+            "line_wavenumber": variable(("line",), lines, "cm-1", "harmonic wavenumber, strongest first"),
+            "line_intensity": variable(("line",), heights, INTENSITY_UNITS, "height of a lone line"),
+        },
+        coords={"wavenumber": variable(("wavenumber",), wavenumber, "cm-1", "wavenumber")},
+        # a slash would be a group in netCDF
+        attrs={"potential": f"harmonic-{modes.attrs['method']}".replace("/", "-"), "sampled": 0},
     )

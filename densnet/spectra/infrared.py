@@ -23,11 +23,12 @@ from scipy import constants, signal
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.molecule import formula
+from densnet.spectra.convergence import convergence
 from densnet.spectra.settings import SpectrumSettings
 from densnet.spectra.windows import segment_length, window_values
 from densnet.units import BOLTZMANN_IN_EV_PER_K, PLANCK_TIMES_C_IN_EV_CM, SPEED_OF_LIGHT_IN_CM_PER_FS
 
-METHOD_VERSION: int = 1
+METHOD_VERSION: int = 2
 
 Array = NDArray[np.float64]
 
@@ -45,11 +46,13 @@ class Spectrum:
         wavenumber: (n,) 1/cm, ascending.
         intensity: (n,) mean over replicas, km/mol per 1/cm.
         intensity_error: (n,) standard error of that mean; NaN for a single replica.
+        by_replica: (replica, n) of each replica.
     """
 
     wavenumber: Array
     intensity: Array
     intensity_error: Array
+    by_replica: Array
 
 
 @dataclass(frozen=True)
@@ -96,10 +99,28 @@ def absorption_factor(wavenumber: Array, temperature: float, quantum_correction:
 def infrared_spectrum(
     dipole: Array, interval_fs: float, temperature: float, settings: SpectrumSettings, timestep_fs: float | None = None
 ) -> Spectrum:
-    """Return the absorption spectrum of dipole time series.
+    """Return the absorption spectrum of dipole time series: mean and standard error over replicas.
 
-    Each replica's dμ/dt is cut into half-overlapping windowed segments whose periodograms are averaged
-    (P. D. Welch, IEEE Trans. Audio Electroacoust. 15, 70 (1967)); mean and standard error are over replicas.
+    Arguments and errors are those of :func:`absorption_of_segments`.
+    """
+    return _mean_of(*absorption_of_segments(dipole, interval_fs, temperature, settings, timestep_fs))
+
+
+def _mean_of(wavenumber: Array, segments: Array) -> Spectrum:
+    """Return the spectrum of segments (replica, segment, n)."""
+    by_replica = segments.mean(axis=1)
+    n_replicas, n = by_replica.shape
+    error = by_replica.std(axis=0, ddof=1) / np.sqrt(n_replicas) if n_replicas > 1 else np.full(n, np.nan)
+    return Spectrum(wavenumber, by_replica.mean(axis=0), error, by_replica)
+
+
+def absorption_of_segments(
+    dipole: Array, interval_fs: float, temperature: float, settings: SpectrumSettings, timestep_fs: float | None = None
+) -> tuple[Array, Array]:
+    """Return wavenumbers (n,) and the absorption (replica, segment, n) of each segment of dipole time series.
+
+    Each replica's dμ/dt is cut into half-overlapping windowed segments, whose periodograms are to be averaged
+    (P. D. Welch, IEEE Trans. Audio Electroacoust. 15, 70 (1967)).
 
     Args:
         dipole: (replica, time, x) e Angstrom.
@@ -112,7 +133,24 @@ def infrared_spectrum(
     Raises:
         DensnetError: NaN in the dipoles, too few or too sparse samples, trajectory too short.
     """
-    if dipole.ndim != 3 or dipole.shape[2] != 3:
+    _check_dipole(dipole, interval_fs, temperature, settings)
+    length = _segment_samples(settings, interval_fs, dipole.shape[1])
+    scale = _absolute_scale(temperature)
+    replicas = []
+    # one by one: only the range that is shown is kept of each
+    for series in dipole:
+        wavenumber, density = _power_of_derivative(series, interval_fs, length, settings)
+        if settings.correct_timestep and timestep_fs is not None:
+            wavenumber, density = undo_verlet_shift(wavenumber, density, timestep_fs)
+        shown = (wavenumber >= settings.wavenumber_min) & (wavenumber <= settings.wavenumber_max)
+        replicas.append(density[:, shown])
+    x = wavenumber[shown]
+    return x, np.array(replicas) * scale * absorption_factor(x, temperature, settings.quantum_correction)
+
+
+def _check_dipole(dipole: Array, interval_fs: float, temperature: float, settings: SpectrumSettings) -> None:
+    """Refuse what no spectrum can be made of."""
+    if dipole.ndim != 3 or dipole.shape[2] != 3 or not len(dipole):
         raise DensnetError(f"dipole: expected the shape (replica, time, 3), found {dipole.shape}")
     broken = ~np.isfinite(dipole).all(axis=(1, 2))
     if broken.any():
@@ -128,25 +166,20 @@ def infrared_spectrum(
             f"wavenumber_max: {settings.wavenumber_max:g} 1/cm is beyond what dipoles every {interval_fs:g} fs "
             f"can show ({nyquist:.0f} 1/cm); write dipoles more often or lower wavenumber_max"
         )
-    wavenumber, density = _power_of_derivative(dipole, interval_fs, settings)
-    if settings.correct_timestep and timestep_fs is not None:
-        wavenumber, density = undo_verlet_shift(wavenumber, density, timestep_fs)
-    absorption = density * _absolute_scale(temperature)
-    absorption *= absorption_factor(wavenumber, temperature, settings.quantum_correction)
-    shown = (wavenumber >= settings.wavenumber_min) & (wavenumber <= settings.wavenumber_max)
-    visible = absorption[:, shown]
-    n_replicas = len(visible)
-    error = visible.std(axis=0, ddof=1) / np.sqrt(n_replicas) if n_replicas > 1 else np.full(visible.shape[1], np.nan)
-    return Spectrum(wavenumber[shown], visible.mean(axis=0), error)
 
 
-def _power_of_derivative(dipole: Array, interval_fs: float, settings: SpectrumSettings) -> tuple[Array, Array]:
-    """Return wavenumbers and the one-sided density (replica, n) of |dμ/dt|², (e Angstrom/fs)² per (1/fs)."""
-    length = segment_length(settings, interval_fs, dipole.shape[1])
-    length = min(length, dipole.shape[1] - 1)
+def _segment_samples(settings: SpectrumSettings, interval_fs: float, n_times: int) -> int:
+    """Return how many samples of dμ/dt a segment has; there is one fewer of them than of the dipole."""
+    return min(segment_length(settings, interval_fs, n_times), n_times - 1)
+
+
+def _power_of_derivative(
+    dipole: Array, interval_fs: float, length: int, settings: SpectrumSettings
+) -> tuple[Array, Array]:
+    """Return wavenumbers and the one-sided density (segment, n) of |dμ/dt|², (e Angstrom/fs)² per (1/fs)."""
     # A difference of neighbours keeps the strong permanent dipole out of the window's side lobes.
-    derivative = np.diff(dipole, axis=1) / interval_fs
-    frequency, density = signal.welch(
+    derivative = np.diff(dipole, axis=0) / interval_fs
+    frequency, _, density = signal.spectrogram(
         derivative,
         fs=1.0 / interval_fs,
         window=window_values(settings.window, length),
@@ -155,13 +188,21 @@ def _power_of_derivative(dipole: Array, interval_fs: float, settings: SpectrumSe
         nfft=settings.zero_padding * length,
         detrend=False,
         scaling="density",
-        axis=1,
+        axis=0,
     )
+    density = density.sum(axis=1).T
     # The estimate for zero frequency alone is not doubled for its negative twin; a smooth density needs it to be.
     density[:, 0] *= 2.0
     # A difference responds with |sin(πνΔt)/(πΔt)| where a derivative does with ν.
-    density = density.sum(axis=2) / np.sinc(frequency * interval_fs) ** 2
-    return frequency / SPEED_OF_LIGHT_IN_CM_PER_FS, density
+    return frequency / SPEED_OF_LIGHT_IN_CM_PER_FS, density / np.sinc(frequency * interval_fs) ** 2
+
+
+def _piece_ps(settings: SpectrumSettings, interval_fs: float, n_times: int, n_segments: int) -> Array:
+    """Return the ps (segment,) of dynamics that 1, 2 ... segments span, at the end the whole replica."""
+    length = _segment_samples(settings, interval_fs, n_times)
+    samples = length + (length - length // 2) * np.arange(n_segments)
+    samples[-1] = n_times
+    return np.asarray(samples * interval_fs / 1e3, dtype=float)
 
 
 def undo_verlet_shift(wavenumber: Array, density: Array, timestep_fs: float) -> tuple[Array, Array]:
@@ -222,11 +263,11 @@ def spectrum_of_trajectory(trajectory: xr.Dataset, settings: SpectrumSettings) -
         raise DensnetError(f"trajectory: the attribute(s) {missing} are missing; run the dynamics again")
     dipole = np.asarray(trajectory["dipole"].transpose("replica", "time", "x"), dtype=float)
     temperature = float(trajectory.attrs["temperature_k"])
-    spectrum = infrared_spectrum(dipole, interval, temperature, settings, float(trajectory.attrs["timestep_fs"]))
-    active = is_active(spectrum.wavenumber, spectrum.intensity)
-    if not active:
-        nothing = np.zeros_like(spectrum.intensity)
-        spectrum = Spectrum(spectrum.wavenumber, nothing, nothing)
+    timestep = float(trajectory.attrs["timestep_fs"])
+    wavenumber, segments = absorption_of_segments(dipole, interval, temperature, settings, timestep)
+    active = is_active(wavenumber, segments.mean(axis=(0, 1)))
+    segments *= active
+    spectrum = _mean_of(wavenumber, segments)
     lines = find_lines(spectrum, settings.prominence)
     explanation = "Napierian molar absorption per wavenumber; the area under a band is its intensity in km/mol"
     dataset = xr.Dataset(
@@ -237,12 +278,18 @@ def spectrum_of_trajectory(trajectory: xr.Dataset, settings: SpectrumSettings) -
             "intensity_error": variable(
                 ("wavenumber",), spectrum.intensity_error, INTENSITY_UNITS, "standard error of the mean over replicas"
             ),
+            "intensity_by_replica": variable(
+                ("replica", "wavenumber"), spectrum.by_replica, INTENSITY_UNITS, "absorption of each replica"
+            ),
             "line_wavenumber": variable(("line",), lines.wavenumber, "cm-1", "position of a line, strongest first"),
             "line_intensity": variable(("line",), lines.intensity, INTENSITY_UNITS, "height of a line"),
             "line_prominence": variable(("line",), lines.prominence, INTENSITY_UNITS, "prominence of a line"),
         },
         coords={"wavenumber": variable(("wavenumber",), spectrum.wavenumber, "cm-1", "wavenumber")},
     )
+    if settings.convergence:
+        piece_ps = _piece_ps(settings, interval, len(time), segments.shape[1])
+        dataset = dataset.assign(convergence(wavenumber, segments, piece_ps, settings.resolution, "km mol-1"))
     if "numbers" in trajectory:
         masses = trajectory["masses"].values if "masses" in trajectory else None
         dataset = dataset.assign_attrs(formula=formula(trajectory["numbers"].values, masses))

@@ -42,6 +42,8 @@ class SpectrumSettings(Settings):
     """Undo the blue shift that the finite time step of the dynamics gives to every frequency."""
     prominence: Share = 0.02
     """Share of the highest line's height by which a maximum must stand out to be listed."""
+    convergence: bool = True
+    """Say how much the spectrum still changes with the total time, by resampling the replicas."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -58,6 +60,8 @@ class ComparisonSettings(Settings):
     """Upper end of the range that is scored."""
     broadening: PerCm = 20.0
     """Full width at half maximum of the Gaussian laid on every spectrum and line before scoring."""
+    largest_scaling: Annotated[NotNegative, Le(0.2)] = 0.06
+    """How far from 1 the common factor of all wavenumbers is sought that makes a spectrum most like another."""
     n_lines: Count = 8
     """How many of the strongest lines are listed beside the nearest experimental fundamentals."""
     margin: PerCmOrNone = 250.0

@@ -50,9 +50,8 @@ def drawn(run: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def test_every_figure_is_there_with_its_caption(drawn: Path) -> None:
-    of_a_system = {
-        draw.draw.__name__: draw for draw in DRAWINGS if draw.of in ("system", "assignment", "benchmarks", "ensemble")
-    }
+    kinds = ("system", "assignment", "benchmarks", "convergence", "ensemble")
+    of_a_system = {draw.draw.__name__: draw for draw in DRAWINGS if draw.of in kinds}
     assert {path.stem for path in drawn.iterdir()} | {"calibration"} == set(of_a_system)
     assert {path.suffix for path in drawn.iterdir()} == {".png"}
     for path in drawn.iterdir():
@@ -64,6 +63,7 @@ def test_every_figure_is_there_with_its_caption(drawn: Path) -> None:
 def test_captions_tell_what_the_files_say(drawn: Path) -> None:
     error = read_picture(drawn / "density_error.png").caption
     assert "trained on 100 (seed 11)" in error and "PBE/def2-SVP" in error
+    assert "8 replicas of 2.50 ps" in read_picture(drawn / "convergence.png").caption
     assert "8 replicas of 2.50 ps" in read_picture(drawn / "spectrum.png").caption
     assert "H–O–H" in read_picture(drawn / "density_map.png").caption.replace("O–H–H", "H–O–H")
 
@@ -216,7 +216,7 @@ def test_page_holds_everything(run: dict[str, Path], drawn: Path, tmp_path: Path
     parsed = Page()
     parsed.feed(text)
     assert parsed.open == [] and parsed.outside == []
-    assert len(parsed.images) == 20 and all(image.startswith("data:image/png;base64,") for image in parsed.images)
+    assert len(parsed.images) == 22 and all(image.startswith("data:image/png;base64,") for image in parsed.images)
     assert hashlib.sha256(config.read_bytes()).hexdigest() in text
     for expected in (
         "try &amp; more",

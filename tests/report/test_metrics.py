@@ -19,7 +19,7 @@ from densnet.report.metrics import (
     evaluation_metrics,
     read_metrics,
 )
-from densnet.report.table import band_rows, line_texts, plain_table, summary_text
+from densnet.report.table import SCORE_HEADS, band_rows, line_texts, plain_table, score_rows, summary_text
 from densnet.units import E_ANGSTROM_IN_DEBYE
 
 
@@ -75,6 +75,10 @@ def comparison() -> xr.Dataset:
             "reference": (("reference",), ["jcamp", "gfn2-xtb"]),
             "pearson": (("reference",), [0.8, 0.6]),
             "spearman": (("reference",), [0.9, 0.7]),
+            "overlap": (("reference",), [0.75, 0.6]),
+            "scaling_factor": (("reference",), [0.99, np.nan]),
+            "halves_pearson": 0.85,
+            "converged_ps": np.nan,
         }
     )
 
@@ -122,6 +126,12 @@ def test_values_by_hand() -> None:
         "spectrum_pearson_gfn2-xtb": 0.6,
         "spectrum_spearman_jcamp": 0.9,
         "spectrum_spearman_gfn2-xtb": 0.7,
+        "spectrum_overlap_jcamp": 0.75,
+        "spectrum_overlap_gfn2-xtb": 0.6,
+        "spectrum_scaling_factor_jcamp": 0.99,
+        "spectrum_scaling_factor_gfn2-xtb": None,
+        "spectrum_halves_pearson": 0.85,
+        "spectrum_converged_ps": None,
         "n_train": 50,
         "n_test": 2,
         "test_distance_to_train_angstrom": 0.06,
@@ -150,6 +160,8 @@ def test_without_orbitals_the_truth_is_not_available(tmp_path: Path) -> None:
         "density_floor_percent",
         "potential_rms_error_true_mv",
         "potential_floor_mv",
+        "spectrum_converged_ps",
+        "spectrum_scaling_factor_gfn2-xtb",
     }
     assert {key: value for key, value in metrics.items() if key not in unknown} == {
         key: value for key, value in whole.items() if key not in unknown
@@ -279,6 +291,29 @@ def test_a_spectrum_that_cannot_be_believed_says_so() -> None:
     )
     good = metrics | {"force_mae_mev_per_angstrom": 20.0, "md_outside_percent": 10.0}
     assert doubts(good) == [] and "held-out" not in summary_text(["ethanol"], [good], [lines_and_regions()])
+
+
+def test_scores_are_told_with_their_intervals() -> None:
+    ends = ("reference", "quantile")
+    scored = xr.Dataset(
+        {
+            "reference": (("reference",), ["jcamp", "gfn2-xtb"]),
+            **{kind: (("reference",), [0.8, 0.614]) for kind in SCORE_HEADS},
+            **{f"{kind}_interval": (ends, [[0.7, 0.85], [np.nan, np.nan]]) for kind in SCORE_HEADS},
+            **{f"{kind}_peer": 0.5 for kind in SCORE_HEADS},
+            **{f"{kind}_peer_interval": (("quantile",), [0.4, 0.6]) for kind in SCORE_HEADS},
+        },
+        attrs={"peers": "gfn2-xtb", "largest_scaling": 0.06},
+    )
+    scored["scaling_factor"][:] = [1.006, np.nan]
+    scored["scaling_factor_peer"] = 1.06
+    header, rows = score_rows(scored)
+    assert header == ["spectra", *SCORE_HEADS.values()]
+    assert rows[0][:2] == ["model, measured", "0.80 (0.70–0.85)"] and rows[0][4] == "1.006 (0.700–0.850)"
+    # no interval of one replica, no factor where too little is shared, none found within the range
+    assert rows[1][:2] == ["model, gfn2-xtb", "0.61"] and rows[1][4] == "–"
+    assert rows[2][0] == "gfn2-xtb, measured" and rows[2][4].startswith("≥ 1.060")
+    assert score_rows(xr.Dataset()) == ([], [])
 
 
 def test_plain_table_is_aligned() -> None:

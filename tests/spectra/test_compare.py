@@ -14,10 +14,11 @@ from densnet.cli.compare import compare
 from densnet.cli.spectrum import spectrum
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_dataset
-from densnet.spectra.compare import band_in, common_grid, compare_spectra, on_grid, peer_labels, region_windows, score
+from densnet.spectra.compare import band_in, compare_spectra, peer_labels, region_windows, unit_area
 from densnet.spectra.experiment import fundamentals
 from densnet.spectra.infrared import spectrum_of_trajectory
 from densnet.spectra.jcamp_dx import ExperimentalSpectrum
+from densnet.spectra.scores import SCORES
 from densnet.spectra.settings import ComparisonSettings, SpectrumSettings
 
 SETTINGS = SpectrumSettings(resolution=20.0, correct_timestep=False)
@@ -59,6 +60,13 @@ def test_scores_only_for_references_with_intensities() -> None:
     assert result["reference"].values.tolist() == ["jcamp", "gfn2-xtb"]
     assert result["pearson"].values[0] > result["pearson"].values[1]
     assert float(result["pearson_peer"]) < 0.5
+
+
+def test_a_spectrum_of_nothing_has_no_area() -> None:
+    grid = np.arange(500.0, 4000.0)
+    assert np.trapezoid(unit_area(np.exp(-(((grid - 1000) / 20) ** 2)), grid), grid) == pytest.approx(1.0)
+    with pytest.raises(DensnetError, match="zero all over"):
+        unit_area(np.zeros_like(grid), grid)
 
 
 def test_regions_find_the_bands_of_model_peer_and_experiment() -> None:
@@ -106,24 +114,6 @@ def test_strongest_lines_stand_beside_the_nearest_fundamentals() -> None:
     assert set(result["line_description"].values) == {"O-H stretch", "C-O stretch and CH3 rock"}
 
 
-def test_common_grid_is_where_all_are() -> None:
-    ranges = {"a": np.array([100.0, 3800.5]), "b": np.array([666.4, 5000.0])}
-    grid = common_grid(ranges, ComparisonSettings())
-    assert (grid[0], grid[-1]) == (667.0, 3800.0)
-    with pytest.raises(DensnetError, match="share less than 100"):
-        common_grid({"a": np.array([100.0, 800.0]), "b": np.array([750.0, 900.0])}, ComparisonSettings())
-
-
-def test_broadening_keeps_the_area_and_unlike_spectra_do_not_correlate() -> None:
-    grid = np.arange(500.0, 4000.0)
-    a = on_grid(grid, np.exp(-(((grid - 1000) / 20) ** 2)), grid, 30.0)
-    b = on_grid(grid, np.exp(-(((grid - 3000) / 20) ** 2)), grid, 30.0)
-    assert np.trapezoid(a, grid) == pytest.approx(1.0)
-    assert abs(score(a, b).pearson) < 0.05
-    with pytest.raises(DensnetError, match="zero all over"):
-        on_grid(grid, np.zeros_like(grid), grid, 30.0)
-
-
 def test_each_of_several_peers_has_its_scores_bands_and_lines() -> None:
     shifts = {"gfn2-xtb": -60, "mmff94": 80, "so3lr": 0}
     here = spectrum_dataset(ETHANOL_LIKE)
@@ -140,7 +130,8 @@ def test_each_of_several_peers_has_its_scores_bands_and_lines() -> None:
         assert result[f"{label}_line_wavenumber"].size
     # the first one's numbers do not depend on the others
     alone = compare_spectra(here, ComparisonSettings(), peers=peers[:1], table=table, experiment=experiment)
-    for variable in alone.variables.keys() - {"reference", "pearson", "spearman"}:
+    of_references = {"reference", *SCORES, *(f"{kind}_interval" for kind in SCORES)}
+    for variable in alone.variables.keys() - of_references:
         np.testing.assert_array_equal(alone[variable], result[variable])
     with pytest.raises(DensnetError, match="expected the spectrum of another method, found one of 'gfn2-xtb'"):
         compare_spectra(here, ComparisonSettings(), peers=[peers[0], peers[0]])

@@ -9,23 +9,28 @@ from pathlib import Path
 import ase.data
 import numpy as np
 import pytest
+import xarray as xr
 from pyscf import gto, scf
 from pyscf.hessian import thermo
+from spectra_examples import trajectory_dataset
 from tblite.ase import TBLite
 
+from densnet.cli.compare import compare
 from densnet.cli.displace import displace, modes
 from densnet.cli.harmonic import harmonic_modes
 from densnet.cli.label import label
 from densnet.errors import DensnetError
-from densnet.io.netcdf import read_dataset
+from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.mechanics.relaxation import relaxed
 from densnet.molecule import Molecule
 from densnet.potential import Array, Potential, Quantities
 from densnet.potentials.ase import AsePotential
 from densnet.reference.level import LevelOfTheory
 from densnet.spectra.assignment import PARTS
-from densnet.spectra.harmonic import INTENSITY, harmonic, harmonic_dataset, normal_modes
+from densnet.spectra.harmonic import INTENSITY, harmonic, harmonic_dataset, harmonic_spectrum, normal_modes
+from densnet.spectra.infrared import spectrum_of_trajectory
 from densnet.spectra.minimum import minimum
+from densnet.spectra.settings import SpectrumSettings
 from densnet.units import (
     BOHR_IN_ANGSTROM,
     HARTREE_IN_EV,
@@ -175,3 +180,29 @@ def test_a_model_by_the_same_scheme_and_what_is_refused(water_run: Path, tmp_pat
         harmonic_modes(output=tmp_path / "h.nc", model=water_run / "model.pt")
     with pytest.raises(DensnetError, match=r"atomic numbers: .*found \[6\]"):
         harmonic_modes(output=tmp_path / "h.nc", model=water_run / "model.pt", smiles="CO")
+
+
+def test_lines_become_a_spectrum_of_the_same_areas(tmp_path: Path) -> None:
+    modes = xr.Dataset(
+        {
+            "wavenumber": variable(("mode",), np.array([-300.0, 1650.0, 3700.0]), "cm-1", "wavenumber"),
+            "intensity": variable(("mode",), np.array([90.0, 60.0, 4.0]), "km/mol", "intensity"),
+        },
+        attrs={"method": "PBE/def2-SVP"},
+    )
+    x = np.arange(100.0, 4500.0)
+    spectrum = harmonic_spectrum(modes, x, 20.0)
+    for low, high, area in ((100, 1000, 0.0), (1500, 1800, 60.0), (3500, 3900, 4.0)):
+        inside = (x > low) & (x < high)
+        assert np.trapezoid(spectrum["intensity"].values[inside], x[inside]) == pytest.approx(area, abs=1e-6)
+    assert spectrum["line_wavenumber"].values.tolist() == [1650.0, 3700.0]
+    # beside dynamics with the same lines it is a peer, with intervals by the replicas of the dynamics alone
+    trajectory = trajectory_dataset([1650.0, 3700.0], n_replicas=4, n_times=6000)
+    dynamics = spectrum_of_trajectory(trajectory, SpectrumSettings(correct_timestep=False))
+    write_dataset(dynamics, tmp_path / "spectrum.nc", stage="spectrum", method_version=1, settings={})
+    write_dataset(modes, tmp_path / "harmonic.nc", stage="harmonic", method_version=1, settings={})
+    compare(spectrum=tmp_path / "spectrum.nc", harmonic=[tmp_path / "harmonic.nc"], output=tmp_path / "comparison.nc")
+    scored = read_dataset(tmp_path / "comparison.nc", stage="compare")
+    assert scored["reference"].values.tolist() == ["harmonic-PBE-def2-SVP"]
+    assert float(scored["scaling_factor"][0]) == pytest.approx(1.0, abs=0.001)
+    assert np.isfinite(scored["pearson_interval"].values).all()

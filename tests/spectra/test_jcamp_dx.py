@@ -6,9 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from spectra_examples import trajectory_dataset
 
+from densnet.cli.compare import compare
+from densnet.cli.spectrum import spectrum
 from densnet.errors import DensnetError
+from densnet.io.netcdf import read_dataset, write_dataset
 from densnet.spectra.jcamp_dx import read_jcamp_dx
+from densnet.spectra.settings import SpectrumSettings
 
 BAND = 1050.0
 
@@ -145,3 +150,30 @@ def test_damaged_file_is_one_line(tmp_path: Path, damage, message: str) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(DensnetError, match="is no file"):
         read_jcamp_dx(tmp_path / "none.jdx")
+
+
+def test_a_file_that_was_not_found_is_no_spectrum(tmp_path: Path) -> None:
+    """What the NIST WebBook answers to a number that it does not have."""
+    path = tmp_path / "none.jdx"
+    path.write_text("##TITLE=Spectrum not found.\n##END=\n")
+    with pytest.raises(DensnetError, match="no data"):
+        read_jcamp_dx(path)
+
+
+@pytest.mark.parametrize("units", ["1/CM", "MICROMETERS"])
+def test_a_measured_file_is_scored_beside_dynamics_with_the_same_lines(tmp_path: Path, units: str) -> None:
+    trajectory = trajectory_dataset([BAND, 2950.0], n_replicas=4, n_times=6000)
+    write_dataset(trajectory, tmp_path / "trajectory.nc", stage="md", method_version=1, settings={})
+    settings = SpectrumSettings(correct_timestep=False)
+    spectrum(trajectory=tmp_path / "trajectory.nc", output=tmp_path / "spectrum.nc", settings=settings)
+    x = np.linspace(500.0, 4000.0, 3501) if units == "1/CM" else np.linspace(2.5, 20.0, 7001)
+    wavenumber = x if units == "1/CM" else 1e4 / x
+    measured = write_xydata(
+        tmp_path / "measured.jdx", x, 10 ** -absorbance(wavenumber), xunits=units, yunits="TRANSMITTANCE"
+    )
+    compare(spectrum=tmp_path / "spectrum.nc", jcamp=measured, output=tmp_path / "comparison.nc")
+    scored = read_dataset(tmp_path / "comparison.nc", stage="compare")
+    assert scored["reference"].values.tolist() == ["jcamp"]
+    assert float(scored["scaling_factor"][0]) == pytest.approx(1.0, abs=0.002)
+    # lines of 20 1/cm beside bands of 50 and 83 1/cm
+    assert 0.6 < float(scored["pearson"][0]) < 1.0

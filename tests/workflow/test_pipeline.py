@@ -134,7 +134,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_every_file_of_the_contract_is_there(disturbed: Run) -> None:
     for name in ("labels.nc", "density.pt", "energy.pt", "model.pt", "trajectory.nc", "spectrum.nc", "metrics.json"):
         assert (disturbed.results / name).stat().st_size > 0
-    assert len(list((disturbed.results / "figures").glob("*.png"))) == 10
+    assert len(list((disturbed.results / "figures").glob("*.png"))) == 11
     page = (disturbed.results.parent / "report.html").read_text()
     assert "water" in page
     assert 'src="http' not in page

@@ -37,7 +37,8 @@ MACE = list(dict.fromkeys(config["peers"]["mace"]))
 RMD17 = [name for name, own in SYSTEMS.items() if "rmd17" in own]
 WITH_ORBITALS = [name for name in RMD17 if given_orbitals(SYSTEMS[name])]
 LABELLED = [name for name, own in SYSTEMS.items() if "labels" not in own]
-FIGURES = figures_of("system", "assignment", "benchmarks", *(["ensemble"] if ENSEMBLE else []))
+CONVERGENCE = ["convergence"] if config["spectrum"]["convergence"] else []
+FIGURES = figures_of("system", "assignment", "benchmarks", *CONVERGENCE, *(["ensemble"] if ENSEMBLE else []))
 
 
 def given_file(stage, name):
