@@ -35,9 +35,6 @@ from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
-
-from densnet.bonds import distances
 from densnet.dynamics.pair_scan import (
     FACTORS,
     HOLE,
@@ -53,8 +50,11 @@ from densnet.dynamics.pair_scan import (
     scan_summary,
     write_scan,
 )
-from densnet.dynamics.separate import Separate
 from densnet.dynamics.time_to_failure import Failures, FailureSettings, time_to_failure
+from numpy.typing import NDArray
+
+from densnet.bonds import distances
+from densnet.dynamics.separate import Separate
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable, write_text
 from densnet.mechanics.relaxation import relaxed

@@ -13,6 +13,7 @@ FAMILIES = {
     "train": "Train a model on fitted labels.",
     "peer": "Train models of others on the same labels and set them beside ours.",
     "benchmark": "Learn from the benchmark of the field, revised MD17, and be judged by it.",
+    "validate": "Put a potential to the test: our models, others, any ASE calculator.",
     "export": "Write outcomes in the formats of other programs.",
 }
 """First words that verbs share, with a line for each."""
@@ -68,6 +69,9 @@ GROUPS = {
         "moments:moments": "moments --trajectory trajectory.nc --model model.pt --output moments.nc",
         "frames:frames": "frames --trajectory trajectory.nc --geometries geometries.nc --n-test 20 --output frames.nc",
         "export:trajectory": "export trajectory trajectory.nc --replica 0 --output trajectory.dcd",
+    },
+    "Tests of any potential": {
+        "validate:robustness": "validate robustness model.pt --smiles CCO --output robustness.csv",
     },
     "Long chains": {
         "lengths:lengths": (
