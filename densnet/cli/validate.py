@@ -18,9 +18,12 @@ from densnet.molecule import Molecule, formula, from_smiles, from_xyz
 from densnet.potential import Array
 from densnet.potentials.choice import COMPUTED, PSI4, Chosen
 from densnet.reference.level import LevelOfTheory
+from densnet.report.conservation_text import conservation_text
 from densnet.report.robustness_text import curves_text, failures_text, scan_text
+from densnet.validation.conservation import conservation, conservation_findings
 from densnet.validation.curves import Curve, curve_findings, errors_along, read_curves
 from densnet.validation.findings import Finding, findings_csv
+from densnet.validation.maker import minimum_of
 from densnet.validation.pair_scan import (
     FACTORS,
     Moving,
@@ -38,7 +41,7 @@ from densnet.validation.robustness import (
     scan_findings,
     tested_points,
 )
-from densnet.validation.settings import FailureSettings
+from densnet.validation.settings import ConservationSettings, FailureSettings
 from densnet.validation.time_to_failure import time_to_failure
 
 LEVEL = LevelOfTheory()
@@ -143,6 +146,34 @@ def robustness(
         findings += found + _heated(potential, molecule, own, temperatures, dynamics)
     if output:
         write_text(output, findings_csv(findings))
+    potential.remove_parts()
+
+
+def energy(
+    tested: Annotated[Tested, Parameter(name="*")] = Tested(),
+    *,
+    given: Annotated[Given, Parameter(name="*")] = Given(),
+    settings: Annotated[ConservationSettings, Parameter(name="*")] = ConservationSettings(),
+    double: Annotated[bool, Parameter(negative="--single")] = False,
+    output: Path | None = None,
+) -> None:
+    """Run replicas at constant energy with two time steps: drift, fluctuations, and the way back.
+
+    Parameters
+    ----------
+    double
+        Let a model compute in double precision; single, as its dynamics does, if not given.
+    output
+        CSV of all numbers.
+    """
+    potential = tested.chosen(LEVEL, output)
+    molecule = given.molecule()
+    minimum = minimum_of(potential(molecule, double=double), molecule.positions)
+    mover = potential(molecule, settings.replicas, lasting=True, double=double)
+    conserved = conservation(mover, minimum, molecule.atomic_masses, settings)
+    print(f"{potential.name}: {formula(molecule.numbers)}, {conservation_text(conserved)}")
+    if output:
+        write_text(output, findings_csv(conservation_findings(conserved)))
     potential.remove_parts()
 
 

@@ -72,6 +72,7 @@ GROUPS = {
     },
     "Tests of any potential": {
         "validate:robustness": "validate robustness model.pt --smiles CCO --output robustness.csv",
+        "validate:energy": "validate energy --calculator gfn2-xtb --smiles CS --temperature 300 --output energy.csv",
     },
     "Long chains": {
         "lengths:lengths": (

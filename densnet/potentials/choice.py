@@ -55,7 +55,7 @@ class Chosen:
             raise DensnetError(f"potential: expected either a model file or --calculator, found {wrong}; give one")
         self._factory = None
         if self.calculator == PSI4 and self.output is None:
-            raise DensnetError("calculator: psi4 takes long; expected --output FILE, beside which geometries are kept")
+            raise DensnetError("psi4: takes long; expected --output FILE, to keep finished geometries beside it")
         if self.calculator is not None and self.calculator not in COMPUTED:
             self._factory = imported(self.calculator)
 
