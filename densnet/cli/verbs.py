@@ -71,8 +71,11 @@ GROUPS = {
         "export:trajectory": "export trajectory trajectory.nc --replica 0 --output trajectory.dcd",
     },
     "Tests of any potential": {
-        "validate:robustness": "validate robustness model.pt --smiles CCO --output robustness.csv",
-        "validate:energy": "validate energy --calculator gfn2-xtb --smiles CS --temperature 300 --output energy.csv",
+        "validate.robustness:robustness": "validate robustness model.pt --smiles CCO --output robustness.csv",
+        "validate.energy:energy": "validate energy --calculator gfn2-xtb --smiles CS --output energy.csv",
+        "validate.structure:structure": (
+            "validate structure model.pt --smiles CCO --reference psi4 --output structure.csv"
+        ),
     },
     "Long chains": {
         "lengths:lengths": (
@@ -118,7 +121,7 @@ def one_line(target: str) -> str:
     It is read from the source, for importing it may take seconds.
     """
     module, _, function = target.partition(":")
-    source = (Path(__file__).parent / f"{module}.py").read_text("utf-8")
+    source = (Path(__file__).parent / f"{module.replace('.', '/')}.py").read_text("utf-8")
     first = source.split(f"\ndef {function}(", 1)[1].split('"""', 2)[1].partition("\n")[0]
     return re.split("[;:] ", first)[0].rstrip(".") + "."
 

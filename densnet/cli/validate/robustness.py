@@ -1,4 +1,4 @@
-"""``densnet validate``: what a potential is worth beyond its test errors, whatever the potential."""
+"""``densnet validate robustness``: pairs of atoms pushed together and pulled apart, and hot dynamics."""
 
 from __future__ import annotations
 
@@ -12,18 +12,16 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from densnet.cli.validate.options import LEVEL, MANY, Given, Tested
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_text
-from densnet.molecule import Molecule, formula, from_smiles, from_xyz
+from densnet.molecule import Molecule, formula
 from densnet.potential import Array
 from densnet.potentials.choice import COMPUTED, PSI4, Chosen
 from densnet.reference.level import LevelOfTheory
-from densnet.report.conservation_text import conservation_text
 from densnet.report.robustness_text import curves_text, failures_text, scan_text
-from densnet.validation.conservation import conservation, conservation_findings
 from densnet.validation.curves import Curve, curve_findings, errors_along, read_curves
 from densnet.validation.findings import Finding, findings_csv
-from densnet.validation.maker import minimum_of
 from densnet.validation.pair_scan import (
     FACTORS,
     Moving,
@@ -41,56 +39,8 @@ from densnet.validation.robustness import (
     scan_findings,
     tested_points,
 )
-from densnet.validation.settings import ConservationSettings, FailureSettings
+from densnet.validation.settings import FailureSettings
 from densnet.validation.time_to_failure import time_to_failure
-
-LEVEL = LevelOfTheory()
-_MANY = Parameter(consume_multiple=True, negative="")
-
-
-@dataclass(frozen=True)
-class Tested:
-    """The potential that is put to the test."""
-
-    model: Path | None = None
-    """The potential to test: a model.pt ..."""
-    calculator: str | None = None
-    """... or gfn2-xtb, mmff94, so3lr, psi4, or MODULE:CALLABLE that returns an ASE calculator."""
-    device: str | None = None
-    """Where a model computes; a GPU if there is one."""
-
-    def chosen(self, level: LevelOfTheory, output: Path | None) -> Chosen:
-        """Return what makes the potential."""
-        return Chosen(self.model, self.calculator, self.device, level, output)
-
-
-@dataclass(frozen=True)
-class Given:
-    """The molecule, in one of two ways."""
-
-    smiles: str | None = None
-    """The molecule as SMILES ..."""
-    xyz: Path | None = None
-    """... or as an xyz file."""
-    charge: int | None = None
-    """Total charge in e; by default the SMILES' formal charge, or what the xyz file says (charge=1), or 0."""
-
-    @property
-    def ways(self) -> list[str]:
-        """Return the options that were used."""
-        return [f"--{name}" for name in ("smiles", "xyz") if getattr(self, name) is not None]
-
-    def molecule(self) -> Molecule:
-        """Return the molecule.
-
-        Raises:
-            DensnetError: none or two, or one that cannot be.
-        """
-        if len(self.ways) != 1:
-            raise DensnetError(f"molecule: expected --smiles or --xyz, found {' and '.join(self.ways) or 'neither'}")
-        if self.smiles is not None:
-            return from_smiles(self.smiles, charge=self.charge)
-        return from_xyz(Path(str(self.xyz)), charge=self.charge)
 
 
 def robustness(
@@ -100,10 +50,10 @@ def robustness(
     reference: str = "gfn2-xtb",
     level: Annotated[LevelOfTheory, Parameter(name="*")] = LEVEL,
     moving: Moving | None = None,
-    factors: Annotated[tuple[float, ...], _MANY] = (),
-    temperatures: Annotated[tuple[float, ...], _MANY] = (300.0, 500.0, 700.0, 1000.0),
+    factors: Annotated[tuple[float, ...], MANY] = (),
+    temperatures: Annotated[tuple[float, ...], MANY] = (300.0, 500.0, 700.0, 1000.0),
     dynamics: Annotated[FailureSettings, Parameter(name="*")] = FailureSettings(),
-    curve: Annotated[tuple[Path, ...], _MANY] = (),
+    curve: Annotated[tuple[Path, ...], MANY] = (),
     output: Path | None = None,
     scan_output: Path | None = None,
 ) -> None:
@@ -146,34 +96,6 @@ def robustness(
         findings += found + _heated(potential, molecule, own, temperatures, dynamics)
     if output:
         write_text(output, findings_csv(findings))
-    potential.remove_parts()
-
-
-def energy(
-    tested: Annotated[Tested, Parameter(name="*")] = Tested(),
-    *,
-    given: Annotated[Given, Parameter(name="*")] = Given(),
-    settings: Annotated[ConservationSettings, Parameter(name="*")] = ConservationSettings(),
-    double: Annotated[bool, Parameter(negative="--single")] = False,
-    output: Path | None = None,
-) -> None:
-    """Run replicas at constant energy with two time steps: drift, fluctuations, and the way back.
-
-    Parameters
-    ----------
-    double
-        Let a model compute in double precision; single, as its dynamics does, if not given.
-    output
-        CSV of all numbers.
-    """
-    potential = tested.chosen(LEVEL, output)
-    molecule = given.molecule()
-    minimum = minimum_of(potential(molecule, double=double), molecule.positions)
-    mover = potential(molecule, settings.replicas, lasting=True, double=double)
-    conserved = conservation(mover, minimum, molecule.atomic_masses, settings)
-    print(f"{potential.name}: {formula(molecule.numbers)}, {conservation_text(conserved)}")
-    if output:
-        write_text(output, findings_csv(conservation_findings(conserved)))
     potential.remove_parts()
 
 
