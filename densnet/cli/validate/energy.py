@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from densnet.cli.validate.options import LEVEL, Given, Tested
+from densnet.cli.validate.options import LEVEL, MoleculeOptions, PotentialOptions
 from densnet.io.netcdf import write_text
 from densnet.molecule import formula
 from densnet.report.conservation_text import conservation_text
@@ -18,9 +18,9 @@ from densnet.validation.settings import ConservationSettings
 
 
 def energy(
-    tested: Annotated[Tested, Parameter(name="*")] = Tested(),
+    tested: Annotated[PotentialOptions, Parameter(name="*")] = PotentialOptions(),
     *,
-    given: Annotated[Given, Parameter(name="*")] = Given(),
+    given: Annotated[MoleculeOptions, Parameter(name="*")] = MoleculeOptions(),
     settings: Annotated[ConservationSettings, Parameter(name="*")] = ConservationSettings(),
     double: Annotated[bool, Parameter(negative="--single")] = False,
     output: Path | None = None,

@@ -19,7 +19,7 @@ MANY = Parameter(consume_multiple=True, negative="")
 
 
 @dataclass(frozen=True)
-class Tested:
+class PotentialOptions:
     """The potential that is put to the test."""
 
     model: Path | None = None
@@ -35,7 +35,7 @@ class Tested:
 
 
 @dataclass(frozen=True)
-class Given:
+class MoleculeOptions:
     """The molecule, in one of two ways."""
 
     smiles: str | None = None

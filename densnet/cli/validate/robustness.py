@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from densnet.cli.validate.options import LEVEL, MANY, Given, Tested
+from densnet.cli.validate.options import LEVEL, MANY, MoleculeOptions, PotentialOptions
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_text
 from densnet.molecule import Molecule, formula
@@ -44,9 +44,9 @@ from densnet.validation.time_to_failure import time_to_failure
 
 
 def robustness(
-    tested: Annotated[Tested, Parameter(name="*")] = Tested(),
+    tested: Annotated[PotentialOptions, Parameter(name="*")] = PotentialOptions(),
     *,
-    given: Annotated[Given, Parameter(name="*")] = Given(),
+    given: Annotated[MoleculeOptions, Parameter(name="*")] = MoleculeOptions(),
     reference: str = "gfn2-xtb",
     level: Annotated[LevelOfTheory, Parameter(name="*")] = LEVEL,
     moving: Moving | None = None,
@@ -104,7 +104,7 @@ class _Origin:
     """Where the points of a scan come from, and where they go."""
 
     reference: str
-    given: Given
+    given: MoleculeOptions
     factors: tuple[float, ...]
     moving: Moving | None
     output: Path | None
@@ -136,9 +136,7 @@ class _Origin:
             )
         scan, settings, charge = read_scan(path)
         if self.moving not in (None, scan.points.moving):
-            raise DensnetError(
-                f"moving: {path} is a scan of {scan.points.moving!r}, found {self.moving!r}; leave it out"
-            )
+            raise DensnetError(f"moving: expected {scan.points.moving!r}, as in {path}, found {self.moving!r}")
         return scan.points, scan.reference, {name: settings[name] for name in settings if name != "tested"}, charge
 
 
@@ -185,8 +183,8 @@ def _heated(
 def _along_curves(potential: Chosen, paths: Sequence[Path]) -> list[Finding]:
     """Print the errors along curves of others, and return them."""
     errors: list[tuple[Curve, dict[float, float]]] = []
-    for path in paths:
-        curves = read_curves(path)
+    # all files before any energy
+    for path, curves in [(path, read_curves(path)) for path in paths]:
         if not curves:
             _progress(f"{path} is left out: every molecule in it has a single point")
         errors += [(curve, errors_along(curve, potential)) for curve in curves]

@@ -10,7 +10,7 @@ import numpy as np
 from ase.data import chemical_symbols
 from cyclopts import Parameter
 
-from densnet.cli.validate.options import LEVEL, Given, Tested
+from densnet.cli.validate.options import LEVEL, MoleculeOptions, PotentialOptions
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_text
 from densnet.mechanics.relaxation import relaxed
@@ -24,9 +24,9 @@ from densnet.validation.structures import compare_structures, structure_findings
 
 
 def structure(
-    tested: Annotated[Tested, Parameter(name="*")] = Tested(),
+    tested: Annotated[PotentialOptions, Parameter(name="*")] = PotentialOptions(),
     *,
-    given: Annotated[Given, Parameter(name="*")] = Given(),
+    given: Annotated[MoleculeOptions, Parameter(name="*")] = MoleculeOptions(),
     reference: str = "gfn2-xtb",
     level: Annotated[LevelOfTheory, Parameter(name="*")] = LEVEL,
     trajectory: Path | None = None,
@@ -58,7 +58,7 @@ def structure(
     chosen: list[Chosen] = []
     if trajectory and against:
         findings += _distances(trajectory, against, bin_width)
-    if given.ways or tested != Tested() or not trajectory:
+    if given.ways or tested != PotentialOptions() or not trajectory:
         chosen = [tested.chosen(level, output)]
         if reference in COMPUTED:
             chosen.append(Chosen(None, reference, level=level, output=output))
@@ -80,7 +80,7 @@ def _distances(trajectory: Path, against: Path, width: float) -> list[Finding]:
     return histogram_findings(histograms, pair)
 
 
-def _relaxed_both(chosen: Sequence[Chosen], given: Given, reference: str) -> list[Finding]:
+def _relaxed_both(chosen: Sequence[Chosen], given: MoleculeOptions, reference: str) -> list[Finding]:
     """Relax a molecule by the tested potential and by the reference, print how they differ, and return it."""
     relaxed_elsewhere = None if len(chosen) > 1 else from_xyz(_existing(reference))
     molecule = given.molecule() if given.ways or relaxed_elsewhere is None else relaxed_elsewhere
