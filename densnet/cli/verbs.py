@@ -76,6 +76,7 @@ GROUPS = {
         "validate.structure:structure": (
             "validate structure model.pt --smiles CCO --reference psi4 --output structure.csv"
         ),
+        "validate.ladder:ladder": "validate ladder model.pt --labels labels.nc --output ladder.csv",
     },
     "Long chains": {
         "lengths:lengths": (
