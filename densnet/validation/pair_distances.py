@@ -69,9 +69,8 @@ def pair_histograms(numbers: NDArray[np.int64], tested: Array, reference: Array,
     elements = sorted({int(number) for number in numbers}, key=lambda z: (z == 1, z))
     first, second = np.triu_indices(len(numbers), 1)
     histograms = []
-    for one, two in combinations_with_replacement(elements, 2):
-        z, w = numbers[first], numbers[second]
-        pairs = ((z == one) & (w == two)) | ((z == two) & (w == one))
+    for z, w in combinations_with_replacement(elements, 2):
+        pairs = ((numbers[first] == z) & (numbers[second] == w)) | ((numbers[first] == w) & (numbers[second] == z))
         if not pairs.any():
             continue
         counts = [_counts(blocks_of(run), first[pairs], second[pairs], width) for run in (tested, reference)]
@@ -81,7 +80,7 @@ def pair_histograms(numbers: NDArray[np.int64], tested: Array, reference: Array,
         halves = [_normalised(of_reference[half::2], width) for half in (0, 1)]
         histograms.append(
             PairHistogram(
-                f"{chemical_symbols[one]}-{chemical_symbols[two]}",
+                f"{chemical_symbols[z]}-{chemical_symbols[w]}",
                 width,
                 h_tested,
                 h_reference,

@@ -49,22 +49,22 @@ def tested_points(tested: Maker, molecule: Molecule, points: ScanPoints) -> tupl
     Raises:
         DensnetError: the potential refuses the molecule, or has no minimum near the reference's.
     """
-    own = minimum_of(tested(molecule), points.minimum)
+    minimum = minimum_of(tested(molecule), points.minimum)
     potential = tested(molecule, tested.batch or 1)
-    return own, energies_above(potential, own, points.positions, batch=tested.batch)
+    return minimum, energies_above(potential, minimum, points.positions, batch=tested.batch)
 
 
-def scan_findings(scan: Scan, summary: ScanSummary, own: Array) -> list[Finding]:
+def scan_findings(scan: Scan, summary: ScanSummary, minimum: Array) -> list[Finding]:
     """Return how far the tested energies of a scan are off, and how many lie below the minimum.
 
     Args:
         scan: of pairs of atoms.
         summary: of the same scan.
-        own: Angstrom, (i, x): the tested potential's own minimum.
+        minimum: Angstrom, (i, x), of the tested potential.
     """
     moving = f"moving {scan.points.moving}"
     sensible = f"{moving}; reference below {SENSIBLE:g} eV"
-    apart = float(np.abs(distances(own) - distances(scan.points.minimum)).max())
+    apart = float(np.abs(distances(minimum) - distances(scan.points.minimum)).max())
     return [
         Finding("points", moving, summary.points, "1"),
         Finding("points left out, for the reference gave none", moving, summary.left_out, "1"),

@@ -81,14 +81,14 @@ class StructureComparison:
 
 def compare_structures(numbers: NDArray[np.int64], tested: Array, reference: Array) -> StructureComparison:
     """Compare two geometries (i, x), in Angstrom, of one molecule with its atoms in one order."""
-    bonds, others = bonded(numbers, reference), bonded(numbers, tested)
+    bonds, bonds_of_tested = bonded(numbers, reference), bonded(numbers, tested)
     pairs, triples = [*_bonds(bonds)], [*_angles(bonds)]
     return StructureComparison(
         rmsd=superposed(tested, reference)[1],
         lengths=tuple(_differences(numbers, pairs, tested, reference)),
         angles=tuple(_differences(numbers, triples, tested, reference)),
-        broken=tuple(joined_names(numbers, pair) for pair in _bonds(bonds & ~others)),
-        formed=tuple(joined_names(numbers, pair) for pair in _bonds(others & ~bonds)),
+        broken=tuple(joined_names(numbers, pair) for pair in _bonds(bonds & ~bonds_of_tested)),
+        formed=tuple(joined_names(numbers, pair) for pair in _bonds(bonds_of_tested & ~bonds)),
         turned=tuple(_turned(numbers, bonds, tested, reference)),
     )
 

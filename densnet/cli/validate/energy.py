@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from densnet.cli.validate.options import LEVEL, MoleculeOptions, PotentialOptions
 from densnet.io.netcdf import write_text
 from densnet.molecule import formula
+from densnet.reference.level import LevelOfTheory
 from densnet.report.conservation_text import conservation_text
 from densnet.validation.conservation import conservation, conservation_findings
 from densnet.validation.findings import findings_csv
@@ -23,6 +24,7 @@ def energy(
     given: Annotated[MoleculeOptions, Parameter(name="*")] = MoleculeOptions(),
     settings: Annotated[ConservationSettings, Parameter(name="*")] = ConservationSettings(),
     double: Annotated[bool, Parameter(negative="--single")] = False,
+    level: Annotated[LevelOfTheory, Parameter(name="*")] = LEVEL,
     output: Path | None = None,
 ) -> None:
     """Run replicas at constant energy with two time steps: drift, fluctuations, and the way back.
@@ -34,7 +36,7 @@ def energy(
     output
         CSV of all numbers.
     """
-    potential = tested.chosen(LEVEL, output)
+    potential = tested.chosen(level, output)
     molecule = given.molecule()
     minimum = minimum_of(potential(molecule, double=double), molecule.positions)
     mover = potential(molecule, settings.replicas, lasting=True, double=double)

@@ -16,6 +16,7 @@ from densnet.io.netcdf import write_text
 from densnet.molecule import Molecule, formula
 from densnet.potentials.choice import Chosen
 from densnet.quantities import PREDICTED
+from densnet.reference.level import LevelOfTheory
 from densnet.report.ladder_text import ladder_text
 from densnet.training.labels import Labels, load_labels
 from densnet.validation.findings import findings_csv
@@ -30,6 +31,7 @@ def ladder(
     *,
     labels: Annotated[list[Path], MANY],
     splits: Annotated[tuple[Split, ...], MANY] = ("validation", "test"),
+    level: Annotated[LevelOfTheory, Parameter(name="*")] = LEVEL,
     output: Path | None = None,
 ) -> None:
     """Compare a potential with labels by temperature and strain, and with what it says of its own reliability.
@@ -45,7 +47,7 @@ def ladder(
     output
         CSV of all numbers.
     """
-    potential = tested.chosen(LEVEL, output)
+    potential = tested.chosen(level, output)
     loaded = [load_labels(path) for path in labels]
     parts = [_judged(potential, each, splits, path, len(labels) > 1) for each, path in zip(loaded, labels, strict=True)]
     frames = joined_frames(parts)

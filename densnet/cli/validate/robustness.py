@@ -92,8 +92,8 @@ def robustness(
     findings = _along_curves(potential, curve)
     if ways:
         origin = _Origin(reference, given, factors, moving, scan_output)
-        molecule, own, found = _scan(potential, origin, level)
-        findings += found + _heated(potential, molecule, own, temperatures, dynamics)
+        molecule, minimum, of_scan = _scan(potential, origin, level)
+        findings += of_scan + _heated(potential, molecule, minimum, temperatures, dynamics)
     if output:
         write_text(output, findings_csv(findings))
     potential.remove_parts()
@@ -154,7 +154,7 @@ def _scan(potential: Chosen, origin: _Origin, level: LevelOfTheory) -> tuple[Mol
         molecule = Molecule(points.numbers, points.minimum, charge)
     _progress(f"reference ({method['reference']}): {len(energy)} points, {time.monotonic() - began:.0f} s")
     began = time.monotonic()
-    own, tested = tested_points(potential, molecule, points)
+    minimum, tested = tested_points(potential, molecule, points)
     _progress(f"{potential.name}: {len(tested)} points, {time.monotonic() - began:.0f} s")
     scan = Scan(points, tested, energy)
     if origin.output:
@@ -162,20 +162,20 @@ def _scan(potential: Chosen, origin: _Origin, level: LevelOfTheory) -> tuple[Mol
         if reference:
             reference.remove_parts()
     summary = scan_summary(scan)
-    remarkable, findings = remarkable_points(summary), scan_findings(scan, summary, own)
+    remarkable, findings = remarkable_points(summary), scan_findings(scan, summary, minimum)
     print(f"{potential.name} beside {method['reference']}: {formula(points.numbers)}, moving {points.moving}\n")
     print(scan_text(findings, scan, summary, remarkable))
-    return molecule, own, findings + point_findings(scan, remarkable)
+    return molecule, minimum, findings + point_findings(scan, remarkable)
 
 
 def _heated(
-    potential: Chosen, molecule: Molecule, own: Array, temperatures: Sequence[float], settings: FailureSettings
+    potential: Chosen, molecule: Molecule, minimum: Array, temperatures: Sequence[float], settings: FailureSettings
 ) -> list[Finding]:
     """Run replicas at every temperature, print how long they lasted, and return it."""
     if not temperatures:
         return []
     mover = potential(molecule, settings.replicas, lasting=True)
-    failures = [time_to_failure(mover, own, temperature, settings) for temperature in temperatures]
+    failures = [time_to_failure(mover, minimum, temperature, settings) for temperature in temperatures]
     print("\n" + failures_text(failures, settings))
     return [finding for hot in failures for finding in failure_findings(hot, settings)]
 

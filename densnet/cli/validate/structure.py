@@ -14,7 +14,7 @@ from densnet.cli.validate.options import LEVEL, MoleculeOptions, PotentialOption
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_text
 from densnet.mechanics.relaxation import relaxed
-from densnet.molecule import formula, from_xyz
+from densnet.molecule import Molecule, formula, from_xyz
 from densnet.potentials.choice import COMPUTED, Chosen
 from densnet.reference.level import LevelOfTheory
 from densnet.report.structure_text import histograms_text, structure_text
@@ -82,26 +82,24 @@ def _distances(trajectory: Path, against: Path, width: float) -> list[Finding]:
 
 def _relaxed_both(chosen: Sequence[Chosen], given: MoleculeOptions, reference: str) -> list[Finding]:
     """Relax a molecule by the tested potential and by the reference, print how they differ, and return it."""
-    relaxed_elsewhere = None if len(chosen) > 1 else from_xyz(_existing(reference))
-    molecule = given.molecule() if given.ways or relaxed_elsewhere is None else relaxed_elsewhere
-    if relaxed_elsewhere and not np.array_equal(relaxed_elsewhere.numbers, molecule.numbers):
-        formulas = ["".join(chemical_symbols[z] for z in each.numbers) for each in (molecule, relaxed_elsewhere)]
-        raise DensnetError(
-            f"reference: expected the atoms {formulas[0]} in this order, found {formulas[1]} in {reference}"
+    tested, *references = chosen
+    in_file = None if references else _in_file(reference, given)
+    molecule = in_file if in_file and not given.ways else given.molecule()
+    if in_file and not np.array_equal(in_file.numbers, molecule.numbers):
+        atoms, atoms_in_file = (
+            "".join(chemical_symbols[z] for z in numbers) for numbers in (molecule.numbers, in_file.numbers)
         )
-    potential = chosen[0](molecule, double=True)
-    own = relaxed(potential, molecule.positions)
-    if relaxed_elsewhere is None:
-        other = relaxed(chosen[1](molecule), molecule.positions)
-    else:
-        other = relaxed_elsewhere.positions
-    comparison = compare_structures(molecule.numbers, own, other)
-    pair = f"{chosen[0].name} beside {reference}"
+        raise DensnetError(f"reference: expected the atoms {atoms} in this order, found {atoms_in_file} in {reference}")
+    minimum = relaxed(tested(molecule, double=True), molecule.positions)
+    reference_minimum = in_file.positions if in_file else relaxed(references[0](molecule), molecule.positions)
+    comparison = compare_structures(molecule.numbers, minimum, reference_minimum)
+    pair = f"{tested.name} beside {reference}"
     print(f"{pair}: {formula(molecule.numbers)}, relaxed\n\n{structure_text(comparison)}")
     return structure_findings(comparison, pair)
 
 
-def _existing(reference: str) -> Path:
+def _in_file(reference: str, given: MoleculeOptions) -> Molecule:
+    """Return the molecule of an xyz file."""
     if not Path(reference).is_file():
         raise DensnetError(f"reference: expected one of {', '.join(COMPUTED)} or an xyz file, found {reference!r}")
-    return Path(reference)
+    return from_xyz(Path(reference), charge=given.charge)
