@@ -35,6 +35,7 @@ class Chosen:
         model: a ``model.pt``; or ...
         calculator: ... one of :data:`COMPUTED`, or MODULE:CALLABLE, called without arguments for an ASE calculator.
         device: where a model computes; a GPU if there is one, if not given.
+        threads: of a model on the CPU.
         level: of Psi4.
         output: beside it Psi4's finished geometries are kept.
 
@@ -45,6 +46,7 @@ class Chosen:
     model: Path | None
     calculator: str | None
     device: str | None = None
+    threads: int = 1
     level: LevelOfTheory = field(default_factory=LevelOfTheory)
     output: Path | None = None
     _psi4: dict[str, Psi4Potential] = field(default_factory=dict)
@@ -53,6 +55,8 @@ class Chosen:
         if (self.model is None) == (self.calculator is None):
             wrong = "neither" if self.model is None else f"both, {self.model} and {self.calculator}"
             raise DensnetError(f"potential: expected either a model file or --calculator, found {wrong}; give one")
+        if self.threads < 1:
+            raise DensnetError(f"threads: expected at least 1, found {self.threads}")
         self._factory = None
         if self.calculator == PSI4 and self.output is None:
             raise DensnetError("psi4: takes long; expected --output FILE, to keep finished geometries beside it")
@@ -102,6 +106,7 @@ class Chosen:
 
         from densnet.potentials.model import ModelPotential
 
+        torch.set_num_threads(self.threads)
         return ModelPotential.from_file(
             model,
             molecule.numbers,

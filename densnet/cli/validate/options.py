@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,10 +29,14 @@ class PotentialOptions:
     """... or gfn2-xtb, mmff94, so3lr, psi4, or MODULE:CALLABLE that returns an ASE calculator."""
     device: str | None = None
     """Where a model computes; a GPU if there is one."""
+    threads: int = 1
+    """CPU threads; more do not help small molecules."""
 
     def chosen(self, level: LevelOfTheory, output: Path | None) -> Chosen:
         """Return what makes the potential."""
-        return Chosen(self.model, self.calculator, self.device, level, output)
+        # read by the OpenMP of tight binding when that is loaded, later
+        os.environ.setdefault("OMP_NUM_THREADS", str(self.threads))
+        return Chosen(self.model, self.calculator, self.device, self.threads, level, output)
 
 
 @dataclass(frozen=True)
