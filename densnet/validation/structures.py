@@ -84,7 +84,7 @@ def compare_structures(numbers: NDArray[np.int64], tested: Array, reference: Arr
     bonds, bonds_of_tested = bonded(numbers, reference), bonded(numbers, tested)
     pairs, triples = [*_bonds(bonds)], [*_angles(bonds)]
     return StructureComparison(
-        rmsd=superposed(tested, reference)[1],
+        rmsd=distance_superposed(tested, reference),
         lengths=tuple(_differences(numbers, pairs, tested, reference)),
         angles=tuple(_differences(numbers, triples, tested, reference)),
         broken=tuple(joined_names(numbers, pair) for pair in _bonds(bonds & ~bonds_of_tested)),
@@ -93,18 +93,16 @@ def compare_structures(numbers: NDArray[np.int64], tested: Array, reference: Arr
     )
 
 
-def superposed(positions: Array, onto: Array) -> tuple[Array, float]:
-    """Return a geometry (i, x) moved and turned onto another, and their root mean square distance; no reflection.
+def distance_superposed(positions: Array, onto: Array) -> float:
+    """Return the root mean square distance of two geometries (i, x), one moved and turned onto the other, unreflected.
 
     All atoms have the same weight (Kabsch, Acta Cryst. A 32, 922 (1976)).
     """
-    centre = onto.mean(axis=0)
     with warnings.catch_warnings():
         # of a linear molecule the turn about its axis is free
         warnings.filterwarnings("ignore", message="Optimal rotation is not uniquely")
-        rotation, distance = Rotation.align_vectors(onto - centre, positions - positions.mean(axis=0))
-    moved = rotation.apply(positions - positions.mean(axis=0)) + centre
-    return np.asarray(moved), float(distance / np.sqrt(len(positions)))
+        _, distance = Rotation.align_vectors(onto - onto.mean(axis=0), positions - positions.mean(axis=0))
+    return float(distance / np.sqrt(len(positions)))
 
 
 def structure_findings(comparison: StructureComparison, condition: str) -> list[Finding]:

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from densnet.molecule import conformers
 from densnet.potential import Array
-from densnet.validation.structures import compare_structures, structure_findings, superposed
+from densnet.validation.structures import compare_structures, distance_superposed, structure_findings
 
 ETHANOL = molecule("CH3CH2OH")  # C C O, the hydroxyl's hydrogen, two of CH2, three of CH3
 NUMBERS, POSITIONS = np.asarray(ETHANOL.numbers, dtype=np.int64), np.asarray(ETHANOL.positions)
@@ -37,7 +37,7 @@ def test_a_geometry_moved_and_turned_is_the_same() -> None:
 def test_a_mirror_image_is_not_superposed() -> None:
     gauche = conformers("CCO", count=8)[1]
     mirrored = gauche.positions * [1, 1, -1]
-    assert superposed(mirrored, gauche.positions)[1] > 0.1
+    assert distance_superposed(mirrored, gauche.positions) > 0.1
     assert compare_structures(gauche.numbers, mirrored, gauche.positions).verdict.startswith("Another conformer")
 
 
