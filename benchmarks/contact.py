@@ -26,7 +26,6 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from densnet.dynamics.pair_scan import scan_points
 from densnet.io.netcdf import variable
 from densnet.models.checkpoint import load_model
 from densnet.molecule import Molecule, conformers
@@ -34,6 +33,7 @@ from densnet.potentials import named
 from densnet.reference.labels import label_shard
 from densnet.reference.level import LevelOfTheory
 from densnet.reference.strain import minimum_of
+from densnet.validation.pair_scan import scan_points
 
 Array = NDArray[np.float64]
 DISTANCES = np.arange(2.2, 0.69, -0.1)

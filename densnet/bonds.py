@@ -5,7 +5,7 @@ Radii are ASE's: Cordero et al., Dalton Trans. 2832 (2008).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from ase.data import chemical_symbols, covalent_radii
@@ -83,6 +83,11 @@ def made_whole(numbers: NDArray[np.int64], positions: Array, cell: Array) -> Arr
                 elif not np.array_equal(images[neighbour], image):
                     return None
     return np.asarray(positions + np.array([images[atom] for atom in range(len(numbers))]) @ cell)
+
+
+def joined_names(numbers: NDArray[np.int64], atoms: Iterable[int]) -> str:
+    """Return the name of a bond, angle or torsion by its atoms, counted from one: "C1-H5"."""
+    return "-".join(f"{chemical_symbols[numbers[atom]]}{atom + 1}" for atom in atoms)
 
 
 def bond_name(first: int, second: int, length: float) -> str:

@@ -30,6 +30,8 @@ EV_PER_ANGSTROM_PER_DALTON_IN_ANGSTROM_PER_FS2: float = (
 """Acceleration: 1 eV/Angstrom/Da in Angstrom/fs^2."""
 DALTON_ANGSTROM2_PER_FS2_IN_EV: float = 1.0 / EV_PER_ANGSTROM_PER_DALTON_IN_ANGSTROM_PER_FS2
 
+PS_IN_FS: float = 1e3
+
 SPEED_OF_LIGHT_IN_CM_PER_FS: float = constants.speed_of_light * 1e2 * 1e-15
 PLANCK_TIMES_C_IN_EV_CM: float = _CODATA["Planck constant in eV/Hz"][0] * constants.speed_of_light * 1e2
 """h c: energy in eV of one wavenumber in 1/cm."""

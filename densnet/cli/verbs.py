@@ -13,6 +13,7 @@ FAMILIES = {
     "train": "Train a model on fitted labels.",
     "peer": "Train models of others on the same labels and set them beside ours.",
     "benchmark": "Learn from the benchmark of the field, revised MD17, and be judged by it.",
+    "validate": "Put a potential to the test: our models, others, any ASE calculator.",
     "export": "Write outcomes in the formats of other programs.",
 }
 """First words that verbs share, with a line for each."""
@@ -72,6 +73,14 @@ GROUPS = {
         "frames:frames": "frames --trajectory trajectory.nc --geometries geometries.nc --n-test 20 --output frames.nc",
         "export:trajectory": "export trajectory trajectory.nc --replica 0 --output trajectory.dcd",
     },
+    "Tests of any potential": {
+        "validate.robustness:robustness": "validate robustness model.pt --smiles CCO --output robustness.csv",
+        "validate.energy:energy": "validate energy --calculator gfn2-xtb --smiles CS --output energy.csv",
+        "validate.structure:structure": (
+            "validate structure model.pt --smiles CCO --reference psi4 --output structure.csv"
+        ),
+        "validate.ladder:ladder": "validate ladder model.pt --labels labels.nc --output ladder.csv",
+    },
     "Long chains": {
         "lengths:lengths": (
             "lengths --name thiophene --evaluations 2/evaluation.nc 4/evaluation.nc --output lengths.nc --csv "
@@ -120,7 +129,7 @@ def one_line(target: str) -> str:
     It is read from the source, for importing it may take seconds.
     """
     module, _, function = target.partition(":")
-    source = (Path(__file__).parent / f"{module}.py").read_text("utf-8")
+    source = (Path(__file__).parent / f"{module.replace('.', '/')}.py").read_text("utf-8")
     first = source.split(f"\ndef {function}(", 1)[1].split('"""', 2)[1].partition("\n")[0]
     return re.split("[;:] ", first)[0].rstrip(".") + "."
 

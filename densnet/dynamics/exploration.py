@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from densnet.dynamics.settings import ExplorationSettings
 from densnet.dynamics.simulation import GONE
-from densnet.dynamics.time_to_failure import Wholeness
+from densnet.mechanics.wholeness import Wholeness
 from densnet.io.parts import Parts, digest_of
 from densnet.mechanics.integrators import State, langevin, thermal_velocities, without_drift
 from densnet.potential import Array, Potential

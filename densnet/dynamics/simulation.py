@@ -16,11 +16,11 @@ from scipy.sparse.csgraph import connected_components
 
 from densnet.bonds import distances, sums_of_radii
 from densnet.dynamics.settings import DynamicsSettings
-from densnet.dynamics.time_to_failure import BROKEN, COLLAPSED
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.io.parts import Parts
 from densnet.mechanics.integrators import State, langevin, thermal_velocities, velocity_verlet, without_drift
+from densnet.mechanics.wholeness import BROKEN, COLLAPSED
 from densnet.potential import Array, Potential, Quantities, check_quantities
 from densnet.units import EV_IN_MEV
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from densnet.bonds import bonded
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
+from densnet.units import PS_IN_FS
 
-PS_IN_FS = 1000.0
 VARIABLES = ("positions", "velocities", "dipole", "energy_potential", "numbers", "masses")
 
 

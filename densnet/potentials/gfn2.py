@@ -45,7 +45,9 @@ class Gfn2(Named):
                 results.append(calculator.singlepoint(self.guesses[place], copy=True))
         except (RuntimeError, ValueError, TypeError) as error:
             reason = str(error).replace("\n", " ")
-            raise DensnetError(f"gfn2-xtb: {reason}; lower the temperature or the timestep") from error
+            raise DensnetError(
+                f"gfn2-xtb: {reason}; is the charge right? In dynamics, lower the temperature or the time step"
+            ) from error
         self.guesses[: len(results)] = results
         return {
             "energy": np.array([result.get("energy") for result in results]) * HARTREE_IN_EV,

@@ -24,12 +24,13 @@ class Psi4Potential(Potential):
         molecule: its elements and charge; its positions do not matter.
         level: level of theory.
         output: beside it finished geometries are kept, so that a restart goes on from there.
+        sparing: a geometry that fails has no energy (NaN) and spares the others.
     """
 
     quantities = frozenset({"energy", "forces", "dipole"})
 
-    def __init__(self, molecule: Molecule, level: LevelOfTheory, output: Path) -> None:
-        self.molecule, self.level, self.output = molecule, level, output
+    def __init__(self, molecule: Molecule, level: LevelOfTheory, output: Path, *, sparing: bool = False) -> None:
+        self.molecule, self.level, self.output, self.sparing = molecule, level, output, sparing
         self.name, self.numbers = level.name, molecule.numbers
         identity = {"level": level.decisive(), "numbers": molecule.numbers.tolist(), "charge": molecule.charge}
         self.parts = Parts(output, identity)
@@ -69,6 +70,6 @@ class Psi4Potential(Potential):
         output = self.output.with_name(self.output.name + ".labels")
         labelled, _ = label_shard(geometries, self.level, shard=0, shards=1, output=output)
         failed = [str(status) for status in labelled["status"].values if status != "ok"]
-        if failed:
+        if failed and (not self.sparing or len(failed) == len(positions)):
             raise DensnetError(f"psi4: {len(failed)} of {len(positions)} geometries failed, the first: {failed[0]}")
         return {quantity: labelled[quantity].values for quantity in self.quantities}

@@ -12,13 +12,13 @@ import torch
 from ase import Atoms
 
 from densnet import DenSNetCalculator
-from densnet.dynamics.pair_scan import FACTORS, HOLE, Moving, scan_points
 from densnet.fitting.kohn_sham_labels import read_kohn_sham_labels
 from densnet.io.netcdf import read_dataset
 from densnet.mechanics.relaxation import relaxed
 from densnet.models.checkpoint import load_model
 from densnet.potentials.model import ModelPotential
 from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV
+from densnet.validation.pair_scan import FACTORS, HOLE, Moving, scan_points
 
 ROOT = Path(__file__).parents[2]
 MODELS = {path.stem for path in (ROOT / "models").glob("*.pt")}

@@ -7,7 +7,7 @@ minimum is set from 0.7 to 1.5 times its length, beside a reference; a *hole* is
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from densnet.bonds import CONTACT, bonded, bonds_between, distances
+from densnet.bonds import CONTACT, bonded, bonds_between, distances, joined_names
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, settings_of, variable, write_dataset
 from densnet.potential import Array, Potential
@@ -33,11 +33,6 @@ SENSIBLE = 8.0
 
 Moving = Literal["both", "lighter", "fragments"]
 Pair = tuple[int, int]
-
-
-def named(numbers: NDArray[np.int64], pair: Iterable[int]) -> str:
-    """Return the name of a pair of atoms, counted from one: "C1-H5"."""
-    return "-".join(f"{ase.data.chemical_symbols[numbers[atom]]}{atom + 1}" for atom in pair)
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,7 @@ class ScanPoints:
 
     def name(self, point: int) -> str:
         """Return the name of a point: "C1-H5 x 0.7"."""
-        return f"{named(self.numbers, self.pairs[point])} x {self.factors[point]:g}"
+        return f"{joined_names(self.numbers, self.pairs[point])} x {self.factors[point]:g}"
 
 
 def scan_points(
@@ -104,16 +99,18 @@ def scan_points(
     )
 
 
-def energies_above(potential: Potential, minimum: Array, positions: Array, *, batch: int) -> Array:
+def energies_above(potential: Potential, minimum: Array, positions: Array, *, batch: int | None) -> Array:
     """Return the energies (n,) in eV of geometries (n, i, x) above that of a minimum (i, x), in Angstrom.
 
     The potential is always given ``batch`` geometries, the last of them perhaps over again, because a recorded model
-    is recorded anew for every other number; and it forgets the batch before, so that no energy depends on another.
+    is recorded anew for every other number, or all at once (None); and it forgets the batch before, so that no energy
+    depends on another.
 
     Raises:
         DensnetError: the energy of the minimum is not finite.
     """
     everything = np.concatenate([minimum[None], positions])
+    batch = batch or len(everything)
     energies = []
     for start in range(0, len(everything), batch):
         part = everything[start : start + batch]
@@ -230,32 +227,6 @@ def read_scan(path: Path) -> tuple[Scan, dict[str, Any], int]:
     numbers, minimum, pairs, factors, positions, tested, reference = (data[name].values for name in names)
     points = ScanPoints(numbers, minimum, str(data.attrs["moving"]), pairs, factors, positions)
     return Scan(points, tested, reference), settings_of(data), int(data.attrs["charge"])
-
-
-def curve_errors(energies: Array, reference: Array, below: Sequence[float] = (1.0, 2.0, 4.0)) -> dict[float, float]:
-    """Return the largest absolute error in eV along a curve, for each bound.
-
-    Both curves are shifted to be zero at the reference's lowest point.
-
-    Args:
-        energies: eV, (t,), tested; one that is not finite makes the error infinite.
-        reference: eV, (t,).
-        below: eV; for each, the points count whose reference is below it.
-
-    Raises:
-        DensnetError: curves of different length, without points, or a reference that is not finite.
-    """
-    energies, reference = np.asarray(energies, dtype=np.float64), np.asarray(reference, dtype=np.float64)
-    if energies.ndim != 1 or energies.shape != reference.shape or not energies.size:
-        raise DensnetError(f"curve: expected two curves of one length, got {energies.shape} and {reference.shape}")
-    if not np.isfinite(reference).all():
-        raise DensnetError("curve: a reference energy is not finite; leave that point out")
-    lowest = int(reference.argmin())
-    height, tested = reference - reference[lowest], np.where(np.isfinite(energies), energies, np.inf)
-    if not math.isfinite(tested[lowest]):
-        return dict.fromkeys(below, math.inf)
-    off = np.abs(tested - tested[lowest] - height)
-    return {bound: float(off[height < bound].max()) for bound in below}
 
 
 def _shares(numbers: NDArray[np.int64], apart: Array, pair: Pair, moving: Moving) -> Array:

@@ -12,27 +12,28 @@ from ase.calculators.calculator import Calculator
 from ase.calculators.morse import MorsePotential
 from numpy.typing import NDArray
 
-from densnet.bonds import bonded, distances
-from densnet.dynamics.pair_scan import (
+from densnet.bonds import bonded, distances, joined_names
+from densnet.dynamics.separate import Separate
+from densnet.errors import DensnetError
+from densnet.mechanics.relaxation import relaxed
+from densnet.mechanics.wholeness import Wholeness
+from densnet.molecule import Molecule
+from densnet.potential import Array, Potential, Quantities
+from densnet.potentials.ase import AsePotential
+from densnet.potentials.gfn2 import Gfn2
+from densnet.validation.curves import curve_errors
+from densnet.validation.pair_scan import (
     HOLE,
     Scan,
     ScanPoints,
-    curve_errors,
     energies_above,
-    named,
     read_scan,
     scan_points,
     scan_summary,
     write_scan,
 )
-from densnet.dynamics.separate import Separate
-from densnet.dynamics.time_to_failure import FailureSettings, Wholeness, time_to_failure
-from densnet.errors import DensnetError
-from densnet.mechanics.relaxation import relaxed
-from densnet.molecule import Molecule
-from densnet.potential import Array, Potential, Quantities
-from densnet.potentials.ase import AsePotential
-from densnet.potentials.gfn2 import Gfn2
+from densnet.validation.settings import FailureSettings
+from densnet.validation.time_to_failure import time_to_failure
 
 ETHANOL = molecule("CH3CH2OH")
 NUMBERS, POSITIONS = np.asarray(ETHANOL.numbers, dtype=np.int64), np.asarray(ETHANOL.positions)
@@ -173,7 +174,7 @@ def test_a_hole_between_two_hydrogens_is_found_with_its_pair_and_factor() -> Non
         energies_above(sound, POSITIONS, points.positions, batch=1),
     )
     summary = scan_summary(scan)
-    assert [points.name(n) for n in summary.holes] == [f"{named(NUMBERS, pair)} x 0.8"]
+    assert [points.name(n) for n in summary.holes] == [f"{joined_names(NUMBERS, pair)} x 0.8"]
     assert summary.worst == summary.holes[0]
     # the well is 4 eV deep there and does not reach the minimum, seven widths away or more
     assert summary.largest == pytest.approx(4.0, abs=0.01)

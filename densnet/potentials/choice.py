@@ -1,0 +1,143 @@
+"""The potential that a user chooses: a model file, a name, or any ASE calculator."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from densnet.dynamics.separate import Separate
+from densnet.errors import DensnetError
+from densnet.io.parts import digest_of
+from densnet.molecule import Molecule
+from densnet.potential import Potential
+from densnet.potentials import NAMED, named
+from densnet.potentials.ase import AsePotential
+from densnet.potentials.psi4 import Psi4Potential
+from densnet.reference.level import LevelOfTheory
+
+PSI4 = "psi4"
+COMPUTED = (*NAMED, PSI4)
+"""What is chosen by its name."""
+BATCH = 64
+"""Geometries that a model takes at once, in a scan."""
+
+
+@dataclass
+class Chosen:
+    """A potential that was chosen, to be made for any molecule.
+
+    Attributes:
+        model: a ``model.pt``; or ...
+        calculator: ... one of :data:`COMPUTED`, or MODULE:CALLABLE, called without arguments for an ASE calculator.
+        device: where a model computes; a GPU if there is one, if not given.
+        threads: of a model on the CPU.
+        level: of Psi4.
+        output: beside it Psi4's finished geometries are kept.
+
+    Raises:
+        DensnetError: both or neither of model and calculator, a calculator that is not there, or Psi4 without output.
+    """
+
+    model: Path | None
+    calculator: str | None
+    device: str | None = None
+    threads: int = 1
+    level: LevelOfTheory = field(default_factory=LevelOfTheory)
+    output: Path | None = None
+    _psi4: dict[str, Psi4Potential] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if (self.model is None) == (self.calculator is None):
+            wrong = "neither" if self.model is None else f"both, {self.model} and {self.calculator}"
+            raise DensnetError(f"potential: expected either a model file or --calculator, found {wrong}; give one")
+        if self.threads < 1:
+            raise DensnetError(f"threads: expected at least 1, found {self.threads}")
+        self._factory = None
+        if self.calculator == PSI4 and self.output is None:
+            raise DensnetError("psi4: takes long; expected --output FILE, to keep finished geometries beside it")
+        if self.calculator is not None and self.calculator not in COMPUTED:
+            self._factory = imported(self.calculator)
+
+    @property
+    def name(self) -> str:
+        """Return what the user called it."""
+        return str(self.model or self.calculator)
+
+    @property
+    def batch(self) -> int | None:
+        """Return the geometries that are evaluated at once in a scan; None: all, shared out over Psi4's processes."""
+        return BATCH if self.model else None if self.calculator == PSI4 else 1
+
+    def __call__(
+        self, molecule: Molecule, replicas: int = 1, *, lasting: bool = False, double: bool = False
+    ) -> Potential:
+        """Return the potential of a molecule for so many geometries in each call.
+
+        A geometry that is refused has no energy (NaN) and spares the others.
+
+        Args:
+            lasting: there will be thousands of calls; to record one takes seconds.
+            double: let a model compute in double precision.
+
+        Raises:
+            DensnetError: an element that it does not know, or a molecule that it refuses.
+        """
+        if self.model is not None:
+            return self._of_model(self.model, molecule, lasting, double)
+        if self.calculator == PSI4:
+            return self._of_psi4(molecule)
+        if self._factory is not None:
+            return Separate([AsePotential(self._factory(), molecule)] * replicas)
+        make = named(str(self.calculator))
+        return Separate([make(molecule) for _ in range(replicas)])
+
+    def remove_parts(self) -> None:
+        """Delete what Psi4 kept: the output is whole."""
+        for potential in self._psi4.values():
+            potential.remove_parts()
+
+    def _of_model(self, model: Path, molecule: Molecule, lasting: bool, double: bool) -> Potential:
+        import torch
+
+        from densnet.potentials.model import ModelPotential
+
+        torch.set_num_threads(self.threads)
+        return ModelPotential.from_file(
+            model,
+            molecule.numbers,
+            device=self.device or ("cuda" if torch.cuda.is_available() else "cpu"),
+            dtype=torch.float64 if double else torch.float32,
+            recorded=lasting,
+        )
+
+    def _of_psi4(self, molecule: Molecule) -> Potential:
+        key, output = digest_of(molecule.numbers)[:16], Path(str(self.output))
+        if key not in self._psi4:
+            beside = output.with_name(f"{output.name}.{key}")
+            self._psi4[key] = Psi4Potential(molecule, self.level, beside, sparing=True)
+        return self._psi4[key]
+
+
+def imported(name: str) -> Callable[[], Any]:
+    """Return the factory that MODULE:CALLABLE names; modules of the working folder are found too.
+
+    Raises:
+        DensnetError: no such name, or nothing that can be called.
+    """
+    module, _, attribute = name.partition(":")
+    if not (module and attribute):
+        raise DensnetError(f"calculator: expected one of {', '.join(COMPUTED)} or MODULE:CALLABLE, found {name!r}")
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        factory = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise DensnetError(f"calculator: {name} cannot be imported ({error}); correct the name") from error
+    if not callable(factory):
+        raise DensnetError(f"calculator: expected {name} to be a callable without arguments, found {factory!r}")
+    return factory
