@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from densnet.dynamics.settings import ExplorationSettings
 from densnet.dynamics.simulation import GONE
-from densnet.mechanics.wholeness import Wholeness
 from densnet.io.parts import Parts, digest_of
 from densnet.mechanics.integrators import State, langevin, thermal_velocities, without_drift
+from densnet.mechanics.wholeness import Wholeness
 from densnet.potential import Array, Potential
 from densnet.processes.pool import as_they_end
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from densnet.report.table import plain_table
 from densnet.units import EV_IN_MEV, PS_IN_FS
-from densnet.validation.curves import BELOW, Curve
+from densnet.validation.curves import BELOW, EnergyCurve
 from densnet.validation.findings import Finding
 from densnet.validation.pair_scan import Scan, ScanSummary
 from densnet.validation.settings import FailureSettings
@@ -49,7 +49,7 @@ def failures_text(failures: Sequence[Failures], settings: FailureSettings) -> st
     return "\n".join(lines)
 
 
-def curves_text(curves: Sequence[tuple[Curve, Mapping[float, float]]]) -> str:
+def curves_text(curves: Sequence[tuple[EnergyCurve, Mapping[float, float]]]) -> str:
     """Return the table of the errors along curves."""
     header = ["largest error [meV] of a curve", "points", *(f"below {bound:g} eV" for bound in BELOW)]
     rows = [

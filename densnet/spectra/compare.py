@@ -21,7 +21,7 @@ from densnet.io.netcdf import variable
 from densnet.spectra.experiment import Fundamentals
 from densnet.spectra.infrared import is_active
 from densnet.spectra.jcamp_dx import ExperimentalSpectrum
-from densnet.spectra.scores import ENDS, SCORES, SIGMA_PER_WIDTH, Curve, Score, common_grid, scores
+from densnet.spectra.scores import ENDS, SCORES, SIGMA_PER_WIDTH, Score, SpectralCurve, common_grid, scores
 from densnet.spectra.settings import ComparisonSettings
 
 METHOD_VERSION: int = 2
@@ -134,7 +134,7 @@ def compare_spectra(
     curves = {"model": _curve(spectrum)}
     references: list[str] = []
     if experiment is not None:
-        curves["jcamp"] = Curve(experiment.wavenumber, experiment.absorbance[None], sampled=False)
+        curves["jcamp"] = SpectralCurve(experiment.wavenumber, experiment.absorbance[None], sampled=False)
         references.append("jcamp")
     names = [str(peer.attrs.get("potential", "peer")) for peer in peers]
     for name, peer in zip(names, peers, strict=True):
@@ -188,9 +188,11 @@ def peer_labels(names: Sequence[str]) -> dict[str, str]:
     return {name: name if place else "peer" for place, name in enumerate(names)}
 
 
-def _curve(spectrum: xr.Dataset) -> Curve:
+def _curve(spectrum: xr.Dataset) -> SpectralCurve:
     by_replica = spectrum["intensity_by_replica"].transpose("replica", "wavenumber").values.astype(float)
-    return Curve(spectrum["wavenumber"].values.astype(float), by_replica, bool(spectrum.attrs.get("sampled", 1)))
+    return SpectralCurve(
+        spectrum["wavenumber"].values.astype(float), by_replica, bool(spectrum.attrs.get("sampled", 1))
+    )
 
 
 def _mean(spectrum: xr.Dataset) -> tuple[Array, Array]:
@@ -202,7 +204,11 @@ def _strings(values: list[str] | tuple[str, ...]) -> NDArray[np.object_]:
 
 
 def _scores(
-    curves: Mapping[str, Curve], references: list[str], labels: Mapping[str, str], grid: Array, largest_scaling: float
+    curves: Mapping[str, SpectralCurve],
+    references: list[str],
+    labels: Mapping[str, str],
+    grid: Array,
+    largest_scaling: float,
 ) -> dict[str, tuple]:
     """Return the scores of the model against each reference, and of each peer against the experiment."""
     if not references:

@@ -45,7 +45,7 @@ SCORES = {
 
 
 @dataclass(frozen=True)
-class Curve:
+class SpectralCurve:
     """A spectrum to be scored.
 
     Attributes:
@@ -58,13 +58,13 @@ class Curve:
     by_replica: Array
     sampled: bool = True
 
-    def broadened(self, width: float) -> Curve:
+    def broadened(self, width: float) -> SpectralCurve:
         """Return it on an even grid of its own, under a Gaussian of that full width at half maximum (1/cm)."""
         low, high = np.ceil(self.wavenumber[0]), np.floor(self.wavenumber[-1])
         grid = np.arange(low, high + STEP_WAVENUMBER / 2, STEP_WAVENUMBER)
         rows = np.array([np.interp(grid, self.wavenumber, row) for row in self.by_replica])
         sigma = width * SIGMA_PER_WIDTH / STEP_WAVENUMBER
-        return Curve(grid, ndimage.gaussian_filter1d(rows, sigma, mode="nearest", axis=1), self.sampled)
+        return SpectralCurve(grid, ndimage.gaussian_filter1d(rows, sigma, mode="nearest", axis=1), self.sampled)
 
     def scaled(self, factor: float, grid: Array) -> Array:
         """Return the replicas (replica, n) on a grid within its range, all its wavenumbers multiplied by a factor."""
@@ -91,7 +91,7 @@ class Score:
     high: float
 
 
-def scores(a: Curve, b: Curve, grid: Array, largest_scaling: float) -> dict[str, Score]:
+def scores(a: SpectralCurve, b: SpectralCurve, grid: Array, largest_scaling: float) -> dict[str, Score]:
     """Return the :data:`SCORES` of two broadened spectra.
 
     Replicas of both are drawn anew, independently of each other (percentile intervals).
@@ -129,7 +129,7 @@ def overlap(a: Array, b: Array, grid: Array) -> Array:
 
 
 def _best_scaling(
-    a: Curve, b: Curve, weights_a: Array, weights_b: Array, grid: Array, largest: float
+    a: SpectralCurve, b: SpectralCurve, weights_a: Array, weights_b: Array, grid: Array, largest: float
 ) -> tuple[Array, Array]:
     """Return the best factor (draw,) of a's wavenumbers and Pearson's coefficient with it; NaN if too little is shared.
 

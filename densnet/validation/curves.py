@@ -24,7 +24,7 @@ BELOW = (1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True)
-class Curve:
+class EnergyCurve:
     """Geometries of one molecule with the energies that others give.
 
     Attributes:
@@ -45,7 +45,7 @@ class Curve:
         return np.asarray(self.positions[int(self.energy.argmin())])
 
 
-def read_curves(path: Path) -> list[Curve]:
+def read_curves(path: Path) -> list[EnergyCurve]:
     """Return the curves of an extended xyz file, one for each molecule and ``config_type`` with two points or more.
 
     Raises:
@@ -71,7 +71,7 @@ def read_curves(path: Path) -> list[Curve]:
         groups.setdefault(key, []).append(row)
     long_enough = {key: rows for key, rows in groups.items() if len(rows) > 1}
     return [
-        Curve(
+        EnergyCurve(
             f"{path.name} {kind or formula(numbers)}" if len(long_enough) > 1 else path.name,
             np.array(numbers, dtype=np.int64),
             np.array([frames[row].positions for row in rows]),
@@ -81,7 +81,7 @@ def read_curves(path: Path) -> list[Curve]:
     ]
 
 
-def errors_along(curve: Curve, tested: Maker) -> dict[float, float]:
+def errors_along(curve: EnergyCurve, tested: Maker) -> dict[float, float]:
     """Return the largest errors in eV of a potential along a curve, for each of :data:`BELOW`.
 
     Raises:
@@ -92,7 +92,7 @@ def errors_along(curve: Curve, tested: Maker) -> dict[float, float]:
     return curve_errors(energies_above(potential, curve.lowest, curve.positions, batch=size), curve.energy, BELOW)
 
 
-def curve_findings(curve: Curve, errors: dict[float, float]) -> list[Finding]:
+def curve_findings(curve: EnergyCurve, errors: dict[float, float]) -> list[Finding]:
     """Return what :func:`errors_along` gives as findings."""
     return [
         Finding("largest error of a curve", f"{curve.name}; below {bound:g} eV", EV_IN_MEV * error, "meV")

@@ -12,7 +12,7 @@ from densnet.errors import DensnetError
 from densnet.spectra.compare import compare_spectra
 from densnet.spectra.infrared import spectrum_of_trajectory
 from densnet.spectra.jcamp_dx import ExperimentalSpectrum
-from densnet.spectra.scores import SCALING_STEP, SCORES, Curve, common_grid, overlap, scores
+from densnet.spectra.scores import SCALING_STEP, SCORES, SpectralCurve, common_grid, overlap, scores
 from densnet.spectra.settings import ComparisonSettings, SpectrumSettings
 
 LINES = np.array([880.0, 1050.0, 1240.0, 1450.0, 2950.0, 3680.0])
@@ -27,15 +27,15 @@ def lines_at(wavenumber: NDArray[np.float64], factor: float = 1.0) -> NDArray[np
     return np.asarray(np.exp(-(shift**2)) @ HEIGHTS)
 
 
-def noisy(n_replicas: int, size: float, seed: int = 0) -> Curve:
+def noisy(n_replicas: int, size: float, seed: int = 0) -> SpectralCurve:
     """Replicas in which every line has its own height at random."""
     rng = np.random.default_rng(seed)
     heights = HEIGHTS * rng.gamma(1 / size**2, size**2, size=(n_replicas, len(LINES)))
-    return Curve(WIDE, heights @ np.exp(-(((WIDE[None] - LINES[:, None]) / 12.0) ** 2)))
+    return SpectralCurve(WIDE, heights @ np.exp(-(((WIDE[None] - LINES[:, None]) / 12.0) ** 2)))
 
 
-def measured(intensity: NDArray[np.float64]) -> Curve:
-    return Curve(WIDE, intensity[None], sampled=False)
+def measured(intensity: NDArray[np.float64]) -> SpectralCurve:
+    return SpectralCurve(WIDE, intensity[None], sampled=False)
 
 
 def test_a_spectrum_is_like_itself_whatever_its_scale() -> None:

@@ -20,7 +20,7 @@ from densnet.potential import Array
 from densnet.potentials.choice import COMPUTED, PSI4, Chosen
 from densnet.reference.level import LevelOfTheory
 from densnet.report.robustness_text import curves_text, failures_text, scan_text
-from densnet.validation.curves import Curve, curve_findings, errors_along, read_curves
+from densnet.validation.curves import EnergyCurve, curve_findings, errors_along, read_curves
 from densnet.validation.findings import Finding, findings_csv
 from densnet.validation.pair_scan import (
     FACTORS,
@@ -182,7 +182,7 @@ def _heated(
 
 def _along_curves(potential: Chosen, paths: Sequence[Path]) -> list[Finding]:
     """Print the errors along curves of others, and return them."""
-    errors: list[tuple[Curve, dict[float, float]]] = []
+    errors: list[tuple[EnergyCurve, dict[float, float]]] = []
     # all files before any energy
     for path, curves in [(path, read_curves(path)) for path in paths]:
         if not curves:
