@@ -28,6 +28,7 @@ GROUPS = {
         "pack:pack": (
             "pack --shards shards/0.nc shards/1.nc --geometries geometries.nc --atoms atoms.nc --output my_labels"
         ),
+        "export:labels": "export labels --labels data/ethanol --format extxyz --split train --output ethanol.xyz",
         "import_:import_labels": "import --data labels.npz --n-test 20 --output labels.nc",
         "basis:basis": "basis",
     },
