@@ -124,9 +124,7 @@ def _files(path: Path) -> tuple[Path, Path | None]:
     file, free = path / ORBITALS, path / ATOMS
     if not file.exists():
         inside = sorted(folder.name for folder in path.iterdir() if (folder / ORBITALS).exists())
-        remedy = (
-            f"name one of the folders in it ({', '.join(inside)})" if inside else "name one that 'densnet pack' made"
-        )
+        choice = f"of the folders in it ({', '.join(inside)})" if inside else "that 'densnet pack' made"
         raise DensnetError(f"{path}: expected a folder of labels with {ORBITALS}, found none; name one {choice}")
     return file, free if free.exists() else None
 
