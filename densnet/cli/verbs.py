@@ -13,6 +13,7 @@ FAMILIES = {
     "train": "Train a model on fitted labels.",
     "peer": "Train models of others on the same labels and set them beside ours.",
     "benchmark": "Learn from the benchmark of the field, revised MD17, and be judged by it.",
+    "engine": "Move atoms by our model with programs of others.",
     "export": "Write outcomes in the formats of other programs.",
 }
 """First words that verbs share, with a line for each."""
@@ -56,6 +57,8 @@ GROUPS = {
     },
     "Dynamics and spectra": {
         "md:md": "md --model model.pt --geometries geometries.nc --output trajectory.nc",
+        "engine:ipi": "engine ipi --model model.pt --geometries geometries.nc --beads 16 --output ipi --run",
+        "engine:trajectory": "engine trajectory ipi --output trajectory.nc",
         "spectrum:spectrum": "spectrum --trajectory trajectory.nc --output spectrum.nc",
         "compare:compare": "compare --spectrum spectrum.nc --fundamentals ethanol --output comparison.nc",
         "assign:assign_motions": (
