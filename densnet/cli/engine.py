@@ -31,7 +31,7 @@ def ipi(
     settings: Annotated[DynamicsSettings, Parameter(name="*")] = DynamicsSettings(),
     ring: Annotated[RingPolymerSettings, Parameter(name="*")] = RingPolymerSettings(),
 ) -> None:
-    """Write what i-PI needs to move a molecule by the model, classically or as ring polymers, and run it if asked to.
+    """Write what i-PI needs to move a molecule by the model, classically or as ring polymers; run it with --run.
 
     Args:
         model: moves the atoms.
@@ -84,7 +84,8 @@ def trajectory(folder: Path, *, output: Path) -> None:
     from densnet.io.netcdf import write_dataset
 
     dataset, run = ipi_trajectory(folder), read_run(folder)
-    settings = {name: run[name] for name in ("settings", "ring_polymer", "model_sha256", "dtype") if name in run}
+    names: tuple[str, ...] = ("settings", "ring_polymer", "model_sha256", "dtype")
+    settings = {name: run[name] for name in names if name in run}
     write_dataset(dataset, output, stage="md", method_version=METHOD_VERSION, settings=settings)
 
 

@@ -2,7 +2,8 @@
 
 Of several beads positions and velocities are those of the centroid, the dipole is the mean over the beads, whose
 autocorrelation is Kubo's: the spectrum then needs no quantum correction beyond the harmonic one (T. Habershon, G. S.
-Fanourgakis, D. E. Manolopoulos, J. Chem. Phys. 129, 074501 (2008)). The kinetic energy is the centroid virial estimator.
+Fanourgakis, D. E. Manolopoulos, J. Chem. Phys. 129, 074501 (2008)). The kinetic energy is the centroid virial
+estimator.
 """
 
 from __future__ import annotations

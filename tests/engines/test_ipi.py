@@ -218,5 +218,5 @@ def test_bad_input_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_what_fails_inside_i_pi_is_said(tmp_path: Path) -> None:
     (folder,) = springs(tmp_path, DynamicsSettings(replicas=1), RingPolymerSettings())
     (folder / "densnet_driver.py").write_text("raise RuntimeError('no such potential')\n")
-    with pytest.raises(DensnetError, match="i-PI ended before thermalise was done: .*no such potential"):
+    with pytest.raises(DensnetError, match=r"i-PI ended before thermalise was done: .*no such potential"):
         run_ipi(folder)
