@@ -45,7 +45,6 @@ EMPTY = 100.0
 
 DRIVER_TEXT = '''"""What i-PI loads: the model that driver.json names."""
 
-from densnet.dynamics.settings import DynamicsSettings
 from densnet.engines.ipi_driver import ModelDriver
 
 __DRIVER_NAME__ = "densnet"
@@ -80,7 +79,7 @@ def write_ipi_inputs(
     Raises:
         DensnetError: the folder holds another run, or cannot be written.
     """
-    run = {
+    wanted = {
         "settings": asdict(settings),
         "ring_polymer": asdict(ring),
         "numbers": numbers.tolist(),
@@ -90,7 +89,7 @@ def write_ipi_inputs(
         "method_version": METHOD_VERSION,
         **model,
     }
-    _claim(folder, run)
+    run = _claimed(folder, wanted)
     folders = [folder / f"{r:02d}" for r in range(len(start))]
     for r, replica in enumerate(folders):
         names = [chemical_symbols[number] for number in numbers]
@@ -100,7 +99,7 @@ def write_ipi_inputs(
         write_text(replica / DRIVER, DRIVER_TEXT)
         size = EMPTY + float(np.ptp(start[r], axis=0).max())
         for phase in PHASES:
-            xml = _input(phase, masses, size, settings, ring, seed=settings.seed + r, zero=zero)
+            xml = _input(phase, masses, size, settings, ring, seed=settings.seed + r, zero=run["zero"])
             write_text(replica / f"{phase}.xml", xml)
     return folders
 
@@ -119,13 +118,16 @@ def read_run(folder: Path) -> dict[str, Any]:
     return run
 
 
-def _claim(folder: Path, run: Mapping[str, Any]) -> None:
-    """Leave what the run is in its folder; refuse a folder with another one."""
-    if (folder / RUN).exists():
-        if json.dumps(read_run(folder), sort_keys=True) == json.dumps(run, sort_keys=True):
-            return
+def _claimed(folder: Path, run: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave what the run is in its folder, or return what the same run has left there; refuse another one."""
+    if not (folder / RUN).exists():
+        write_text(folder / RUN, json.dumps(run) + "\n")
+        return run
+    begun = read_run(folder)
+    # the zero of energy may be rounded in another way
+    if json.loads(json.dumps({**run, "zero": begun.get("zero")})) != begun:
         raise DensnetError(f"{folder}: expected a new folder, found a run of other settings; choose another folder")
-    write_text(folder / RUN, json.dumps(run) + "\n")
+    return begun
 
 
 def _input(

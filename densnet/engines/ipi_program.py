@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import time
@@ -12,6 +13,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from densnet.engines.ipi_input import PHASES, ending
+from densnet.engines.ipi_trajectory import properties_of
 from densnet.errors import DensnetError, Stopped
 from densnet.io.parts import locked
 from densnet.processes.group import end, signals_collected
@@ -19,6 +21,7 @@ from densnet.processes.worker import follow_parent
 
 INSTALL = "run .venv/bin/pip install -c envs/requirements.lock '.[engines]'"
 LOG = "ipi.log"
+PROGRESS_SECONDS = 30.0
 RESTART = "RESTART"
 """What i-PI writes when it is asked to stop, and at its end."""
 
@@ -45,12 +48,12 @@ def run_ipi(folder: Path) -> None:
             continue
         began = time.monotonic()
         process = multiprocessing.get_context("spawn").Process(target=_run_phase, args=(folder, phase))
-        _wait_for(process, folder)
+        _wait_for(process, folder, phase)
         _judge(process, folder, phase)
         print(f"ipi: {folder}: {phase} {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
 
 
-def _wait_for(process: BaseProcess, folder: Path) -> None:
+def _wait_for(process: BaseProcess, folder: Path, phase: str) -> None:
     """Start i-PI's process and wait for its end; a scheduler's signal stops it after the current step.
 
     Raises:
@@ -59,14 +62,24 @@ def _wait_for(process: BaseProcess, folder: Path) -> None:
     with signals_collected() as came:
         process.start()
         try:
-            while process.is_alive():
+            shown = time.monotonic()
+            while process.is_alive() and not came:
                 process.join(1.0)
-                if came:
-                    break
+                if time.monotonic() - shown > PROGRESS_SECONDS:
+                    shown = time.monotonic()
+                    print(f"ipi: {folder}: {phase} {_progress(folder, phase)}", file=sys.stderr, flush=True)
         finally:
             end([process])
     if came:
         raise Stopped(came[0], f"i-PI's state is in {folder}")
+
+
+def _progress(folder: Path, phase: str) -> str:
+    """Say how far a phase is, by its input and what i-PI has written so far."""
+    (steps,) = re.findall(r"<total_steps>(\d+)<", (folder / f"{phase}.xml").read_text("utf-8"))
+    properties = folder / f"{phase}.properties"
+    done = max(properties_of(properties), default=0) if properties.exists() else 0
+    return f"step {done} of {steps}"
 
 
 def _judge(process: BaseProcess, folder: Path, phase: str) -> None:

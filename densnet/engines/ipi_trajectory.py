@@ -90,7 +90,7 @@ def _replica(folder: Path, settings: DynamicsSettings, n_beads: int, n_atoms: in
             f"{folder}: expected a finished run of i-PI, found none; run 'densnet engine ipi --run' first"
         )
     steps = range(0, round(settings.production_ps * 1e3 / settings.timestep_fs) + 1, settings.stride)
-    properties = _of_steps(_properties(folder / f"{phase}.properties"), steps, folder / f"{phase}.properties")
+    properties = _of_steps(properties_of(folder / f"{phase}.properties"), steps, folder / f"{phase}.properties")
     series = {name: properties[:, column] for column, name in enumerate(COLUMNS)}
     for name in ("positions", "velocities"):
         path = folder / f"{phase}.{name}.xyz"
@@ -109,7 +109,7 @@ def _of_steps(rows: Rows, steps: range, path: Path) -> Array:
     return np.stack([rows[step] for step in steps])
 
 
-def _properties(path: Path) -> Rows:
+def properties_of(path: Path) -> Rows:
     """Return the rows of a file of properties; lines that are cut short are left out."""
     rows = (_numbers(line.split(), len(COLUMNS)) for line in _lines(path) if not line.startswith("#"))
     return {int(row[0]): row for row in rows if row is not None}
