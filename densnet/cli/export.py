@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+Split = Literal["train", "validation", "test"]
+Format = Literal["extxyz", "mace", "qcschema", "amlp"]
 
 
 def trajectory(trajectory: Path, *, output: Path, replica: int | None = None, stride: int = 1) -> None:
@@ -24,3 +31,43 @@ def trajectory(trajectory: Path, *, output: Path, replica: int | None = None, st
 
     written = export_trajectory(trajectory, output, replica, stride)
     print(f"export: {', '.join(map(str, written))}", file=sys.stderr)
+
+
+def labels(
+    *,
+    labels: Path,
+    output: Path,
+    format: Format = "extxyz",
+    split: Annotated[tuple[Split, ...], Parameter(consume_multiple=True, negative="")] = (),
+) -> None:
+    """Write labels for other programs: geometries, energies, forces and dipoles.
+
+    Parameters
+    ----------
+    labels
+        A folder of labels such as data/ethanol, or the output of 'densnet fit', 'densnet import' or 'densnet label'.
+    output
+        The file to write; the folder, for mace.
+    format
+        extxyz (ASE), mace (a file of each split, for mace_run_train), qcschema (JSON lines) or amlp (JSON).
+    split
+        Only the frames of these splits.
+    """
+    from densnet.exchange.amlp import write_amlp
+    from densnet.exchange.extended_xyz import mace_command, write_extended_xyz, write_mace
+    from densnet.exchange.labelled_molecule import LabelledMolecule, labelled_molecule
+    from densnet.exchange.qcschema import write_qcschema
+    from densnet.reference.packing import split_sizes
+
+    writers: dict[str, Callable[[LabelledMolecule, Path], list[Path]]] = {
+        "extxyz": write_extended_xyz,
+        "mace": write_mace,
+        "qcschema": write_qcschema,
+        "amlp": write_amlp,
+    }
+    molecule = labelled_molecule(labels).of_splits(split)
+    written = writers[format](molecule, output)
+    counts = ", ".join(f"{count} {name}" for name, count in split_sizes(molecule.split).items() if count)
+    print(f"export: {', '.join(map(str, written))}: {counts} frames, {molecule.level}", file=sys.stderr)
+    if format == "mace":
+        print(f"export: {mace_command(written)}", file=sys.stderr)

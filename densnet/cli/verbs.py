@@ -14,6 +14,7 @@ FAMILIES = {
     "peer": "Train models of others on the same labels and set them beside ours.",
     "benchmark": "Learn from the benchmark of the field, revised MD17, and be judged by it.",
     "validate": "Put a potential to the test: our models, others, any ASE calculator.",
+    "engine": "Move atoms by our model with programs of others.",
     "export": "Write outcomes in the formats of other programs.",
 }
 """First words that verbs share, with a line for each."""
@@ -29,6 +30,7 @@ GROUPS = {
         "pack:pack": (
             "pack --shards shards/0.nc shards/1.nc --geometries geometries.nc --atoms atoms.nc --output my_labels"
         ),
+        "export:labels": "export labels --labels data/ethanol --format extxyz --split train --output ethanol.xyz",
         "import_:import_labels": "import --data labels.npz --n-test 20 --output labels.nc",
         "basis:basis": "basis",
     },
@@ -59,6 +61,8 @@ GROUPS = {
     },
     "Dynamics and spectra": {
         "md:md": "md --model model.pt --geometries geometries.nc --output trajectory.nc",
+        "engine:ipi": "engine ipi --model model.pt --geometries geometries.nc --beads 16 --output ipi --run",
+        "engine:trajectory": "engine trajectory ipi --output trajectory.nc",
         "spectrum:spectrum": "spectrum --trajectory trajectory.nc --output spectrum.nc",
         "compare:compare": "compare --spectrum spectrum.nc --fundamentals ethanol --output comparison.nc",
         "assign:assign_motions": (

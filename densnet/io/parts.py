@@ -38,7 +38,7 @@ class Parts:
         stamp = self.folder / "fingerprint"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(self.folder / "lock")
+            self._lock = locked(self.folder / "lock")
             if not stamp.exists() or stamp.read_text() != digest:
                 self._empty()
         except BlockingIOError as error:
@@ -83,7 +83,7 @@ class Parts:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _locked(path: Path) -> IO[str]:
+def locked(path: Path) -> IO[str]:
     """Open and lock a file; it is unlocked when it is closed, at the latest when the process ends.
 
     The lock is of the process, which may itself begin again where an interrupted attempt has not let go.

@@ -75,6 +75,13 @@ def labelled_frames(path: Path, n_train: int | None = None) -> LabelledFrames:
     return LabelledFrames(data, rows, {z: float(known[z]) for z in elements})
 
 
+def labelled_atoms(numbers: np.ndarray, positions: np.ndarray, energy: float, forces: np.ndarray) -> Atoms:
+    """Return a frame with its labels under MACE's names: eV in ``info``, eV/Å (a, x) in ``arrays``."""
+    atoms = Atoms(numbers, positions, info={ENERGY: energy})
+    atoms.arrays[FORCES] = np.asarray(forces, dtype=float)
+    return atoms
+
+
 def write_frames(frames: LabelledFrames, split: str, path: Path) -> None:
     """Write the frames of a split as extended XYZ, in eV and Å; the test frames without what is to be predicted.
 
@@ -84,9 +91,9 @@ def write_frames(frames: LabelledFrames, split: str, path: Path) -> None:
     data = frames.dataset.isel(frame=frames.rows[split])
     images = []
     for t, positions in enumerate(data["positions"].values):
-        atoms = Atoms(frames.numbers, positions)
-        if split != "test":
-            atoms.info[ENERGY] = float(data["energy"].values[t])
-            atoms.arrays[FORCES] = data["forces"].values[t]
-        images.append(atoms)
+        if split == "test":
+            images.append(Atoms(frames.numbers, positions))
+        else:
+            energy, forces = float(data["energy"].values[t]), data["forces"].values[t]
+            images.append(labelled_atoms(frames.numbers, positions, energy, forces))
     write_atomically(path, lambda temporary: ase.io.write(temporary, images, format="extxyz"))

@@ -53,5 +53,9 @@ class LevelOfTheory(Settings):
     @property
     def name(self) -> str:
         """The level in one phrase, e.g. "PBE-D4/def2-SVP"."""
-        dispersion = "" if self.dispersion == "none" else f"-{self.dispersion.upper()}"
-        return f"{self.functional}{dispersion}/{self.basis}"
+        return level_name(self.functional, self.basis, self.dispersion)
+
+
+def level_name(functional: str, basis: str, dispersion: str) -> str:
+    """Return a level of theory in one phrase, e.g. "PBE-D4/def2-SVP"."""
+    return f"{functional}{'' if dispersion == 'none' else f'-{dispersion.upper()}'}/{basis}"

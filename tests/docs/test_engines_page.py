@@ -1,0 +1,80 @@
+"""The examples of docs/engines.md, where their program is installed: forces are the model's, energy is conserved."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ase.units import kJ, mol, nm
+
+from densnet import DenSNetCalculator
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "engines.md").read_text("utf-8")
+
+LARGEST_DRIFT = 2e-3
+"""eV. Twenty steps of 0.5 fs; Verlet's energy trembles by some 1 % of the kinetic energy, 0.1 eV."""
+
+
+def run(title: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Run the example below a title, from the project's folder."""
+    (code,) = re.findall(rf"^## {title}$.*?^```python\n(.*?)^```", PAGE, re.S | re.M)
+    monkeypatch.chdir(ROOT)
+    names: dict[str, Any] = {}
+    exec(compile(code, f"docs/engines.md, {title}", "exec"), names)
+    return names
+
+
+def needs(package: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(find_spec(package) is None, reason=f"{package} is not installed")
+
+
+@pytest.mark.slow
+@needs("openmm")
+def test_openmm(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = run("OpenMM", monkeypatch)
+    context, ethanol = names["context"], names["ethanol"]
+
+    def total() -> float:
+        state = context.getState(getEnergy=True)
+        return float((state.getKineticEnergy() + state.getPotentialEnergy())._value) * kJ / mol
+
+    state = context.getState(getPositions=True, getForces=True)
+    ethanol.positions = state.getPositions(asNumpy=True)._value * nm
+    theirs = np.array(state.getForces(asNumpy=True)._value) * kJ / mol / nm
+    np.testing.assert_allclose(theirs, ethanol.get_forces(), atol=1e-4)
+    before = total()
+    context.getIntegrator().step(20)
+    assert abs(total() - before) < LARGEST_DRIFT
+
+
+@pytest.mark.slow
+@needs("lammps")
+def test_lammps(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = run("LAMMPS", monkeypatch)
+    lmp, ethanol = names["lmp"], names["ethanol"]
+    order = np.argsort(lmp.numpy.extract_atom("id"))
+    ethanol.positions = lmp.numpy.extract_atom("x")[order]
+    np.testing.assert_allclose(lmp.numpy.extract_atom("f")[order], ethanol.get_forces(), atol=1e-4)
+    before = lmp.get_thermo("etotal")
+    lmp.command("run 20")
+    assert lmp.get_thermo("ke") > 0.01 and abs(lmp.get_thermo("etotal") - before) < LARGEST_DRIFT
+
+
+@pytest.mark.slow
+@needs("torch_sim")
+def test_torch_sim(monkeypatch: pytest.MonkeyPatch) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        names = run("TorchSim", monkeypatch)
+    moved, ethanol = names["moved"], names["ethanol"]
+    assert moved.positions.shape == (36, 3)
+    ethanol.calc = DenSNetCalculator("models/ethanol.pt")
+    ethanol.positions = moved.positions.numpy()[9:18]
+    np.testing.assert_allclose(moved.forces.numpy()[9:18], ethanol.get_forces(), atol=1e-4)
+    assert float(moved.energy[1]) == pytest.approx(ethanol.get_potential_energy(), abs=1e-3)
