@@ -48,12 +48,13 @@ def plan_trajectories(starts: Sequence[Molecule], settings: SamplingSettings) ->
     plans: list[TrajectoryPlan] = []
     chosen = settings.n_train - settings.n_strained + settings.n_validation
     candidates = math.ceil(chosen * settings.candidates_per_frame)
+    testing = settings.test_temperatures or settings.temperatures
     kinds = (
-        (LEARNING, list(starts), settings.n_trajectories, candidates, settings.interval_fs),
-        (TESTING, list(reversed(starts)), settings.n_test_trajectories, settings.n_test, settings.test_interval_fs),
+        (LEARNING, starts, settings.temperatures, settings.n_trajectories, candidates, settings.interval_fs),
+        (TESTING, starts[::-1], testing, settings.n_test_trajectories, settings.n_test, settings.test_interval_fs),
     )
-    for kind, order, count, frames, interval in kinds:
-        total = count * len(settings.temperatures)
+    for kind, order, temperatures, count, frames, interval in kinds:
+        total = count * len(temperatures)
         for number in range(total):
             share = frames // total + (number < frames % total)
             if not share:
@@ -61,8 +62,8 @@ def plan_trajectories(starts: Sequence[Molecule], settings: SamplingSettings) ->
             plans.append(
                 TrajectoryPlan(
                     index=len(plans),
-                    molecule=order[number // len(settings.temperatures) % len(order)],
-                    temperature=settings.temperatures[number % len(settings.temperatures)],
+                    molecule=order[number // len(temperatures) % len(order)],
+                    temperature=temperatures[number % len(temperatures)],
                     timestep=settings.timestep_fs,
                     friction=settings.friction_per_fs,
                     equilibration_steps=round(settings.equilibration_fs / settings.timestep_fs),

@@ -42,6 +42,8 @@ class SamplingSettings(Settings):
     temperatures: Annotated[tuple[Kelvin, ...], MinLen(1), Field(strict=False), Unit("K")] = (500.0,)
     """Of the dynamics, higher than that of molecular dynamics, so that the models know what they will meet; each has
     its own trajectories and an equal share of the frames."""
+    test_temperatures: Annotated[tuple[Kelvin, ...], Field(strict=False), Unit("K")] = ()
+    """Of the trajectories for the test frames; those of temperatures if none are given."""
     seed: Natural = 0
     """Of conformers, dynamics and choice: all that is random follows from it."""
     n_conformers: Count = 8

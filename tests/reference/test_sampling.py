@@ -74,6 +74,13 @@ def test_test_frames_come_from_trajectories_of_their_own(sampled: xr.Dataset) ->
     assert testing_plans[0].molecule is starts[1]
 
 
+def test_test_frames_may_be_hotter_than_those_learned_from(water: Molecule) -> None:
+    plans = plan_trajectories([water], replace(SMALL, n_test=8, test_temperatures=(500.0, 800.0)))
+    temperatures = {kind: {plan.temperature: plan.frames for plan in plans if plan.seed[1] == kind} for kind in (0, 1)}
+    assert set(temperatures[0]) == {300.0, 600.0}
+    assert temperatures[1] == {500.0: 4, 800.0: 4}
+
+
 def test_result_depends_on_the_seed_and_not_on_the_number_of_processes(
     water: Molecule, sampled: xr.Dataset, tmp_path: Path
 ) -> None:

@@ -236,14 +236,12 @@ def _sampling_steps(sampling: Mapping[str, Any], frames: Mapping[str, int]) -> i
     """
     strained = round(sampling["strained_share"] * frames["train"])
     candidates = math.ceil((frames["train"] - strained + frames["validation"]) * sampling["candidates_per_frame"])
+    learning, testing = sampling["temperatures"], sampling["test_temperatures"] or sampling["temperatures"]
     kinds = (
-        (sampling["n_trajectories"], candidates, sampling["interval_fs"]),
-        (sampling["n_test_trajectories"], frames["test"], sampling["test_interval_fs"]),
+        (sampling["n_trajectories"] * len(learning), candidates, sampling["interval_fs"]),
+        (sampling["n_test_trajectories"] * len(testing), frames["test"], sampling["test_interval_fs"]),
     )
-    time = sum(
-        min(count * len(sampling["temperatures"]), taken) * sampling["equilibration_fs"] + taken * interval
-        for count, taken, interval in kinds
-    )
+    time = sum(min(count, taken) * sampling["equilibration_fs"] + taken * interval for count, taken, interval in kinds)
     return max(round(time / sampling["timestep_fs"]) + STRAIN_STEPS * strained, 1)
 
 
