@@ -107,7 +107,7 @@ def directives(name, ruleinfo):
     runtime = stage.minutes(config) if callable(stage.minutes) else stage.minutes
     resources = {"mem_mb": stage.memory.anyway, "runtime": runtime}
     each = [] if stage.each == "member" and not ENSEMBLE else stage.each.split()
-    job = "/".join([name, *(f"{{{wildcard}}}" for wildcard in each)])
+    job = Path(name, *(f"{{{wildcard}}}" for wildcard in each)).as_posix()
     if stage.amount:
         resources = {resource: needed(name, resource) for resource in ("amount", "size", "mem_mb", "runtime")}
     yield workflow.log(f"{folder}/logs/{job}.log")
