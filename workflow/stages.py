@@ -119,8 +119,8 @@ STAGES: dict[str, Stage] = {
         amount=lambda task: task.n_frames, size="functions", memory=Memory(4000, 0.02), resumes=True),
     "fit_basis": Stage(
         after=("labels",), made_for="asked for", shared=True, memory=Memory(1000), minutes=10),
-    # A round of active learning learns from the labels of the rounds before it, which are made from what it found: as
-    # a whole the stages go round in a circle, and the first leaves its part of it out.
+    # Active learning: a round learns from the labels of the rounds before it, and the models of the run from all. Where
+    # there is a sweep there are no rounds, so that what they read counts for nothing that is swept.
     "round_density": Stage(
         after=("labels",), beside=("round_labels", "round_density"), reads=("density_model", "active"),
         made_for="active", each="round member", version="densnet.training.density", priority=60,
@@ -150,12 +150,12 @@ STAGES: dict[str, Stage] = {
         amount=lambda task: task.active["frames"], size="functions", memory=Memory(4000, 0.02), resumes=True,
         costs_like="labels"),
     "density_model": Stage(
-        after=("labels", "round_labels"), reads=("density_model",), each="member", shared=True,
+        after=("labels",), beside=("round_labels",), reads=("density_model",), each="member", shared=True,
         version="densnet.training.density", priority=60,
         amount=lambda task: task.learned("density_model"), size="learned_atoms", memory=Memory(8000, 1), resumes=True),
     "energy_model": Stage(
-        after=("labels", "round_labels", "density_model"), reads=("energy_model",), each="member", shared=True,
-        version="densnet.training.energy", priority=60,
+        after=("labels", "density_model"), beside=("round_labels",), reads=("energy_model",), each="member",
+        shared=True, version="densnet.training.energy", priority=60,
         amount=lambda task: task.learned("energy_model"), size="learned_atoms", memory=Memory(8000, 1), resumes=True),
     "ensemble": Stage(
         after=("energy_model",), made_for="ensembles", shared=True, makes="energy_model", priority=60, minutes=10),
