@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
+from ase.optimize import BFGS
 
 from densnet import DenSNetCalculator
 from densnet.fitting.kohn_sham_labels import read_kohn_sham_labels
 from densnet.io.netcdf import read_dataset
 from densnet.mechanics.relaxation import relaxed
 from densnet.models.checkpoint import load_model
+from densnet.molecule import conformers
 from densnet.potentials.model import ModelPotential
 from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV
 from densnet.validation.pair_scan import FACTORS, HOLE, Moving, scan_points
@@ -56,6 +58,18 @@ def test_the_model_of_the_benchmark_agrees_with_psi4_at_its_level() -> None:
     errors = errors_of_test_frames(ROOT / "models" / "rmd17_ethanol.pt", ROOT / "data" / "ethanol")
     forces, energy, dipole = np.median(errors, axis=0)
     assert forces < 5 and energy < 1 and dipole < 0.01
+
+
+def test_every_conformer_of_malonaldehyde_is_a_minimum_within_the_domain() -> None:
+    """The benchmark's malonaldehyde is propanedial; PBE/def2-SVP has its C=O bonds at 1.21 Å."""
+    for conformer in conformers("O=CCC=O", count=4, seed=0):
+        atoms = Atoms(numbers=conformer.numbers, positions=conformer.positions)
+        atoms.calc = DenSNetCalculator(ROOT / "models" / "rmd17_malonaldehyde.pt", dtype="float64")
+        assert BFGS(atoms, logfile=None).run(fmax=0.005, steps=300)
+        assert atoms.calc.results["domain_distance"] == 0
+        oxygens = np.flatnonzero(atoms.numbers == 8)
+        shortest = np.sort(atoms.get_all_distances() + 9 * np.eye(len(atoms)), axis=1)[oxygens, 0]
+        np.testing.assert_allclose(shortest, 1.21, atol=0.01)
 
 
 @pytest.mark.parametrize("name", sorted({path.stem for path in (ROOT / "models").glob("*.csv")} & MODELS))
