@@ -105,11 +105,15 @@ def _labels(path: Path, numbers: NDArray[np.int64]) -> xr.Dataset:
 
 def _of(files: list[xr.Dataset], split: str, *, name: str = "positions", unstrained: bool = False) -> Array:
     """Return what label files hold of the frames of a split, (t, i, x)."""
-    rows = [(file["split"].values == split) & (np.isfinite(file["temperature"].values) | ~unstrained) for file in files]
-    taken = np.concatenate([file[name].values[row] for file, row in zip(files, rows, strict=True)])
+    taken = np.concatenate([file[name].values[_rows(file, split, unstrained)] for file in files])
     if not len(taken):
         raise DensnetError(f"labels: expected {split} frames, found none; sample and label some")
     return np.asarray(taken, dtype=float)
+
+
+def _rows(file: xr.Dataset, split: str, unstrained: bool) -> NDArray[np.bool_]:
+    rows = file["split"].values == split
+    return np.asarray(rows & np.isfinite(file["temperature"].values) if unstrained else rows)
 
 
 def _threshold(ensemble: Potential, files: list[xr.Dataset], settings: CollectionSettings) -> Threshold:

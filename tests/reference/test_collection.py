@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from densnet.cli.collect import _of
 from densnet.molecule import sorted_distances
 from densnet.reference.collection import Threshold, calibrated, choose, collected_geometries
 from densnet.reference.settings import CollectionSettings
@@ -73,3 +74,20 @@ def test_collected_frames_are_geometries_with_a_tenth_for_validation() -> None:
 def test_the_threshold_of_a_perfect_ensemble_is_the_domain() -> None:
     threshold = Threshold(factor=1.0, error=0.1, domain_distance=0.5)
     assert threshold.excess(np.zeros(1), np.array([0.6]))[0] > 1
+
+
+def test_frames_of_a_split_are_taken_from_every_file_and_strained_ones_left_out_where_asked() -> None:
+    split, temperature = ["test", "train", "train", "validation"], [300.0, np.nan, 300.0, 500.0]
+    files = [
+        xr.Dataset(
+            {
+                "split": ("frame", np.array(split)),
+                "temperature": ("frame", np.array(temperature)),
+                "positions": (("frame", "atom", "x"), start + np.arange(4.0)[:, None, None] * np.ones((4, 3, 3))),
+            }
+        )
+        for start in (0.0, 10.0)
+    ]
+    assert _of(files, "train")[:, 0, 0].tolist() == [1.0, 2.0, 11.0, 12.0]
+    assert _of(files, "train", unstrained=True)[:, 0, 0].tolist() == [2.0, 12.0]
+    assert _of(files, "validation")[:, 0, 0].tolist() == [3.0, 13.0]
