@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
-from annotated_types import Ge, Gt, Lt, MinLen, Unit
+from annotated_types import Ge, Gt, Le, Lt, MinLen, Unit
 
 from densnet.errors import DensnetError
 
@@ -26,6 +26,8 @@ Natural = Annotated[int, Ge(0)]
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
 Share = Annotated[float, Gt(0), Lt(1)]
+Kelvin = Annotated[Positive, Le(5000), Unit("K")]
+Picoseconds = Annotated[Positive, Unit("ps")]
 Text = Annotated[str, MinLen(1)]
 
 TYPES = {

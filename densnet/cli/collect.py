@@ -24,8 +24,6 @@ from densnet.reference.collection import Threshold, calibrated, choose, collecte
 from densnet.reference.settings import CollectionSettings
 from densnet.units import EV_IN_MEV
 
-ATOMS_AT_ONCE = 512
-
 
 def collect(
     *,
@@ -57,6 +55,7 @@ def collect(
     import torch
 
     from densnet.potentials.model import ModelPotential
+    from densnet.training.energy import ATOMS_AT_ONCE
 
     first = read_dataset(geometries, stage="sample", variables=("positions", "numbers", "split"))
     numbers = np.asarray(first["numbers"].values, dtype=np.int64)

@@ -25,6 +25,9 @@ from densnet.processes.pool import as_they_end
 
 METHOD_VERSION: int = 1
 
+FRAMES = ("positions", "spread", "domain_distance", "time")
+"""What a part holds of each frame."""
+
 MakeMember = Callable[[int], Potential]
 """Makes the potential that member m of the ensemble is alone; it travels to worker processes."""
 MakeEnsemble = Callable[[], Potential]
@@ -142,9 +145,6 @@ def _together(
         picoseconds[excursion.temperature] += settings.picoseconds * len(excursion.start)
         failures[excursion.temperature] += int(result["failures"])
     return Explored(**frames, temperature=np.concatenate(temperature), picoseconds=picoseconds, failures=failures)
-
-
-FRAMES = ("positions", "spread", "domain_distance", "time")
 
 
 def _run(

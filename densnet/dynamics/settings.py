@@ -9,10 +9,7 @@ from annotated_types import Le, MinLen, Unit
 from pydantic import Field
 
 from densnet.errors import DensnetError
-from densnet.settings import Count, Natural, Operational, Positive, Settings
-
-Picoseconds = Annotated[Positive, Unit("ps")]
-Kelvin = Annotated[Positive, Le(5000), Unit("K")]
+from densnet.settings import Count, Kelvin, Natural, Operational, Picoseconds, Positive, Settings
 
 
 @dataclass(frozen=True)

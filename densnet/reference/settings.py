@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_args
 from annotated_types import Ge, Le, Lt, MinLen, Unit
 from pydantic import Field
 
-from densnet.settings import Count, Natural, NotNegative, Positive, Settings
+from densnet.settings import Count, Kelvin, Natural, NotNegative, Positive, Settings
 
 Benchmarked = Literal[
     "aspirin",
@@ -25,7 +25,6 @@ Benchmarked = Literal[
 """Molecules of revised MD17, as its files name them."""
 MOLECULES: tuple[str, ...] = get_args(Benchmarked)
 
-Kelvin = Annotated[Positive, Le(5000), Unit("K")]
 Femtoseconds = Annotated[Positive, Unit("fs")]
 
 

@@ -10,11 +10,9 @@ import torch
 
 from densnet.models.checkpoint import load_ensemble, read_descriptions
 from densnet.models.ensemble import mean_of
+from densnet.training.evaluation import BLOCK
 from densnet.training.labels import Labels, load_labels
 from densnet.units import EV_IN_MEV
-
-BLOCK = 32
-"""Frames that the networks take at once."""
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Le, Unit
+from annotated_types import Ge, Unit
 
 from densnet.errors import DensnetError
-from densnet.settings import Count, Natural, Positive, Settings
+from densnet.settings import Count, Kelvin, Natural, Picoseconds, Positive, Settings
 from densnet.units import PS_IN_FS
 
-Picoseconds = Annotated[Positive, Unit("ps")]
 Friction = Annotated[Positive, Unit("1/ps")]
 FEWEST_STEPS = 20
 """From which a line through the total energy says something."""
@@ -37,7 +36,7 @@ class FailureSettings(Settings):
 class ConservationSettings(Settings):
     """Of dynamics of constant energy at two time steps."""
 
-    temperature: Annotated[Positive, Le(5000), Unit("K")] = 300.0
+    temperature: Kelvin = 300.0
     """Of the thermostat that prepares the replicas."""
     replicas: Annotated[int, Ge(2)] = 8
     """Independent copies of the molecule; their scatter gives the standard errors."""

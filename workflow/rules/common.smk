@@ -314,7 +314,7 @@ def model(name):
 
 
 def of_a_round(training, number):
-    """Return what the trainings of a round have of their own: fewer steps, and smaller ones where they go on."""
+    """Return what the trainings of a round have of their own: fewer steps, and a smaller rate where they go on."""
     active = config["active"]
     rate = training["learning_rate"] * (active["warm_rate"] if number > 1 else 1)
     return {"steps": max(round(active["steps_share"] * training["steps"]), 1), "learning_rate": rate}
