@@ -12,7 +12,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from densnet.errors import DensnetError
-from densnet.units import E_ANGSTROM_IN_DEBYE, E_BOHR_IN_DEBYE, EV_IN_MEV, HARTREE_IN_EV, HARTREE_IN_MILLIHARTREE
+from densnet.units import (
+    E_ANGSTROM_IN_DEBYE,
+    E_BOHR_IN_DEBYE,
+    EV_IN_MEV,
+    HARTREE_IN_EV,
+    HARTREE_IN_MILLIHARTREE,
+    POLARIZABILITY_IN_E2_ANGSTROM2_PER_EV,
+)
 
 PAIRS = ("model-fit", "model-true", "fit-true", "prior-fit")
 """Densities that are compared, first with second; "true" is the Kohn-Sham density."""
@@ -188,6 +195,20 @@ DIPOLE = Quantity(
         "dipole", "length", E_ANGSTROM_IN_DEBYE, "D", "standard deviation of the members' dipoles, root of the sum"
     ),
 )
+POLARIZABILITY = Quantity(
+    "polarizability",
+    ("x", "field"),
+    "e^2 angstrom^2/eV",
+    "static electric polarizability",
+    ErrorScale(
+        "polarizability",
+        "",
+        1.0 / POLARIZABILITY_IN_E2_ANGSTROM2_PER_EV,
+        "bohr³",
+        "standard deviation of a component over the members",
+    ),
+)
+"""alpha_xy = d mu_x / d F_y, symmetric; "field" is the component of the electric field."""
 PREDICTED = {quantity.name: quantity for quantity in (ENERGY, FORCES, DIPOLE)}
 """What both models and references say of a geometry."""
 

@@ -23,6 +23,9 @@ E_ANGSTROM_IN_DEBYE: float = constants.elementary_charge * 1e-10 * constants.spe
 """1 D = 1e-21 C m^2/s / c."""
 E_BOHR_IN_DEBYE: float = E_ANGSTROM_IN_DEBYE * BOHR_IN_ANGSTROM
 
+POLARIZABILITY_IN_E2_ANGSTROM2_PER_EV: float = BOHR_IN_ANGSTROM**2 / HARTREE_IN_EV
+"""1 bohr^3 (in Gaussian units; e^2 bohr^2 / Hartree) in e^2 Angstrom^2 / eV."""
+
 BOLTZMANN_IN_EV_PER_K: float = _CODATA["Boltzmann constant in eV/K"][0]
 EV_PER_ANGSTROM_PER_DALTON_IN_ANGSTROM_PER_FS2: float = (
     constants.elementary_charge / 1e-10 / constants.atomic_mass * 1e10 * 1e-30
