@@ -27,6 +27,7 @@ GROUPS = {
         "fit:fit": (
             "fit --shards shards/0.nc shards/1.nc --geometries geometries.nc --atoms atoms.nc --output labels.nc"
         ),
+        "response:response": "response --labels labels.nc --n-train 200 --output responses.nc",
         "pack:pack": (
             "pack --shards shards/0.nc shards/1.nc --geometries geometries.nc --atoms atoms.nc --output my_labels"
         ),

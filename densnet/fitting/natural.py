@@ -61,7 +61,7 @@ def natural_basis(
     Args:
         primitives: the large basis.
         free_atoms: by atomic number, coefficients of the free atom in the s functions of ``primitives``
-            (:func:`densnet.fitting.prior.fit_free_atom`).
+            (:func:`densnet.fitting.prior.fit_free_atom`); none of what is fitted without free atoms, a response.
         molecules: fitted in ``primitives``.
         retained_share: of Σ x², the on-site electrostatic energy of all Δρ, that the kept functions hold; 0 to 1.
         name: of the result.
@@ -75,14 +75,14 @@ def natural_basis(
         raise DensnetError("natural basis: expected at least one fitted molecule, got none; fit some frames first")
     atoms = {number: _free_atom_direction(primitives, number, c) for number, c in free_atoms.items()}
     components = {
-        key: _principal(x, atoms[key[0]] if key[1] == 0 else None)
+        key: _principal(x, atoms.get(key[0]) if key[1] == 0 else None)
         for key, x in _whitened(primitives, free_atoms, molecules).items()
     }
     threshold = _threshold(components, retained_share)
     shells: dict[int, list[Shell]] = {}
     for (number, l), principal in sorted(components.items()):
         chosen = principal.vectors[:, principal.per_coefficient >= threshold]
-        if l == 0:
+        if l == 0 and number in atoms:
             chosen = np.column_stack([atoms[number], chosen])
         shells.setdefault(number, []).extend(_contracted(primitives, number, l, chosen))
     if not any(shell.l == 1 for listed in shells.values() for shell in listed):
@@ -99,7 +99,8 @@ def _whitened(
     gathered: dict[Key, list[Array]] = {}
     for molecule in molecules:
         layout = primitives.layout(molecule.numbers)
-        difference = molecule.coefficients - superposition(primitives, molecule.numbers, free_atoms)
+        prior = superposition(primitives, molecule.numbers, free_atoms) if free_atoms else 0.0
+        difference = molecule.coefficients - prior
         for atom, number in enumerate(molecule.numbers):
             for l in sorted({shell.l for shell in primitives.of(int(number))}):
                 columns = difference[:, (layout.atom == atom) & (layout.l == l)]

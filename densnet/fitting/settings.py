@@ -44,3 +44,23 @@ class FitSettings(Settings):
         super().__post_init__()
         if self.natural_primitives == NATURAL:
             raise DensnetError("natural_primitives: expected a basis that exists, such as even-tempered-2-l4")
+
+
+@dataclass(frozen=True)
+class ResponseSettings(Settings):
+    """Of which frames the density's response to an electric field is computed; its labels cost less than theirs."""
+
+    n_train: Count = 200
+    """Training frames, evenly spread over those that are labelled; all if there are fewer."""
+    n_validation: Count = 20
+    """Validation frames, likewise."""
+    n_test: Count = 40
+    """Test frames, likewise."""
+    primitives: Text = "even-tempered-2-l4"
+    """Large uncontracted basis that the response's own natural functions are contracted from."""
+    share: Share = 0.9999
+    """Share of the response's electrostatic energy that these functions keep."""
+    natural_frames: Count = 24
+    """Training frames, evenly spread, that they are made from."""
+    ridge: Annotated[NotNegative, Lt(1)] = 1e-5
+    """Hold the atoms' own electrostatic energies down by this share, as for the density."""
