@@ -8,11 +8,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from densnet.models.checkpoint import join_models
-from densnet.models.settings import DensityModelSettings, EnergyModelSettings
+from densnet.models.settings import DensityModelSettings, EnergyModelSettings, ResponseModelSettings
 from densnet.training.density import train_density
 from densnet.training.energy import train_energy
 from densnet.training.processes import train_in_processes
-from densnet.training.settings import DensityTrainingSettings, EnergyTrainingSettings
+from densnet.training.response import train_response
+from densnet.training.settings import DensityTrainingSettings, EnergyTrainingSettings, ResponseTrainingSettings
 
 
 def density(
@@ -94,6 +95,39 @@ def energy(
         log=log,
         start=start,
         threads=threads,
+    )
+
+
+def response(
+    *,
+    responses: Path,
+    model_input: Annotated[Path, Parameter(name="--model")],
+    output: Path,
+    log: Path,
+    threads: int = 1,
+    processes: int = 1,
+    model: Annotated[ResponseModelSettings, Parameter(name="*")] = ResponseModelSettings(),
+    training: Annotated[ResponseTrainingSettings, Parameter(name="*")] = ResponseTrainingSettings(),
+) -> None:
+    """Train a model of the density's response to an electric field; stopped at any moment, the same command goes on.
+
+    Parameters
+    ----------
+    responses
+        Output of 'densnet response'.
+    model_input
+        The model that the response is added to; it stays as it is.
+    output
+        The model file to write: density, energy and response.
+    log
+        CSV of validation errors.
+    threads
+        CPU threads, of all processes together.
+    processes
+        Processes that share each batch, on a machine with GPUs one for each of so many of them.
+    """
+    train_in_processes(
+        processes, train_response, responses, model_input, model, training, output=output, log=log, threads=threads
     )
 
 

@@ -40,6 +40,9 @@ GROUPS = {
         "train:energy": (
             "train energy --labels labels.nc --density density.pt --log energy.csv --output energy.pt --model model.pt"
         ),
+        "train:response": (
+            "train response --responses responses.nc --model model.pt --log response.csv --output response.pt"
+        ),
         "train:join": "train join --models members/1/model.pt members/2/model.pt --output model.pt",
         "evaluate:evaluate": "evaluate --labels labels.nc --model model.pt --output evaluation.nc",
         "collect:collect": (

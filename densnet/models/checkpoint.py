@@ -21,7 +21,8 @@ from densnet.models.densnet_model import DenSNet
 from densnet.models.domain import NEAREST, Domain
 from densnet.models.energy_model import EnergyModel
 from densnet.models.ensemble import Ensemble
-from densnet.models.settings import DensityModelSettings, EnergyModelSettings
+from densnet.models.response_model import ResponseModel
+from densnet.models.settings import DensityModelSettings, EnergyModelSettings, ResponseModelSettings
 from densnet.models.whitened_basis import WhitenedBasis
 
 FORMAT = "densnet model"
@@ -42,7 +43,7 @@ def save_model(model: DenSNet, path: Path, *, provenance: dict[str, Any]) -> Non
     Raises:
         DensnetError: the file cannot be written.
     """
-    density, energy = model.density, model.energy
+    density, energy, response = model.density, model.energy, model.response
     description = {
         "basis": json.loads(density.whitened.basis.to_json()),
         "coefficient_convention": "densnet",
@@ -52,6 +53,7 @@ def save_model(model: DenSNet, path: Path, *, provenance: dict[str, Any]) -> Non
         "density_model": asdict(density.settings),
         "energy_model": None if energy is None else asdict(energy.settings),
         "energy_mean_neighbours": None if energy is None else energy.mean_neighbours,
+        **({} if response is None else _description_of_response(response)),
         "provenance": provenance,
         "densnet_version": __version__,
         "torch_version": torch.__version__,
@@ -66,6 +68,8 @@ def save_model(model: DenSNet, path: Path, *, provenance: dict[str, Any]) -> Non
         if energy is None
         else {name: tensor.detach().cpu() for name, tensor in energy.state_dict().items()},
     }
+    if response is not None:
+        content["response"] = {name: tensor.detach().cpu() for name, tensor in response.state_dict().items()}
     if model.domain is not None:
         content["domain"] = {
             "cutoff": model.domain.cutoff,
@@ -74,6 +78,14 @@ def save_model(model: DenSNet, path: Path, *, provenance: dict[str, Any]) -> Non
             "usual": list(model.domain.usual),
         }
     write_atomically(path, lambda temporary: torch.save(content, temporary))
+
+
+def _description_of_response(response: ResponseModel) -> dict[str, Any]:
+    return {
+        "response_basis": json.loads(response.whitened.basis.to_json()),
+        "response_model": asdict(response.settings),
+        "response_mean_neighbours": response.mean_neighbours,
+    }
 
 
 def load_content(path: Path, expected_format: str, *alternatives: str) -> dict[str, Any]:
@@ -214,6 +226,7 @@ def _model(content: dict[str, Any], path: Path, device: str, dtype: torch.dtype)
     _check_weights(content, description, path)
     try:
         density, energy = _networks(content, description)
+        response = _response(content, description)
     except (RuntimeError, TypeError, KeyError, ValueError, AttributeError, IndexError, DensnetError) as error:
         raise DensnetError(
             f"{path}: the weights do not fit the architecture that the file names; train again"
@@ -227,7 +240,7 @@ def _model(content: dict[str, Any], path: Path, device: str, dtype: torch.dtype)
             f"{path}: prior: expected finite coefficients of shape {(len(elements), functions)} of the free atoms, "
             f"found {shape}; train again"
         )
-    model = DenSNet(density, energy, prior, _domain(content, elements, path))
+    model = DenSNet(density, energy, prior, _domain(content, elements, path), response)
     try:
         model = model.to(device=device, dtype=dtype)
     except (RuntimeError, AssertionError) as error:  # torch says it so where there is no such device
@@ -259,9 +272,9 @@ def _domain(content: dict[str, Any], elements: tuple[int, ...], path: Path) -> D
 
 def _check_weights(content: dict[str, Any], description: dict[str, Any], path: Path) -> None:
     """Refuse weights that are no numbers, and architectures of more layers and channels than there are weights."""
-    for network in ("density", "energy"):
+    for network in ("density", "energy", "response"):
         weights, settings = content.get(network), description.get(f"{network}_model")
-        if network == "energy" and settings is None:
+        if network != "density" and settings is None:
             continue
         if not isinstance(weights, dict) or not isinstance(settings, dict):
             raise DensnetError(f"{path}: expected weights and settings of the {network} model; train again")
@@ -308,3 +321,16 @@ def _networks(content: dict[str, Any], description: dict[str, Any]) -> tuple[Den
     unbounded = {"least": torch.full((len(elements),), -torch.inf)}
     energy.load_state_dict(unheld | unbounded | content["energy"])
     return density, energy
+
+
+def _response(content: dict[str, Any], description: dict[str, Any]) -> ResponseModel | None:
+    """Return the response model with its weights, float32, from the content of a model file that holds one."""
+    if description.get("response_model") is None:
+        return None
+    response = ResponseModel(
+        ResponseModelSettings(**description["response_model"]),
+        WhitenedBasis(Basis.from_json(json.dumps(description["response_basis"])), tuple(description["elements"])),
+        mean_neighbours=description["response_mean_neighbours"],
+    )
+    response.load_state_dict(content["response"])
+    return response

@@ -15,10 +15,12 @@ from densnet.models.density_model import DensityModel
 from densnet.models.domain import Domain
 from densnet.models.energy_model import EnergyModel
 from densnet.models.graph import Graph, replicate
+from densnet.models.response_model import ResponseModel
 from densnet.models.trace import traced
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.nn.captured import captured
 from densnet.nn.edges import EdgeFunctions, Edges
+from densnet.units import POLARIZABILITY_IN_E2_ANGSTROM2_PER_EV
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,19 @@ class DenSNet(nn.Module):
         energy: the energy model; None for a density alone.
         prior: (z, n) coefficients of the free atoms' s functions, padded, float64.
         domain: of the frames that the energy was learned from; None where that is not known.
+        response: the model of the density's response to an electric field; None where it was not learned.
     """
 
     def __init__(
-        self, density: DensityModel, energy: EnergyModel | None, prior: torch.Tensor, domain: Domain | None = None
+        self,
+        density: DensityModel,
+        energy: EnergyModel | None,
+        prior: torch.Tensor,
+        domain: Domain | None = None,
+        response: ResponseModel | None = None,
     ) -> None:
         super().__init__()
+        self.response: ResponseModel | None = response
         self.domain = domain
         self.density: DensityModel = density
         self.energy: EnergyModel | None = energy
@@ -200,6 +209,47 @@ class DenSNet(nn.Module):
         if self.density.settings.target == "delta":
             blocks[:, 0] += prior[host.element]
         return whitened.flat(blocks, numbers).numpy()
+
+    @torch.no_grad()
+    def polarizability(self, element: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """Return α (t, x, field) in e² Å²/eV of geometries (t, i, 3) in Angstrom, element indices (i,).
+
+        Raises:
+            DensnetError: the file holds no response.
+        """
+        response = self._with_response()
+        graph = replicate(element, positions.to(self.device, self.dtype), response.settings.cutoff)
+        return response.polarizability(response(graph), graph) * POLARIZABILITY_IN_E2_ANGSTROM2_PER_EV
+
+    @torch.no_grad()
+    def response_coefficients(self, numbers: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Return the coefficients (t, field, k) of ρ^(1) in the response's basis, canonical order, atomic units.
+
+        Args:
+            numbers: (i,).
+            positions: (t, i, 3) in Angstrom.
+
+        Raises:
+            DensnetError: the file holds no response, or an element that the model was not trained on.
+        """
+        response, element = self._with_response(), self.elements_of(numbers)
+        graph = replicate(
+            element, torch.as_tensor(positions, dtype=self.dtype, device=self.device), response.settings.cutoff
+        )
+        x, host = response(graph).double().cpu(), graph.cpu()
+        exact = WhitenedBasis(response.whitened.basis, response.whitened.elements)
+        along = [
+            exact.flat(exact.coefficients(exact.with_charge(x[..., y], host, 0.0), host.element), numbers)
+            for y in range(3)
+        ]
+        return torch.stack(along, dim=1).numpy()
+
+    def _with_response(self) -> ResponseModel:
+        if self.response is None:
+            raise DensnetError(
+                "polarizability: this model file holds no response to a field; add one by 'densnet train response'"
+            )
+        return self.response
 
 
 def _shared_out(values: Sequence[torch.Tensor], n: int) -> list[Sequence[torch.Tensor]]:

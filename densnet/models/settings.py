@@ -30,15 +30,32 @@ class MessagePassingSettings(Settings):
 
 
 @dataclass(frozen=True)
-class DensityModelSettings(MessagePassingSettings):
-    """Architecture of the density model."""
+class DensityMessagePassingSettings(MessagePassingSettings):
+    """What the maps to the density and to its response have."""
 
-    target: Literal["delta", "direct"] = "delta"
-    """Learn the difference from superposed free atoms (delta) or the coefficients themselves (direct)."""
     l_max: Degree = 4
     """Highest degree of the features; at least the fitting basis's own."""
     body_order: BodyOrder = 3
     """Atoms coupled in one round."""
+
+
+@dataclass(frozen=True)
+class DensityModelSettings(DensityMessagePassingSettings):
+    """Architecture of the density model."""
+
+    target: Literal["delta", "direct"] = "delta"
+    """Learn the difference from superposed free atoms (delta) or the coefficients themselves (direct)."""
+
+
+@dataclass(frozen=True)
+class ResponseModelSettings(DensityMessagePassingSettings):
+    """Architecture of the model of the density's response to an electric field."""
+
+    head: Literal["density", "tensor"] = "density"
+    """Predict the response of the density, from which the polarizability follows, or the polarizability alone, as a sum
+    of atomic tensors, to compare with."""
+    vector_channels: Count = 16
+    """Products of two features that give axial vectors and tensors, which the response needs beside polar ones."""
 
 
 @dataclass(frozen=True)

@@ -81,14 +81,14 @@ class WhitenedBasis(nn.Module):
         """Return coefficients (t, k), canonical order, from blocks, the inverse of :meth:`in_blocks`."""
         return blocks.reshape(-1, len(numbers) * blocks[0].numel())[:, self.flat_index(numbers)]
 
-    def with_charge(self, x: torch.Tensor, graph: Graph, electrons: torch.Tensor) -> torch.Tensor:
+    def with_charge(self, x: torch.Tensor, graph: Graph, electrons: torch.Tensor | float) -> torch.Tensor:
         """Return the x nearest to the given one, in the on-site Coulomb metric, that holds ``electrons`` exactly.
 
         x - q (q·x - N) / (q·q), once a molecule; electrons (n_molecules,).
         """
         return torch.cat([self.charged(x[:, :1], graph, electrons), x[:, 1:]], dim=1)
 
-    def charged(self, s: torch.Tensor, graph: Graph, electrons: torch.Tensor) -> torch.Tensor:
+    def charged(self, s: torch.Tensor, graph: Graph, electrons: torch.Tensor | float) -> torch.Tensor:
         """Return what :meth:`with_charge` makes of the l = 0 part (i, 1, n) of x, all that it changes."""
         q = self.charge.to(s.dtype)[graph.element].unsqueeze(1)
         excess = graph.sum_over_atoms((s * q).sum((1, 2))) - electrons

@@ -55,6 +55,16 @@ class DensityTrainingSettings(LoopSettings):
 
 
 @dataclass(frozen=True)
+class ResponseTrainingSettings(LoopSettings):
+    """How the model of the density's response to an electric field is trained."""
+
+    overlap_weight: Annotated[NotNegative, Unit("bohr²")] = 300.0
+    """Weight of ∫ (Δρ⁽¹⁾)² beside the Coulomb self-energy, as for the density."""
+    polarizability_weight: Annotated[NotNegative, Unit("1/bohr³")] = 1.0
+    """Of the square of the polarizability's error, summed over components."""
+
+
+@dataclass(frozen=True)
 class EnergyTrainingSettings(LoopSettings):
     """How the energy model is trained."""
 
