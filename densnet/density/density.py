@@ -15,6 +15,7 @@ from densnet.basis.basis import Basis
 from densnet.density import cube_file, density_files, electrostatics, partition
 from densnet.density.electrostatics import ChargeDistribution
 from densnet.density.partition import AtomicMoments
+from densnet.density.response import FieldResponse, joined_basis
 from densnet.errors import DensnetError
 from densnet.molecule import formula
 from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV, HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM
@@ -35,6 +36,7 @@ class Density:
         coefficients: c, (k,), in bohr^(-3/2), canonical order (:class:`densnet.basis.basis.Basis`).
         prior: those of the free atoms, (k,), if they are known; Hirshfeld's partition needs them.
         nuclear_charges: (i,) in e; the atomic numbers unless given. A difference of densities has zeros.
+        field_response: ρ^(1), if it is known.
 
     Raises:
         DensnetError: an array has the wrong shape or holds NaN, or the basis lacks an element.
@@ -49,8 +51,9 @@ class Density:
         *,
         prior: Any | None = None,
         nuclear_charges: Any | None = None,
+        field_response: FieldResponse | None = None,
     ) -> None:
-        self.basis = basis
+        self.basis, self.field_response = basis, field_response
         self.numbers = np.array(numbers, dtype=np.int64)
         self.positions = _rows_of_three("positions", positions)
         if self.numbers.shape != (len(self.positions),):
@@ -156,6 +159,61 @@ class Density:
             DensnetError: two nuclei at one place.
         """
         return electrostatics.interaction_energy(self._distribution(), other._distribution()) * HARTREE_IN_EV
+
+    def polarizability(self) -> Array:
+        """Return α_xy = dμ_x / dF_y in e²·Å²/eV, (3, 3), in closed form.
+
+        Raises:
+            DensnetError: the density does not know its response.
+        """
+        return self._known_response().polarizability(self.numbers, self._bohr)
+
+    def response(self, field: Any) -> Density:
+        """Return what a weak static field (3,) in V/Å adds to ρ, to first order: Σ_y F_y ρ^(1)_y; no nuclei in it.
+
+        Raises:
+            DensnetError: the density does not know its response, or the field has not three components.
+        """
+        response = self._known_response()
+        F = _point("field", field) / HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM
+        no_nuclei = np.zeros(len(self.numbers))
+        return Density(
+            response.basis, self.numbers, self.positions, F @ response.coefficients, nuclear_charges=no_nuclei
+        )
+
+    def in_field(self, field: Any) -> Density:
+        """Return ρ in a weak static field (3,) in V/Å, to first order; raises as :meth:`response`."""
+        change = self.response(field)
+        basis, index, index_of_change = joined_basis(self.basis, change.basis, self.numbers)
+        coefficients, prior = np.zeros((2, basis.n_functions(self.numbers)))
+        coefficients[index], coefficients[index_of_change] = self.coefficients, change.coefficients
+        if self.prior is not None:
+            prior[index] = self.prior
+        return Density(
+            basis,
+            self.numbers,
+            self.positions,
+            coefficients,
+            prior=None if self.prior is None else prior,
+            nuclear_charges=self.nuclear_charges,
+        )
+
+    def atomic_polarizabilities(self) -> Array:
+        """Return each atom's share of α, (i, 3, 3), in e²·Å²/eV: the change of q_i R_i + μ_i by Hirshfeld in a field.
+
+        The charges that flow between atoms count with R_i from the middle of the molecule; the shares sum to α, to
+        quadrature.
+
+        Raises:
+            DensnetError: the density does not know its free atoms or its response.
+        """
+        centred = self.positions - self.positions.mean(axis=0)
+        without = self.in_field(np.zeros(3)).hirshfeld()
+        shares = []
+        for direction in np.eye(3):
+            within = self.in_field(direction).hirshfeld()
+            shares.append((within.charges - without.charges)[:, None] * centred + within.dipoles - without.dipoles)
+        return np.stack(shares, axis=2)
 
     def coulomb_norm(self) -> float:
         """Return √(ρ|ρ) in eV^(1/2), of the electrons alone; (ρ|ρ) = ∫∫ ρ ρ'/|r - r'| without a factor 1/2."""
@@ -312,6 +370,14 @@ class Density:
                 "model's density has it), or use iterated_stockholder()"
             )
         return self.prior
+
+    def _known_response(self) -> FieldResponse:
+        if self.field_response is None:
+            raise DensnetError(
+                "response: this density does not know its response to a field; it comes with a model that has learned "
+                "it (densnet train response)"
+            )
+        return self.field_response
 
     def _atom(self, index: int) -> Array:
         if not -len(self.numbers) <= index < len(self.numbers):

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from densnet.basis.basis import Basis
 from densnet.errors import DensnetError
 from densnet.fitting.prior import superposition
 from densnet.models.density_model import DensityModel
@@ -243,6 +244,11 @@ class DenSNet(nn.Module):
             for y in range(3)
         ]
         return torch.stack(along, dim=1).numpy()
+
+    @property
+    def response_basis(self) -> Basis:
+        """Return the basis of the response."""
+        return self._with_response().whitened.basis
 
     def _with_response(self) -> ResponseModel:
         if self.response is None:

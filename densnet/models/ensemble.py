@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from densnet.basis.basis import Basis
 from densnet.density.density import Density
+from densnet.density.response import FieldResponse
 from densnet.errors import DensnetError
 from densnet.models.densnet_model import DenSNet, Prediction
 from densnet.models.domain import Domain
@@ -81,6 +82,22 @@ class Ensemble:
     def member_coefficients(self, numbers: NDArray[np.integer], positions: Array) -> Array:
         """Return the density coefficients of each member, (members, t, k), canonical order, float64."""
         return np.stack([member.coefficients(numbers, positions) for member in self.members])
+
+    @property
+    def responds(self) -> bool:
+        """Whether every member has learned how the density answers a field."""
+        return all(member.response is not None for member in self.members)
+
+    def polarizability(self, element: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """Return mean polarizabilities (t, x, field) in e² Å²/eV; see :meth:`DenSNet.polarizability`."""
+        return torch.stack([member.polarizability(element, positions) for member in self.members]).mean(0)
+
+    def field_response(self, numbers: NDArray[np.integer], positions: Array) -> FieldResponse | None:
+        """Return the mean response of the density at one geometry (i, 3) in Angstrom; None if it was not learned."""
+        if not self.responds:
+            return None
+        every = [member.response_coefficients(numbers, positions[None])[0] for member in self.members]
+        return FieldResponse(self.members[0].response_basis, np.mean(every, axis=0))
 
 
 def mean_of(predictions: Prediction) -> Prediction:

@@ -37,6 +37,9 @@ class DenSNetCalculator(AseCalculator):
     ``results["domain_distance"]`` says how far the geometry lies outside of those that the model has learned from: 0
     inside, 1 at twice the usual distance (:mod:`densnet.models.domain`); models of earlier versions do not know it.
 
+    Of a model that has learned the density's response, ``results["polarizability"]`` is α (3, 3) in e² Angstrom²/eV; it
+    is computed only where it is asked for (``calc.get_property("polarizability", atoms)``).
+
     Of an ensemble they are means; ``results`` then also hold the standard deviations over its members,
     ``energy_spread``, ``forces_spread`` (i,) and ``dipole_spread`` (:func:`densnet.models.ensemble.spread_of`).
 
@@ -75,6 +78,8 @@ class DenSNetCalculator(AseCalculator):
             member.record()
         if len(self.model) > 1:
             self.implemented_properties = [*self.implemented_properties, *SPREADS]
+        if self.model.responds:
+            self.implemented_properties = [*self.implemented_properties, "polarizability"]
         if self.model.domain is not None:
             self.implemented_properties = [*self.implemented_properties, "domain_distance"]
 
@@ -86,20 +91,35 @@ class DenSNetCalculator(AseCalculator):
     ) -> None:
         """Compute all implemented properties of ``atoms`` (ASE's interface)."""
         super().calculate(atoms, properties, system_changes)
+        current: Atoms = self.atoms  # type: ignore[assignment]
         if not (np.isfinite(self.results["energy"]) and np.isfinite(self.results["forces"]).all()):
             self.results = {}
-            current: Atoms = self.atoms  # type: ignore[assignment]
             raise DensnetError(f"atoms: the model has no energy for this geometry: {closest_pair(current)}; correct it")
+
+        if properties and "polarizability" in properties and self.model.responds:
+            element = self.model.elements_of(np.asarray(current.numbers))
+            (alpha,) = self.model.polarizability(element, torch.as_tensor(current.positions[None]))
+            self.results["polarizability"] = alpha.double().cpu().numpy()
 
     def potential_of(self, atoms: Atoms) -> Potential:
         """Return the model as the potential of ``atoms``, whatever molecule they are."""
         return ModelPotential(self.model, atoms.numbers)
 
     def density(self, atoms: Atoms) -> Density:
-        """Return the electron density of ``atoms``, with its free atoms; of an ensemble, the mean."""
-        numbers = np.asarray(atoms.numbers)
-        (coefficients,) = self.model.coefficients(numbers, np.asarray(atoms.positions)[None])
-        return Density(self.model.basis, numbers, atoms.positions, coefficients, prior=self.model.prior(numbers))
+        """Return the electron density of ``atoms``, with its free atoms and, if learned, its response to a field.
+
+        Of an ensemble, the mean.
+        """
+        numbers, positions = np.asarray(atoms.numbers), np.asarray(atoms.positions)
+        (coefficients,) = self.model.coefficients(numbers, positions[None])
+        return Density(
+            self.model.basis,
+            numbers,
+            positions,
+            coefficients,
+            prior=self.model.prior(numbers),
+            field_response=self.model.field_response(numbers, positions),
+        )
 
     def density_spread(self, atoms: Atoms) -> DensitySpread:
         """Return the standard deviation of the density over the members of an ensemble.

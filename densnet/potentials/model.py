@@ -80,6 +80,14 @@ class ModelPotential(Potential):
             return None
         return self.domain.distance(self.numbers, torch.as_tensor(positions)).cpu().numpy()
 
+    def polarizability(self, positions: Array) -> Array | None:
+        """Return polarizabilities (t, x, field) of geometries (t, i, x); None of a model that has learned none."""
+        if not self.model.responds:
+            return None
+        block = self.block or max(len(positions), 1)
+        parts = [torch.as_tensor(positions[n : n + block].copy()) for n in range(0, len(positions), block)]
+        return np.concatenate([self.model.polarizability(self.element, part).double().cpu().numpy() for part in parts])
+
     def departure(self, positions: Array) -> str:
         """Say which distance between two atoms of a geometry (i, x) is the least usual."""
         return self.domain.departure(self.numbers, torch.as_tensor(positions)) if self.domain else ""
