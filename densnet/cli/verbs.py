@@ -11,6 +11,7 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 FAMILIES = {
     "basis": "Compare fitting bases by what they miss of a density.",
     "train": "Train a model on fitted labels.",
+    "response": "How the density answers an electric field: labels, and errors of a model that has learned it.",
     "peer": "Train models of others on the same labels and set them beside ours.",
     "benchmark": "Learn from the benchmark of the field, revised MD17, and be judged by it.",
     "validate": "Put a potential to the test: our models, others, any ASE calculator.",
@@ -27,7 +28,7 @@ GROUPS = {
         "fit:fit": (
             "fit --shards shards/0.nc shards/1.nc --geometries geometries.nc --atoms atoms.nc --output labels.nc"
         ),
-        "response:response": "response --labels labels.nc --n-train 200 --output responses.nc",
+        "response:labels": "response labels --labels labels.nc --n-train 200 --output responses.nc",
         "pack:pack": (
             "pack --shards shards/0.nc shards/1.nc --geometries geometries.nc --atoms atoms.nc --output my_labels"
         ),
@@ -42,6 +43,9 @@ GROUPS = {
         ),
         "train:response": (
             "train response --responses responses.nc --model model.pt --log response.csv --output response.pt"
+        ),
+        "response:errors": (
+            "response errors --responses responses.nc --model response.pt --output response_errors.json"
         ),
         "train:join": "train join --models members/1/model.pt members/2/model.pt --output model.pt",
         "evaluate:evaluate": "evaluate --labels labels.nc --model model.pt --output evaluation.nc",

@@ -23,11 +23,14 @@ from densnet.models.energy_model import EnergyModel
 from densnet.models.ensemble import Ensemble
 from densnet.models.response_model import ResponseModel
 from densnet.models.settings import DensityModelSettings, EnergyModelSettings, ResponseModelSettings
+from densnet.models.tensor_model import TensorModel
 from densnet.models.whitened_basis import WhitenedBasis
 
 FORMAT = "densnet model"
 ENSEMBLE_FORMAT = "densnet ensemble"
 FORMAT_VERSION = 2
+RESPONSE_MODELS: dict[str, type[ResponseModel | TensorModel]] = {"density": ResponseModel, "tensor": TensorModel}
+"""By what they predict."""
 FORBIDDEN = re.compile(r"GLOBAL (\S+)")
 """How torch names what it refuses to unpickle."""
 
@@ -80,7 +83,7 @@ def save_model(model: DenSNet, path: Path, *, provenance: dict[str, Any]) -> Non
     write_atomically(path, lambda temporary: torch.save(content, temporary))
 
 
-def _description_of_response(response: ResponseModel) -> dict[str, Any]:
+def _description_of_response(response: ResponseModel | TensorModel) -> dict[str, Any]:
     return {
         "response_basis": json.loads(response.whitened.basis.to_json()),
         "response_model": asdict(response.settings),
@@ -323,12 +326,13 @@ def _networks(content: dict[str, Any], description: dict[str, Any]) -> tuple[Den
     return density, energy
 
 
-def _response(content: dict[str, Any], description: dict[str, Any]) -> ResponseModel | None:
+def _response(content: dict[str, Any], description: dict[str, Any]) -> ResponseModel | TensorModel | None:
     """Return the response model with its weights, float32, from the content of a model file that holds one."""
     if description.get("response_model") is None:
         return None
-    response = ResponseModel(
-        ResponseModelSettings(**description["response_model"]),
+    settings = ResponseModelSettings(**description["response_model"])
+    response = RESPONSE_MODELS[settings.head](
+        settings,
         WhitenedBasis(Basis.from_json(json.dumps(description["response_basis"])), tuple(description["elements"])),
         mean_neighbours=description["response_mean_neighbours"],
     )

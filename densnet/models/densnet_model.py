@@ -17,11 +17,14 @@ from densnet.models.domain import Domain
 from densnet.models.energy_model import EnergyModel
 from densnet.models.graph import Graph, replicate
 from densnet.models.response_model import ResponseModel
+from densnet.models.tensor_model import TensorModel
 from densnet.models.trace import traced
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.nn.captured import captured
 from densnet.nn.edges import EdgeFunctions, Edges
 from densnet.units import POLARIZABILITY_IN_E2_ANGSTROM2_PER_EV
+
+NO_RESPONSE = "this model file holds no response of the density to a field; add it by 'densnet train response'"
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,10 @@ class DenSNet(nn.Module):
         energy: EnergyModel | None,
         prior: torch.Tensor,
         domain: Domain | None = None,
-        response: ResponseModel | None = None,
+        response: ResponseModel | TensorModel | None = None,
     ) -> None:
         super().__init__()
-        self.response: ResponseModel | None = response
+        self.response: ResponseModel | TensorModel | None = response
         self.domain = domain
         self.density: DensityModel = density
         self.energy: EnergyModel | None = energy
@@ -218,9 +221,10 @@ class DenSNet(nn.Module):
         Raises:
             DensnetError: the file holds no response.
         """
-        response = self._with_response()
-        graph = replicate(element, positions.to(self.device, self.dtype), response.settings.cutoff)
-        return response.polarizability(response(graph), graph) * POLARIZABILITY_IN_E2_ANGSTROM2_PER_EV
+        if self.response is None:
+            raise DensnetError(f"polarizability: {NO_RESPONSE}")
+        graph = replicate(element, positions.to(self.device, self.dtype), self.response.settings.cutoff)
+        return self.response.polarizabilities(graph) * POLARIZABILITY_IN_E2_ANGSTROM2_PER_EV
 
     @torch.no_grad()
     def response_coefficients(self, numbers: np.ndarray, positions: np.ndarray) -> np.ndarray:
@@ -250,11 +254,14 @@ class DenSNet(nn.Module):
         """Return the basis of the response."""
         return self._with_response().whitened.basis
 
+    @property
+    def knows_density_response(self) -> bool:
+        """Whether ρ^(1) was learned, and not only the polarizability."""
+        return isinstance(self.response, ResponseModel)
+
     def _with_response(self) -> ResponseModel:
-        if self.response is None:
-            raise DensnetError(
-                "polarizability: this model file holds no response to a field; add one by 'densnet train response'"
-            )
+        if not isinstance(self.response, ResponseModel):
+            raise DensnetError(f"response: {NO_RESPONSE}")
         return self.response
 
 

@@ -85,7 +85,7 @@ class Ensemble:
 
     @property
     def responds(self) -> bool:
-        """Whether every member has learned how the density answers a field."""
+        """Whether every member has learned the polarizability."""
         return all(member.response is not None for member in self.members)
 
     def polarizability(self, element: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
@@ -94,7 +94,7 @@ class Ensemble:
 
     def field_response(self, numbers: NDArray[np.integer], positions: Array) -> FieldResponse | None:
         """Return the mean response of the density at one geometry (i, 3) in Angstrom; None if it was not learned."""
-        if not self.responds:
+        if not all(member.knows_density_response for member in self.members):
             return None
         every = [member.response_coefficients(numbers, positions[None])[0] for member in self.members]
         return FieldResponse(self.members[0].response_basis, np.mean(every, axis=0))

@@ -126,6 +126,10 @@ class ResponseModel(MessagePassing):
         """Return α_xy = -∫ x ρ^(1)_y of each molecule, (n_molecules, x, field), in bohr³."""
         return -self.moment(x, graph) / BOHR_IN_ANGSTROM
 
+    def polarizabilities(self, graph: Graph) -> torch.Tensor:
+        """Return α of each molecule of a graph, (n_molecules, x, field), in bohr³."""
+        return self.polarizability(self(graph), graph)
+
 
 class AxialProduct(nn.Module):
     """p_lm,c = Σ C^{l1 l2 l}_{m1 m2 m} a_l1m1,c b_l2m2,c over l1 + l2 + l odd: features of parity -(-1)^l.

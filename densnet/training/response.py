@@ -9,12 +9,13 @@ import torch
 
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
-from densnet.models.checkpoint import load_model, read_description
+from densnet.models.checkpoint import RESPONSE_MODELS, load_model, read_description
 from densnet.models.densnet_model import DenSNet
 from densnet.models.graph import with_neighbours
 from densnet.models.repulsion import closest_distances
 from densnet.models.response_model import ResponseModel
 from densnet.models.settings import ResponseModelSettings
+from densnet.models.tensor_model import TensorModel
 from densnet.models.whitened_basis import WhitenedBasis
 from densnet.training import ranks
 from densnet.training.labels import Labels
@@ -37,7 +38,8 @@ def train_response(
 ) -> DenSNet:
     """Train a response model on the ``train`` frames, choosing weights on ``validation``, and add it to a model.
 
-    loss = mean over frames of Σ_y Δx_yᵀ L⁻¹ (J + w S) L⁻ᵀ Δx_y + polarizability_weight |Δα|², y the field's directions.
+    loss = mean over frames of Σ_y Δx_yᵀ L⁻¹ (J + w S) L⁻ᵀ Δx_y + polarizability_weight |Δα|², y the field's directions;
+    of a model of the polarizability alone the second term.
 
     Args:
         responses: output of ``densnet response``.
@@ -77,6 +79,8 @@ def train_response(
 
     def errors(targets: ResponseTargets, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         graph = with_neighbours(element, targets.positions[rows], targets.neighbour[rows], settings.cutoff)
+        if isinstance(network, TensorModel):
+            return graph.positions.new_zeros(1), network.polarizabilities(graph) - targets.polarizability[rows]
         x = network(graph)
         flat = x.movedim(3, 0).reshape(3, len(rows), -1)[:, :, index].transpose(0, 1)
         return targets.error_energy(rows, flat), network.polarizability(x, graph) - targets.polarizability[rows]
@@ -92,9 +96,10 @@ def train_response(
     def validate() -> dict[str, float]:
         energy, alpha = errors(validation, torch.arange(len(validation.x), device=element.device))
         loss = energy.mean() + training.polarizability_weight * alpha.square().sum((1, 2)).mean()
+        of_density = {"validation_response_error_percent": 100.0 * (float(energy.mean()) / size) ** 0.5}
         return {
             "validation_loss": float(loss),
-            "validation_response_error_percent": 100.0 * (float(energy.mean()) / size) ** 0.5,
+            **({} if settings.head == "tensor" else of_density),
             "validation_polarizability_mae_bohr3": float(alpha.abs().mean()),
         }
 
@@ -108,15 +113,19 @@ def train_response(
 
 def initial_model(
     data: Labels, settings: ResponseModelSettings, whitened: WhitenedBasis, train: ResponseTargets, seed: int
-) -> ResponseModel:
+) -> ResponseModel | TensorModel:
     """Return a response model with seeded weights and the scales of the training set, float32."""
     torch.manual_seed(seed)
     geometries = [(data.numbers, train.positions)]
-    network = ResponseModel(
+    network = RESPONSE_MODELS[settings.head](
         settings,
         WhitenedBasis(whitened.basis, whitened.elements),
         mean_neighbours=mean_neighbours(geometries, settings.cutoff),
     ).float()
-    network.set_scales(*response_scales(whitened, data.numbers, train.x))
+    if isinstance(network, TensorModel):
+        alpha = train.polarizability
+        network.set_scales(float(alpha.std(0).mean()), float(alpha.diagonal(0, 1, 2).mean()) / len(data.numbers))
+    else:
+        network.set_scales(*response_scales(whitened, data.numbers, train.x))
     network.edges.closest.copy_(closest_distances(whitened.elements, geometries))
     return network
