@@ -77,8 +77,9 @@ def response_labels(
             functional that PySCF lacks.
     """
     source = read_dataset(labels, stage="fit", variables=FROM_LABELS)
-    if "orbitals" not in source:
-        raise DensnetError(f"{labels}: expected the orbitals of its frames, found none; the response needs them")
+    for what, present in (("orbitals", "orbitals" in source), ("functional", "functional" in source.attrs)):
+        if not present:
+            raise DensnetError(f"{labels}: expected the {what} of its frames, found none; the response needs them")
     system = System(
         np.asarray(source["numbers"].values, dtype=np.int64),
         Basis.from_json(source.attrs["orbital_basis"], labels),
@@ -202,7 +203,7 @@ def _fitted(
             ),
         },
         attrs={
-            **{name: source.attrs[name] for name in ("orbital_basis", *LEVEL)},
+            **{name: source.attrs[name] for name in ("orbital_basis", *LEVEL) if name in source.attrs},
             "fit_basis": basis.to_json(),
             "coefficient_convention": "densnet",
         },
