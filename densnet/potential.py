@@ -63,6 +63,18 @@ class Potential(Protocol):
         """Say what of a geometry (i, x) lies farthest outside; "" where there is no such distance."""
         return ""
 
+    def polarizability(self, positions: Array) -> Array | None:
+        """Return the static polarizability of geometries (t, i, x) in Angstrom, (t, x, field) in e² Angstrom²/eV.
+
+        A step of dynamics does not need it: a potential that can tell it apart keeps it out of its answers, gives it
+        here, and is asked as seldom as a spectrum allows. One whose answers hold it anyway needs no method of its own.
+        None: it knows none, whatever the geometry.
+
+        Raises:
+            DensnetError: it has no answer for these geometries.
+        """
+        return self(positions)["polarizability"] if "polarizability" in self.quantities else None
+
     def forget(self) -> None:
         """Drop whatever the last call left behind, so that the next result depends on its positions alone."""
         return
@@ -102,6 +114,10 @@ class Derived(Potential):
     def departure(self, positions: Array) -> str:
         """Return what the other potential says of a geometry."""
         return self.wrapped.departure(positions)
+
+    def polarizability(self, positions: Array) -> Array | None:
+        """Return what the other potential says of geometries."""
+        return self.wrapped.polarizability(positions)
 
 
 def joined(parts: Sequence[Quantities]) -> dict[str, Array]:

@@ -28,6 +28,8 @@ class DynamicsSettings(Settings):
     """Integration step."""
     stride: Count = 2
     """Steps between kept frames; a frame every 1 fs resolves every vibration."""
+    polarizability_every: Count = 2
+    """Kept frames from one polarizability to the next, if the potential gives any; 2 fs resolve every line."""
     friction_per_ps: Annotated[Positive, Unit("1/ps")] = 5.0
     """Of the Langevin thermostat."""
     chunk_steps: Annotated[Count, Operational] = 500

@@ -22,6 +22,7 @@ from densnet.io.parts import Parts
 from densnet.mechanics.integrators import State, langevin, thermal_velocities, velocity_verlet, without_drift
 from densnet.mechanics.wholeness import BROKEN, COLLAPSED
 from densnet.potential import Array, Potential, Quantities, check_quantities
+from densnet.quantities import POLARIZABILITY
 from densnet.units import EV_IN_MEV
 
 METHOD_VERSION: int = 1
@@ -40,6 +41,9 @@ def simulate(
     masses: Array | None = None,
 ) -> None:
     """Run all replicas and write ``trajectory.nc``; chunks that are already on disk are not run again.
+
+    Polarizabilities are in it if the potential gives them (:meth:`densnet.potential.Potential.polarizability`), over a
+    dimension ``polarizability_time`` of their own: there are fewer of them.
 
     Every chunk starts from the positions and velocities on disk and its own random stream, so that a run which was
     killed ends at the same trajectory as an undisturbed one.
@@ -135,11 +139,13 @@ def _run_chunk(
     potential.forget()
     state = State(positions, velocities, potential(positions))
     series: dict[str, list[Array]] = {name: [] for name in _KEPT}
+    kept = sum(steps for phase, steps in settings.chunks()[:index] if phase == "nve") // settings.stride
     began = time.monotonic()
     for step in range(steps):
         if ensemble == "nve":
             if step % settings.stride == 0:
-                _keep(series, state, potential, masses)
+                frame = kept + step // settings.stride
+                _keep(series, state, potential, masses, polarized=frame % settings.polarizability_every == 0)
             state = velocity_verlet(state, potential, masses, settings.timestep_fs)
         else:
             state = langevin(
@@ -175,6 +181,7 @@ _KEPT = (
     "energy_kinetic",
     "energy_spread",
     "domain_distance",
+    "polarizability",
 )
 
 
@@ -190,7 +197,10 @@ def _chunk(parts: Parts, index: int) -> dict[str, Array]:
     return content
 
 
-def _keep(series: dict[str, list[Array]], state: State, potential: Potential, masses: Array) -> None:
+def _keep(
+    series: dict[str, list[Array]], state: State, potential: Potential, masses: Array, *, polarized: bool
+) -> None:
+    """Append what is known of a frame, its polarizability only where that is asked for."""
     values: tuple[Array | None, ...] = (
         state.positions.astype(np.float32),
         state.velocities.astype(np.float32),
@@ -199,10 +209,17 @@ def _keep(series: dict[str, list[Array]], state: State, potential: Potential, ma
         state.kinetic_energy(masses),
         state.quantities.get("energy_spread"),
         potential.domain_distance(state.positions),
+        _polarizability(state, potential) if polarized else None,
     )
     for name, value in zip(_KEPT, values, strict=True):
         if value is not None:
             series[name].append(value)
+
+
+def _polarizability(state: State, potential: Potential) -> Array | None:
+    """Return the polarizability of every replica, of what is known already if it is among it."""
+    known = state.quantities.get("polarizability")
+    return potential.polarizability(state.positions) if known is None else known
 
 
 def _check_whole(positions: Array, quantities: Quantities, numbers: NDArray[np.int64], chunk: int) -> None:
@@ -256,7 +273,9 @@ def _write_trajectory(
     seconds = sum(float(chunk["seconds"]) for chunk in chunks)
     steps = sum(int(chunk["steps"]) for chunk in chunks)
     rows = {name: [c[name] for c in chunks if name in c] for name in _KEPT}
-    data = {name: np.concatenate(pieces, axis=1) for name, pieces in rows.items() if len(pieces) == len(rows["dipole"])}
+    # a chunk that is shorter than the distance between two polarizabilities may have none
+    whole = {name for name, pieces in rows.items() if len(pieces) == len(rows["dipole"])} | {"polarizability"}
+    data = {name: np.concatenate(pieces, axis=1) for name, pieces in rows.items() if pieces and name in whole}
     times = np.arange(data["dipole"].shape[1], dtype=float) * settings.timestep_fs * settings.stride
     drift = nve_drift(data["energy_potential"] + data["energy_kinetic"], times, len(numbers))
     frame, vector = ("replica", "time"), ("replica", "time", "atom", "x")
@@ -287,6 +306,11 @@ def _write_trajectory(
     if "domain_distance" in data:
         long_name = "distance from the training frames over the usual one, less 1; 0 inside"
         dataset["domain_distance"] = variable(frame, data["domain_distance"], "1", long_name)
+    if "polarizability" in data:
+        seldom = ("replica", "polarizability_time")
+        dataset["polarizability"] = POLARIZABILITY.variable(data["polarizability"], seldom)
+        long_name = "time of a polarizability since the start of production"
+        dataset["polarizability_time"] = variable(seldom[1:], times[:: settings.polarizability_every], "fs", long_name)
     write_dataset(
         dataset, output, stage="md", method_version=METHOD_VERSION, settings={**asdict(settings), **provenance}
     )

@@ -6,6 +6,7 @@ import multiprocessing
 import pickle
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from typing import Any
 
 import numpy as np
 
@@ -42,8 +43,22 @@ class ReplicaProcesses(Derived):
         Raises:
             DensnetError: what the potential raised, or a worker process is gone.
         """
+        return joined(self._answers("evaluate", positions))
+
+    def polarizability(self, positions: Array) -> Array | None:
+        """Return the polarizabilities of geometries (t, i, x), as the potential itself would."""
+        parts = self._answers("polarizability", positions)
+        return None if parts[0] is None else np.concatenate(parts)
+
+    def forget(self) -> None:
+        """Let every worker drop what its last call left behind."""
+        for pipe in self.pipes:
+            self._send(pipe, None)
+
+    def _answers(self, wanted: str, positions: Array) -> list[Any]:
+        """Return what each worker says of its share."""
         for pipe, share in zip(self.pipes, self.shares, strict=True):
-            self._send(pipe, positions[share])
+            self._send(pipe, (wanted, positions[share]))
         answers = []
         for pipe in self.pipes:
             try:
@@ -53,14 +68,9 @@ class ReplicaProcesses(Derived):
         refusals = [answer for answer in answers if isinstance(answer, DensnetError)]
         if refusals:
             raise refusals[0]
-        return joined(answers)
+        return answers
 
-    def forget(self) -> None:
-        """Let every worker drop what its last call left behind."""
-        for pipe in self.pipes:
-            self._send(pipe, None)
-
-    def _send(self, pipe: Connection, request: Array | None) -> None:
+    def _send(self, pipe: Connection, request: tuple[str, Array] | None) -> None:
         try:
             pipe.send(request)
         except (BrokenPipeError, ConnectionError) as error:
@@ -81,8 +91,9 @@ def _serve(pipe: Connection, make: bytes) -> None:
             if request is None:
                 potential.forget()
                 continue
+            wanted, positions = request
             try:
-                pipe.send(dict(potential(request)))
+                pipe.send(potential.polarizability(positions) if wanted == "polarizability" else potential(positions))
             except DensnetError as error:
                 pipe.send(error)
     except (EOFError, ConnectionError):

@@ -239,6 +239,50 @@ def test_trajectory_keeps_the_spread_of_an_ensemble(tmp_path: Path, processes: i
     assert "energy_spread" not in read_dataset(tmp_path / "single.nc", stage="md")
 
 
+class PolarSpring(Spring):
+    """Tells its polarizability, r r, apart from its answers."""
+
+    def polarizability(self, positions: Array) -> Array:
+        bond = positions[:, 1] - positions[:, 0]
+        return np.asarray(bond[:, :, None] * bond[:, None, :])
+
+
+class FullSpring(PolarSpring):
+    """Has it in its answers."""
+
+    quantities = frozenset({*Spring.quantities, "polarizability"})
+
+    def __call__(self, positions: Array) -> Quantities:
+        return {**super().__call__(positions), "polarizability": PolarSpring().polarizability(positions)}
+
+    polarizability = Potential.polarizability
+
+
+@pytest.mark.parametrize(("potential", "processes"), [(PolarSpring, 0), (PolarSpring, 2), (FullSpring, 2)])
+@pytest.mark.parametrize("every", [1, 4])
+def test_trajectory_keeps_polarizabilities_at_their_own_distance(
+    tmp_path: Path, potential: type[Potential], processes: int, every: int
+) -> None:
+    # chunks of 15 kept frames, none of which every is a divisor of
+    settings = replace(SETTINGS, thermalise_ps=0.01, production_ps=0.02, chunk_steps=30, polarizability_every=every)
+    mover = ReplicaProcesses(potential, replicas=3, processes=processes) if processes else potential()
+    simulate(mover, start(3), settings, output=tmp_path / "trajectory.nc", provenance={})
+    found = read_dataset(tmp_path / "trajectory.nc", stage="md")
+    assert found["polarizability"].dims == ("replica", "polarizability_time", "x", "field")
+    np.testing.assert_array_equal(found["polarizability_time"], found["time"][::every])
+    positions = found["positions"].values[:, ::every].astype(float)
+    bond = positions[:, :, 1] - positions[:, :, 0]
+    # positions are kept in single precision
+    np.testing.assert_allclose(found["polarizability"], bond[..., :, None] * bond[..., None, :], atol=1e-6)
+
+
+def test_without_polarizabilities_there_are_none(tmp_path: Path) -> None:
+    assert Spring().polarizability(start(1)) is None
+    assert ReplicaProcesses(Spring, replicas=2, processes=2).polarizability(start(2)) is None
+    run(tmp_path / "trajectory.nc")
+    assert "polarizability" not in read_dataset(tmp_path / "trajectory.nc", stage="md")
+
+
 class KnownSpring(Spring):
     """The same, learned from bonds of 0.91 and 0.93 Angstrom."""
 
