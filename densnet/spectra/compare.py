@@ -19,8 +19,8 @@ from scipy import signal
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.spectra.experiment import Fundamentals
-from densnet.spectra.infrared import is_active
 from densnet.spectra.jcamp_dx import ExperimentalSpectrum
+from densnet.spectra.lines import is_active
 from densnet.spectra.scores import ENDS, SCORES, SIGMA_PER_WIDTH, Score, SpectralCurve, common_grid, scores
 from densnet.spectra.settings import ComparisonSettings
 
