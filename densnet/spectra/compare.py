@@ -134,7 +134,7 @@ def compare_spectra(
     curves = {"model": _curve(spectrum)}
     references: list[str] = []
     if experiment is not None:
-        curves["jcamp"] = SpectralCurve(experiment.wavenumber, experiment.absorbance[None], sampled=False)
+        curves["jcamp"] = SpectralCurve(experiment.wavenumber, experiment.intensity[None], sampled=False)
         references.append("jcamp")
     names = [str(peer.attrs.get("potential", "peer")) for peer in peers]
     for name, peer in zip(names, peers, strict=True):
