@@ -11,6 +11,8 @@ from raman_examples import ISOTROPIC, TEMPERATURE, TRACELESS, polar_trajectory, 
 
 from densnet.cli import harmonic as verb
 from densnet.cli.harmonic import harmonic_modes
+from densnet.dynamics.settings import DynamicsSettings
+from densnet.dynamics.simulation import simulate
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
 from densnet.molecule import Molecule, from_smiles
@@ -135,6 +137,27 @@ def test_dynamics_of_an_oscillator_has_the_area_of_its_harmonic_line() -> None:
     with pytest.raises(DensnetError, match=r"expected Raman activities, found none; run 'densnet harmonic --raman'"):
         raman_harmonic_spectrum(modes.drop_vars("raman_activity"), x, 15.0, 532.0, None)
     assert cross_section_factor(np.array([]), 532.0, None).shape == (0,)
+
+
+def test_from_dynamics_to_the_spectrum(tmp_path: Path) -> None:
+    """A bond's ᾱ is linear in its length r: the area of a² is (dᾱ/dr)² ⟨(dr/dt)²⟩ / k_B T however it turns."""
+    start = np.zeros((6, 2, 3))
+    start[:, 1, 2] = 1.1
+    settings = DynamicsSettings(replicas=6, thermalise_ps=0.5, production_ps=2.5, timestep_fs=0.25, stride=4)
+    simulate(Bond(), start, settings, output=tmp_path / "t.nc", provenance={}, masses=MASSES)
+    trajectory = read_dataset(tmp_path / "t.nc", stage="md")
+    found = raman_of_trajectory(trajectory, SpectrumSettings())
+    apart, velocity = (trajectory[name].diff("atom").isel(atom=0).values for name in ("positions", "velocities"))
+    r = np.linalg.norm(apart, axis=2)
+    rate = ((apart * velocity).sum(axis=2) / r) ** 2
+    # eV in Da Å²/fs²
+    thermal = 8.617333e-5 * settings.temperature * 9.648533e-3
+    expected = (COULOMB * (0.5 + 2 * 0.2) / 3) ** 2 * rate.mean() / thermal
+    # Verlet's velocities are lower than the rate of its positions by 2/3 (ω Δt/2)² = 0.4 %
+    assert float(np.trapezoid(found["isotropic"], found["wavenumber"])) == pytest.approx(expected, rel=0.01)
+    stretch = harmonic(Bond(), start[0], MASSES).wavenumber[-1]
+    # rotation stretches the bond a little; γ² has wings and its maxima there
+    assert float(found["isotropic"].idxmax("wavenumber")) == pytest.approx(stretch, abs=10.0)
 
 
 def test_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
