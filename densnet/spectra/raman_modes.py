@@ -55,8 +55,18 @@ def raman_modes(potential: Potential, positions: Array, masses: Array, modes: Ar
     Raises:
         DensnetError: the potential gives no polarizability.
     """
-    size = positions.size
-    alpha = polarizability_of(potential, displaced(positions))
+    return raman_of_differences(polarizability_of(potential, displaced(positions)), masses, modes)
+
+
+def raman_of_differences(alpha: Array, masses: Array, modes: Array) -> RamanModes:
+    """Return the Raman activities of normal modes from polarizabilities at displaced geometries.
+
+    Args:
+        alpha: (1 + 6 i, x, field) in e² Angstrom²/eV, in the order of :func:`densnet.spectra.harmonic.displaced`.
+        masses: (i,) in Da.
+        modes: (n, 3 i) mass-weighted, orthonormal.
+    """
+    size = 3 * len(masses)
     slope = (alpha[1 : 1 + size] - alpha[1 + size :]) / (2 * DISPLACEMENT)
     along = np.einsum("nr,rxy->nxy", modes * np.repeat(masses, 3) ** -0.5, (slope + slope.transpose(0, 2, 1)) / 2)
     isotropic, anisotropic = invariants(E2_ANGSTROM2_PER_EV_IN_ANGSTROM3 * along)

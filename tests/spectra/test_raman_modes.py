@@ -9,21 +9,25 @@ import pytest
 import xarray as xr
 from raman_examples import ISOTROPIC, TEMPERATURE, TRACELESS, polar_trajectory, thermal_polarizability
 
+from densnet.cli import displace
 from densnet.cli import harmonic as verb
 from densnet.cli.harmonic import harmonic_modes
 from densnet.dynamics.settings import DynamicsSettings
 from densnet.dynamics.simulation import simulate
 from densnet.errors import DensnetError
-from densnet.io.netcdf import read_dataset
+from densnet.io.netcdf import read_dataset, variable, write_dataset
 from densnet.molecule import Molecule, from_smiles
 from densnet.potential import Array, Potential, Quantities
 from densnet.potentials import named
-from densnet.spectra.harmonic import harmonic
+from densnet.quantities import DIPOLE, ENERGY, FORCES, POLARIZABILITY
+from densnet.reference.level import LevelOfTheory
+from densnet.spectra.harmonic import displaced, harmonic
 from densnet.spectra.minimum import minimum
 from densnet.spectra.raman import cross_section_factor, raman_of_trajectory
 from densnet.spectra.raman_modes import RamanModes, raman_harmonic_spectrum, raman_modes
 from densnet.spectra.settings import SpectrumSettings
 
+QUANTITIES = {quantity.name: quantity for quantity in (ENERGY, FORCES, DIPOLE)}
 COULOMB = 14.399645
 """e²/(4π ε0) in eV Å, from tables."""
 MASSES = np.array([1.0, 3.0])
@@ -137,6 +141,34 @@ def test_dynamics_of_an_oscillator_has_the_area_of_its_harmonic_line() -> None:
     with pytest.raises(DensnetError, match=r"expected Raman activities, found none; run 'densnet harmonic --raman'"):
         raman_harmonic_spectrum(modes.drop_vars("raman_activity"), x, 15.0, 532.0, None)
     assert cross_section_factor(np.array([]), 532.0, None).shape == (0,)
+
+
+def test_labels_in_shards_give_the_same(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    positions = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1.1]])
+    geometries, level = displaced(positions), LevelOfTheory()
+    frames = xr.Dataset(
+        {
+            "numbers": variable(("atom",), Bond.numbers, "1", "atomic numbers"),
+            "positions": variable(("frame", "atom", "x"), geometries, "angstrom", "positions"),
+            "masses": variable(("atom",), MASSES, "Da", "masses"),
+        },
+        attrs={"charge": 0, "molecule": "bond"},
+    )
+    write_dataset(frames, tmp_path / "d.nc", stage="sample", method_version=1, settings={})
+    answers = {name: QUANTITIES[name].variable(values) for name, values in Bond()(geometries).items()}
+    labels = frames.assign(answers).assign(
+        status=variable(("frame",), np.full(len(geometries), "ok", object), "1", "status"),
+        polarizability=POLARIZABILITY.variable(Bond().polarizability(geometries)),
+        frame=variable(("frame",), np.arange(len(geometries)), "1", "frame"),
+    )
+    shards = [tmp_path / "0.nc", tmp_path / "1.nc"]
+    for place, path in enumerate(shards):
+        part = labels.isel(frame=slice(place, None, 2))
+        write_dataset(part, path, stage="label", method_version=1, settings=level.decisive())
+    displace.modes(displacements=tmp_path / "d.nc", shards=shards, output=tmp_path / "m.nc")
+    found, expected = read_dataset(tmp_path / "m.nc", stage="harmonic"), modes_of(Bond(), positions, MASSES)
+    np.testing.assert_allclose(found["raman_activity"], expected.activity, rtol=1e-9)
+    np.testing.assert_allclose(found["raman_depolarisation"], expected.depolarisation, rtol=1e-9)
 
 
 def test_from_dynamics_to_the_spectrum(tmp_path: Path) -> None:
