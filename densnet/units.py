@@ -25,6 +25,8 @@ E_BOHR_IN_DEBYE: float = E_ANGSTROM_IN_DEBYE * BOHR_IN_ANGSTROM
 
 POLARIZABILITY_IN_E2_ANGSTROM2_PER_EV: float = BOHR_IN_ANGSTROM**2 / HARTREE_IN_EV
 """1 bohr^3 (in Gaussian units; e^2 bohr^2 / Hartree) in e^2 Angstrom^2 / eV."""
+E2_ANGSTROM2_PER_EV_IN_ANGSTROM3: float = HARTREE_IN_EV * BOHR_IN_ANGSTROM
+"""1 e^2 Angstrom^2 / eV as a polarizability volume: e^2 / (4 pi epsilon_0) in eV Angstrom."""
 
 BOLTZMANN_IN_EV_PER_K: float = _CODATA["Boltzmann constant in eV/K"][0]
 EV_PER_ANGSTROM_PER_DALTON_IN_ANGSTROM_PER_FS2: float = (

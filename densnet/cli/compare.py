@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import xarray as xr
 from cyclopts import Parameter
 
 from densnet.io.netcdf import read_dataset, write_dataset
@@ -15,6 +16,8 @@ from densnet.spectra.compare import METHOD_VERSION, compare_spectra
 from densnet.spectra.experiment import fundamentals as fundamentals_named
 from densnet.spectra.harmonic import harmonic_spectrum
 from densnet.spectra.jcamp_dx import read_jcamp_dx
+from densnet.spectra.kinds import SAID, kind_of
+from densnet.spectra.raman_modes import raman_harmonic_spectrum
 from densnet.spectra.settings import ComparisonSettings
 
 _DEFAULTS = ComparisonSettings()
@@ -33,6 +36,8 @@ def compare(
 ) -> None:
     """Compare a model's spectrum with experimental line positions, a measured spectrum and other potentials'.
 
+    All are infrared spectra, or all are Raman spectra, as that of the model is.
+
     Parameters
     ----------
     spectrum
@@ -45,24 +50,36 @@ def compare(
         Name of a table of experimental fundamentals (ethanol, methanethiol, thiophene, water, or one of the molecules
         of densnet/spectra/shimanouchi.csv such as Acetone) or a CSV file.
     jcamp
-        A measured infrared spectrum, JCAMP-DX.
+        A measured spectrum, JCAMP-DX.
     harmonic
-        Outputs of 'densnet harmonic', compared as peers, with lines as wide as the resolution of the spectrum.
+        Outputs of 'densnet harmonic', compared as peers, with lines as wide as the resolution of the spectrum; beside
+        a Raman spectrum those of 'densnet harmonic --raman'.
     """
     model = read_dataset(spectrum, stage="spectrum", variables=_NEEDED)
     peer_spectra = [read_dataset(path, stage="spectrum", variables=_NEEDED) for path in peer or []]
-    width = float(model.attrs["resolution_wavenumber"])
-    for path in harmonic or []:
-        modes = read_dataset(path, stage="harmonic", variables=("wavenumber", "intensity"))
-        peer_spectra.append(harmonic_spectrum(modes, model["wavenumber"].values, width))
-    table = None if fundamentals is None else fundamentals_named(fundamentals)
-    experiment = None if jcamp is None else read_jcamp_dx(jcamp)
+    peer_spectra += [
+        _of_lines(read_dataset(path, stage="harmonic", variables=("wavenumber", "intensity")), model)
+        for path in harmonic or []
+    ]
+    kind = kind_of(model)
+    table = None if fundamentals is None else fundamentals_named(fundamentals, kind)
+    experiment = None if jcamp is None else read_jcamp_dx(jcamp, kind)
     for note in () if experiment is None else experiment.notes:
         print(f"{jcamp}: {note}", file=sys.stderr)
     result = compare_spectra(model, settings, peers=peer_spectra, table=table, experiment=experiment)
     write_dataset(result, output, stage="compare", method_version=METHOD_VERSION, settings=dataclasses.asdict(settings))
-    for name in result.attrs["without_infrared_activity"].split():
-        print(f"{name}: no infrared activity, so nothing is scored against it", file=sys.stderr)
+    for name in result.attrs["inactive"].split():
+        print(f"{name}: no {SAID[kind]} activity, so nothing is scored against it", file=sys.stderr)
     header, rows = score_rows(result)
     if rows:
         print(plain_table(header, rows), file=sys.stderr)
+
+
+def _of_lines(modes: xr.Dataset, model: xr.Dataset) -> xr.Dataset:
+    """Return the spectrum of harmonic lines that a spectrum of dynamics is laid beside."""
+    x, width = model["wavenumber"].values, float(model.attrs["resolution_wavenumber"])
+    if kind_of(model) == "infrared":
+        return harmonic_spectrum(modes, x, width)
+    warm = bool(model.attrs["temperature_factor"])
+    temperature = float(model.attrs["temperature_k"]) if warm else None
+    return raman_harmonic_spectrum(modes, x, width, float(model.attrs["laser_nm"]), temperature)

@@ -15,8 +15,10 @@ from densnet.io.netcdf import read_dataset, settings_of, variable, write_dataset
 from densnet.mechanics.relaxation import relaxed
 from densnet.molecule import Molecule
 from densnet.potentials.psi4 import Psi4Potential
+from densnet.quantities import POLARIZABILITY
 from densnet.reference.level import LevelOfTheory
 from densnet.spectra.harmonic import METHOD_VERSION, displaced, modes_of_differences
+from densnet.spectra.raman_modes import raman_of_differences
 
 DEFAULT = LevelOfTheory()
 
@@ -57,13 +59,15 @@ def modes(
 ) -> None:
     """Write harmonic frequencies and infrared intensities from the labels of displaced geometries.
 
+    Where the labels hold polarizabilities, Raman activities and depolarisation ratios too.
+
     Args:
         displacements: output of 'densnet displace'.
         shards: outputs of 'densnet label' of it, all of them.
         output: netCDF file to write, as 'densnet harmonic' does.
     """
     displaced = read_dataset(displacements, stage="sample", variables=("numbers", "positions"))
-    forces, dipoles, level = _gathered(displaced, [read_dataset(path, stage="label") for path in shards])
+    labels, level = _gathered(displaced, [read_dataset(path, stage="label") for path in shards])
     numbers, positions = displaced["numbers"].values, displaced["positions"].values[0]
     molecule = Molecule(
         numbers,
@@ -72,13 +76,17 @@ def modes(
         name=displaced.attrs["molecule"],
         masses=displaced["masses"].values if "masses" in displaced else None,
     )
-    normal_modes = modes_of_differences(forces, dipoles, positions, molecule.atomic_masses)
-    write_modes(normal_modes, molecule, positions, level.name, level.decisive(), output)
+    masses, scattering = molecule.atomic_masses, None
+    normal_modes = modes_of_differences(labels["forces"].values, labels["dipole"].values, positions, masses)
+    if POLARIZABILITY.name in labels:
+        scattering = raman_of_differences(labels[POLARIZABILITY.name].values, masses, normal_modes.modes)
+    write_modes(normal_modes, molecule, positions, level.name, level.decisive(), output, scattering)
 
 
-def _gathered(displaced: xr.Dataset, shards: list[xr.Dataset]) -> tuple[np.ndarray, np.ndarray, LevelOfTheory]:
-    """Return forces (n, i, 3) and dipoles (n, 3) of all displaced geometries in their order, and the level."""
+def _gathered(displaced: xr.Dataset, shards: list[xr.Dataset]) -> tuple[xr.Dataset, LevelOfTheory]:
+    """Return the labels of all displaced geometries in their order, and the level."""
     names = ["positions", "forces", "dipole", "status"]
+    names += [POLARIZABILITY.name] * all(POLARIZABILITY.name in shard for shard in shards)
     together = xr.concat([shard[names] for shard in shards], "frame").sortby("frame")
     count = displaced.sizes["frame"]
     positions = together["positions"].values
@@ -92,4 +100,4 @@ def _gathered(displaced: xr.Dataset, shards: list[xr.Dataset]) -> tuple[np.ndarr
         raise DensnetError(f"modes: {len(failed)} of {count} displaced geometries failed, the first: {failed[0]}")
     fields = LevelOfTheory.__dataclass_fields__
     level = LevelOfTheory(**{key: value for key, value in settings_of(shards[0]).items() if key in fields})
-    return together["forces"].values, together["dipole"].values, level
+    return together, level

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from densnet.io.netcdf import read_dataset
 from densnet.report.figures import draw_figures
 from densnet.report.metrics import read_metrics
-from densnet.report.sources import Sources, read_log
+from densnet.report.sources import Sources, read_log, read_raman
 from densnet.report.style import write_picture
 
 _MANY = Parameter(consume_multiple=True, negative="")
@@ -34,6 +34,8 @@ def figures(
     assignment: Path | None = None,
     harmonic: Annotated[list[Path] | None, _MANY] = None,
     benchmarks: Path | None = None,
+    raman: Path | None = None,
+    raman_comparison: Path | None = None,
 ) -> None:
     """Draw the figures of one system.
 
@@ -69,6 +71,10 @@ def figures(
         Outputs of 'densnet harmonic', the model's first.
     benchmarks
         Folder of Snakemake's benchmark files: rule.tsv and rule/job.tsv.
+    raman
+        Output of 'densnet spectrum --raman' for the model.
+    raman_comparison
+        Output of 'densnet compare' for that.
     """
     sources = Sources(
         system=name,
@@ -85,6 +91,8 @@ def figures(
         assignment=None if assignment is None else read_dataset(assignment, stage="assign", variables=("name",)),
         harmonic=tuple(read_dataset(path, stage="harmonic") for path in harmonic or []),
         benchmarks=benchmarks,
+        raman=None if raman is None else read_raman(raman),
+        raman_comparison=None if raman_comparison is None else read_dataset(raman_comparison, stage="compare"),
     )
     for shown in draw_figures(sources):
         print(f"figures: {write_picture(shown, output)}", file=sys.stderr)

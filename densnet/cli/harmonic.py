@@ -22,6 +22,7 @@ from densnet.report.table import plain_table
 from densnet.spectra.assignment import PARTS
 from densnet.spectra.harmonic import METHOD_VERSION, Harmonic, harmonic_dataset
 from densnet.spectra.minimum import DOWNWARD, minimum
+from densnet.spectra.raman_modes import RamanModes, polarizability_of, raman_modes
 
 DEFAULT = LevelOfTheory()
 
@@ -37,9 +38,12 @@ def harmonic_modes(
     units: int = 1,
     geometry: Path | None = None,
     charge: int | None = None,
+    raman: bool = False,
     level: Annotated[LevelOfTheory, Parameter(name="*")] = DEFAULT,
 ) -> None:
     """Relax a molecule and write its harmonic frequencies and infrared intensities, whatever gives the forces.
+
+    With --raman also Raman activities and depolarisation ratios.
 
     Args:
         output: netCDF file to write; Psi4's finished geometries are kept in OUTPUT.parts until it is whole.
@@ -51,30 +55,45 @@ def harmonic_modes(
         units: length of the chain.
         geometry: ... or as another output of this verb, to start from its relaxed geometry.
         charge: total charge; by default the SMILES' formal charge, or what the xyz file says (charge=1), or 0.
+        raman: compute Raman activities and depolarisation ratios too, of potentials that give polarizabilities.
         level: level of theory of Psi4.
     """
     molecule = _molecule(smiles, xyz, repeat_unit, units, geometry, charge)
     mover, settings = _potential(model, potential, level, molecule, output)
+    if raman:
+        # what it cannot give is said before the relaxation
+        polarizability_of(mover, molecule.positions[None])
     positions, modes = minimum(mover, molecule.positions, molecule.atomic_masses)
-    write_modes(modes, molecule, positions, mover.name, settings, output)
+    scattering = raman_modes(mover, positions, molecule.atomic_masses, modes.modes) if raman else None
+    write_modes(modes, molecule, positions, mover.name, settings, output, scattering)
     if isinstance(mover, Psi4Potential):
         mover.remove_parts()
 
 
 def write_modes(
-    modes: Harmonic, molecule: Molecule, positions: np.ndarray, method: str, settings: dict[str, Any], output: Path
+    modes: Harmonic,
+    molecule: Molecule,
+    positions: np.ndarray,
+    method: str,
+    settings: dict[str, Any],
+    output: Path,
+    scattering: RamanModes | None = None,
 ) -> None:
-    """Write normal modes at the relaxed geometry of a molecule, and print them."""
+    """Write normal modes at the relaxed geometry of a molecule, what they scatter if it is known, and print them."""
     dataset = harmonic_dataset(modes, molecule.numbers, positions, molecule.atomic_masses)
     if molecule.masses is not None:
         dataset["masses"] = variable(("atom",), molecule.masses, "Da", "masses of the isotopes")
     dataset.attrs |= {"method": method, "molecule": molecule.name, "charge": molecule.charge}
+    if scattering is not None:
+        dataset = dataset.assign(scattering.variables)
     write_dataset(dataset, output, stage="harmonic", method_version=METHOD_VERSION, settings=settings)
-    rows = [
-        [f"{w:.1f}", f"{i:.2f}", *(f"{100 * s:.0f} %" for s in row)]
-        for w, i, row in zip(modes.wavenumber, modes.intensity, dataset["share"].values, strict=True)
-    ]
-    print(plain_table(["1/cm", "km/mol", *PARTS], rows), file=sys.stderr)
+    columns = {"1/cm": [f"{w:.1f}" for w in modes.wavenumber], "km/mol": [f"{i:.2f}" for i in modes.intensity]}
+    if scattering is not None:
+        columns["Å⁴/Da"] = [f"{a:.2f}" for a in scattering.activity]
+        columns["depolarisation"] = [f"{ratio:.2f}" for ratio in scattering.depolarisation]
+    shares = zip(PARTS, dataset["share"].values.T, strict=True)
+    columns |= {kind: [f"{100 * share:.0f} %" for share in of_modes] for kind, of_modes in shares}
+    print(plain_table([*columns], list(zip(*columns.values(), strict=True))), file=sys.stderr)
     if (count := int((modes.wavenumber < DOWNWARD).sum())) > 0:
         print(
             f"densnet harmonic: warning: {count} mode(s) still lead down; the geometry is a saddle point",

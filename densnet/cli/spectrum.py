@@ -1,4 +1,4 @@
-"""densnet spectrum: infrared absorption from the dipoles of a trajectory."""
+"""densnet spectrum: infrared absorption from the dipoles of a trajectory, or Raman scattering from polarizabilities."""
 
 from __future__ import annotations
 
@@ -11,15 +11,22 @@ from cyclopts import Parameter
 
 from densnet.io.netcdf import read_dataset, write_dataset
 from densnet.spectra.infrared import METHOD_VERSION, spectrum_of_trajectory
+from densnet.spectra.kinds import SAID, kind_of
+from densnet.spectra.raman import METHOD_VERSION as RAMAN_VERSION
+from densnet.spectra.raman import raman_of_trajectory
 from densnet.spectra.settings import SpectrumSettings
 
 _DEFAULTS = SpectrumSettings()
 
 
 def spectrum(
-    *, trajectory: Path, output: Path, settings: Annotated[SpectrumSettings, Parameter(name="*")] = _DEFAULTS
+    *,
+    trajectory: Path,
+    output: Path,
+    raman: bool = False,
+    settings: Annotated[SpectrumSettings, Parameter(name="*")] = _DEFAULTS,
 ) -> None:
-    """Make the infrared spectrum of the replicas of a trajectory, with its error band.
+    """Make the infrared or the Raman spectrum of the replicas of a trajectory, with its error band.
 
     Parameters
     ----------
@@ -27,16 +34,20 @@ def spectrum(
         Output of 'densnet md'.
     output
         The spectrum, a netCDF file.
+    raman
+        Make the Raman spectrum, of the polarizabilities that the trajectory has to hold, instead of the infrared one.
     """
-    replicas = read_dataset(trajectory, stage="md", variables=("time", "dipole"))
-    result = spectrum_of_trajectory(replicas, settings)
-    write_dataset(
-        result, output, stage="spectrum", method_version=METHOD_VERSION, settings=dataclasses.asdict(settings)
-    )
+    if raman:
+        result = raman_of_trajectory(read_dataset(trajectory, stage="md", variables=("time",)), settings)
+    else:
+        result = spectrum_of_trajectory(read_dataset(trajectory, stage="md", variables=("time", "dipole")), settings)
+    version = RAMAN_VERSION if raman else METHOD_VERSION
+    write_dataset(result, output, stage="spectrum", method_version=version, settings=dataclasses.asdict(settings))
+    kind = kind_of(result)
     strongest = ", ".join(f"{x:.0f}" for x in result["line_wavenumber"].values[:6])
-    lines = f"strongest lines {strongest} 1/cm" if result.attrs["infrared_active"] else "no infrared activity"
+    lines = f"strongest lines {strongest} 1/cm" if result.attrs[f"{kind}_active"] else f"no {SAID[kind]} activity"
     print(
-        f"spectrum of {result.attrs['potential']}: {result.attrs['n_replicas']} replicas of "
+        f"{SAID[kind]} spectrum of {result.attrs['potential']}: {result.attrs['n_replicas']} replicas of "
         f"{result.attrs['ps_per_replica']:.2f} ps; {lines}",
         file=sys.stderr,
     )

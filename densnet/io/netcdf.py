@@ -13,10 +13,11 @@ import xarray as xr
 
 from densnet import __version__
 from densnet.errors import DensnetError
-from densnet.quantities import PREDICTED
+from densnet.quantities import POLARIZABILITY, PREDICTED
 
 LAST_DIMS = {"positions": ("atom", "x"), "velocities": ("atom", "x"), "numbers": ("atom",)}
 LAST_DIMS |= {name: quantity.dims for name, quantity in PREDICTED.items() if quantity.dims}
+LAST_DIMS |= {POLARIZABILITY.name: POLARIZABILITY.dims}
 """Of variables that mean the same in every file; others may stand before."""
 
 

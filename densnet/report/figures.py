@@ -25,6 +25,7 @@ def draw_figures(sources: Sources) -> Iterator[Picture]:
         "ensemble": has_spread(sources.evaluation),
         "convergence": "convergence_pearson" in sources.spectrum,
         "assignment": sources.assignment is not None,
+        "raman": sources.raman is not None,
         "benchmarks": sources.benchmarks is not None,
     }
     for draw in DRAWINGS:

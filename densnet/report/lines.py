@@ -16,6 +16,8 @@ DISTANCE = 45.0
 """Lines closer than this to a stronger one are neither numbered nor told, 1/cm."""
 WORTH_A_WORD = 0.2
 """A kind with a smaller share of a line is left out of its phrase."""
+N_RAMAN = 8
+"""Raman lines that are listed."""
 WORTH_NAMING = 0.25
 """Bonds and angles with a smaller share of their kind are left out of it."""
 
@@ -71,6 +73,24 @@ def line_rows(comparison: xr.Dataset, assignment: xr.Dataset) -> tuple[list[str]
     if assignment.sizes.get("unit", 1) > 1:
         by_unit = line_shares(assignment, lines, of="kinetic_energy_by_unit")
         columns["of it in each unit [%]"] = [" ".join(_percent(shares)) for shares in by_unit]
+    return [*columns], [list(row) for row in zip(*columns.values(), strict=True)]
+
+
+def raman_rows(raman: xr.Dataset, assignment: xr.Dataset | None) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of the strongest Raman lines: depolarisation ratio with its interval, and what moves."""
+    lines = raman["line_wavenumber"].values
+    apart = lines_apart(lines, N_RAMAN)
+    at = raman["depolarisation_quantiles"].sel(wavenumber=lines[apart], method="nearest")
+    ends = at.transpose("wavenumber", "quantile").values[:, [0, -1]]
+    ratios = zip(raman["line_depolarisation"].values[apart], ends, strict=True)
+    columns = {
+        "Raman line [1/cm]": [f"{line:.0f}" for line in lines[apart]],
+        "depolarisation ratio": [
+            f"{ratio:.2f}" + ("" if np.isnan(low) else f" ({low:.2f}–{high:.2f})") for ratio, (low, high) in ratios
+        ],
+    }
+    if assignment is not None:
+        columns["motion"] = phrases(assignment, lines[apart])
     return [*columns], [list(row) for row in zip(*columns.values(), strict=True)]
 
 

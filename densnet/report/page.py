@@ -20,7 +20,7 @@ from densnet.report import chains, lengths
 from densnet.report.columns import shown_table
 from densnet.report.doubts import doubts
 from densnet.report.job_costs import HEADS, NUMBERS
-from densnet.report.lines import line_rows
+from densnet.report.lines import line_rows, raman_rows
 from densnet.report.metrics import describe
 from densnet.report.peer_table import peer_cells
 from densnet.report.run import Run, SystemReport
@@ -30,7 +30,7 @@ from densnet.report.table import band_rows, metric_rows, score_rows
 
 PACKAGES = ("torch", "e3nn", "pyscf", "ase", "tblite", "rdkit", "xarray", "numpy", "scipy", "matplotlib", "snakemake")
 """Whose versions the page names."""
-FIRST = ("spectrum", "motions", "convergence")
+FIRST = ("spectrum", "raman", "motions", "convergence")
 """Figures that a system's section begins with, before its numbers."""
 _LONGEST_ATTRIBUTE = 500
 """Longer attributes (basis sets as JSON) are cut in the page."""
@@ -80,6 +80,8 @@ def _context(system: SystemReport, run: Run) -> dict[str, Any]:
         "bands": band_rows(comparison),
         "scores": score_rows(comparison),
         "lines": None if system.assignment is None else line_rows(comparison, system.assignment),
+        "raman_lines": None if system.raman is None else raman_rows(system.raman, system.assignment),
+        "raman_scores": None if system.raman_comparison is None else score_rows(system.raman_comparison),
         "peers": peer_cells(run.peers, system.name),
         "doubts": doubts(system.metrics),
         "remarks": _remarks(comparison),

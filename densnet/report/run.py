@@ -15,6 +15,7 @@ from densnet.io.netcdf import read_dataset
 from densnet.report import benchmark_table, peer_table
 from densnet.report.job_costs import where_it_ran
 from densnet.report.metrics import Metrics, read_metrics
+from densnet.report.sources import read_raman
 from densnet.report.style import Picture, read_picture
 from densnet.text_files import read_json
 
@@ -29,6 +30,8 @@ class SystemReport:
     comparison: xr.Dataset
     figures: Sequence[Picture]
     assignment: xr.Dataset | None = None
+    raman: xr.Dataset | None = None
+    raman_comparison: xr.Dataset | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "labels": _of("fit", "numbers"),
     "comparison": _of("compare"),
     "assignment": _of("assign", "name"),
+    "raman": lambda path: read_raman(Path(path)),
+    "raman_comparison": _of("compare"),
     "lengths": _of("lengths"),
     "chains": _of("chains"),
     "table": _of("sweep"),

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from densnet.basis.basis import Basis
 from densnet.density.frame_errors import KohnSham
 from densnet.errors import DensnetError
+from densnet.io.netcdf import read_dataset
 from densnet.report.metrics import Metrics
+from densnet.spectra.kinds import kind_of
 
 Array = NDArray[np.float64]
 
@@ -30,6 +32,8 @@ class Sources:
         peer_trajectories: other potentials' replicas.
         peer_spectra: other potentials' spectra, in the same order.
         harmonic: the model's first.
+        raman: the model's Raman spectrum.
+        raman_comparison: of it with a measured one.
         benchmarks: folder of the files that Snakemake writes of its jobs.
     """
 
@@ -47,6 +51,8 @@ class Sources:
     assignment: xr.Dataset | None = None
     harmonic: tuple[xr.Dataset, ...] = ()
     benchmarks: Path | None = None
+    raman: xr.Dataset | None = None
+    raman_comparison: xr.Dataset | None = None
 
     @property
     def words(self) -> dict[str, Any]:
@@ -66,6 +72,18 @@ def read_log(path: Path) -> dict[str, Array]:
         raise DensnetError(f"{path}: cannot be read ({error.strerror}); expected a training log") from error
     except ValueError as error:
         raise DensnetError(f"{path}: expected a training log ({error}); train again") from error
+
+
+def read_raman(path: Path) -> xr.Dataset:
+    """Read a Raman spectrum.
+
+    Raises:
+        DensnetError: no output of "spectrum", or an infrared spectrum.
+    """
+    spectrum = read_dataset(path, stage="spectrum", variables=("intensity",))
+    if kind_of(spectrum) != "raman":
+        raise DensnetError(f"{path}: expected a Raman spectrum, found an infrared one; run 'densnet spectrum --raman'")
+    return spectrum
 
 
 def seconds_of(log: Mapping[str, Array]) -> float:

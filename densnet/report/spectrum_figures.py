@@ -53,7 +53,7 @@ def spectrum(sources: Sources) -> Drawn:
         name = str(peer.attrs.get("potential", "peer"))
         bottom = max(bottom, draw_curve(main, peer, limits, scale=-1, color=colour, label=name))
     if "intensity_jcamp" in comparison:
-        top = max(top, _draw_measured(main, comparison, model))
+        top = max(top, draw_measured(main, comparison, model))
     number_lines(main, model, limits)
     # the lines of several would lie on each other
     for peer in sources.peer_spectra[:1]:
@@ -119,7 +119,7 @@ def draw_curve(
     return min(float((y + 2 * np.nan_to_num(error)).max()), 1.5 * float(y.max()))
 
 
-def _draw_measured(axes: Axes, comparison: xr.Dataset, model: xr.Dataset) -> float:
+def draw_measured(axes: Axes, comparison: xr.Dataset, model: xr.Dataset) -> float:
     """Draw the measured curve above its lowest point, scaled to the model's area; return its height."""
     x = comparison["wavenumber"].values
     area = np.trapezoid(np.interp(x, model["wavenumber"].values, model["intensity"].values), x)

@@ -12,6 +12,7 @@ from densnet.quantities import METRICS, metric_of
 from densnet.report.doubts import doubts
 from densnet.report.metrics import Metrics
 from densnet.spectra.compare import peer_labels
+from densnet.spectra.kinds import SAID, kind_of
 
 N_LINES = 5
 SHOWN = {"jcamp": "measured"}
@@ -42,7 +43,7 @@ def line_texts(comparison: xr.Dataset) -> list[str]:
     """Return the strongest lines, each beside the experimental fundamental nearest to it, in 1/cm."""
     positions = comparison["line_wavenumber"].values[:N_LINES]
     if not len(positions):
-        return ["none: no infrared activity" if comparison.attrs.get("without_infrared_activity") else "none"]
+        return [f"none: no {SAID[kind_of(comparison)]} activity" if comparison.attrs.get("inactive") else "none"]
     if "line_experiment" not in comparison:
         return [f"{x:.0f}" for x in positions]
     nearest = comparison["line_experiment"].values[:N_LINES]

@@ -20,8 +20,8 @@ from scipy import signal
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
-from densnet.spectra.infrared import undo_verlet_shift
 from densnet.spectra.internal_coordinates import KINDS, InternalCoordinates
+from densnet.spectra.power import undo_verlet_shift
 from densnet.spectra.settings import SpectrumSettings
 from densnet.spectra.windows import segment_length, window_values
 from densnet.units import DALTON_ANGSTROM2_PER_FS2_IN_EV, SPEED_OF_LIGHT_IN_CM_PER_FS

@@ -19,8 +19,9 @@ from scipy import signal
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.spectra.experiment import Fundamentals
-from densnet.spectra.infrared import is_active
 from densnet.spectra.jcamp_dx import ExperimentalSpectrum
+from densnet.spectra.kinds import SAID, kind_of
+from densnet.spectra.lines import is_active
 from densnet.spectra.scores import ENDS, SCORES, SIGMA_PER_WIDTH, Score, SpectralCurve, common_grid, scores
 from densnet.spectra.settings import ComparisonSettings
 
@@ -110,18 +111,18 @@ def compare_spectra(
     table: Fundamentals | None = None,
     experiment: ExperimentalSpectrum | None = None,
 ) -> xr.Dataset:
-    """Return the dataset of comparison.nc; nothing is scored against a spectrum without infrared activity.
+    """Return the dataset of comparison.nc; nothing is scored against a spectrum without activity.
 
     Args:
-        spectrum: the model's spectrum.nc.
+        spectrum: the model's spectrum.nc, infrared or Raman; all others are of the same kind.
         settings: range, broadening, number of lines.
         peers: other potentials' spectrum.nc.
         table: experimental fundamentals.
         experiment: a measured spectrum.
 
     Raises:
-        DensnetError: nothing to compare with, two peers of one name, fundamentals of another molecule, or no common
-            range.
+        DensnetError: nothing to compare with, two peers of one name, a peer of the other kind, fundamentals of another
+            molecule, or no common range.
     """
     if not peers and table is None and experiment is None:
         raise DensnetError("compare: expected at least one of --peer, --fundamentals and --jcamp, found none; add one")
@@ -134,10 +135,15 @@ def compare_spectra(
     curves = {"model": _curve(spectrum)}
     references: list[str] = []
     if experiment is not None:
-        curves["jcamp"] = SpectralCurve(experiment.wavenumber, experiment.absorbance[None], sampled=False)
+        curves["jcamp"] = SpectralCurve(experiment.wavenumber, experiment.intensity[None], sampled=False)
         references.append("jcamp")
-    names = [str(peer.attrs.get("potential", "peer")) for peer in peers]
+    kind, names = kind_of(spectrum), [str(peer.attrs.get("potential", "peer")) for peer in peers]
     for name, peer in zip(names, peers, strict=True):
+        if kind_of(peer) != kind:
+            raise DensnetError(
+                f"compare: --peer: expected {SAID[kind]} spectra, as the model's is, found the {SAID[kind_of(peer)]} "
+                f"spectrum of {name}; compare them apart"
+            )
         if name in ("model", "jcamp", *references):
             raise DensnetError(f"compare: --peer: expected the spectrum of another method, found one of {name!r}")
         curves[name] = _curve(peer)
@@ -171,7 +177,8 @@ def compare_spectra(
     dataset = xr.Dataset(data, coords={"wavenumber": variable(("wavenumber",), grid, "cm-1", "wavenumber")})
     return dataset.assign_attrs(
         references=" ".join(references),
-        without_infrared_activity=" ".join(inactive),
+        kind=kind,
+        inactive=" ".join(inactive),
         peer=names[0] if names else "",
         peers=" ".join(names),
         fundamentals="" if table is None else table.name,

@@ -1,8 +1,9 @@
 """Published gas-phase fundamentals: where a spectrum's bands should be.
 
 Tables are CSV files (lines that start with # are remarks) with the columns wavenumber (1/cm), symmetry,
-description (the region: a name shared by neighbouring fundamentals) and source. A table has no intensities. A remark
-"# formula: C2H6O" says whose they are.
+description (the region: a name shared by neighbouring fundamentals), source, and active, which names the one kind of
+spectrum that a fundamental is active in, "infrared" or "raman". A table has no intensities. A remark "# formula: C2H6O"
+says whose they are.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
+from densnet.spectra.kinds import SAID, Kind
 from densnet.spectra.published import formula_of, molecule_named, molecule_with, published, published_names
 from densnet.text_files import read_text
 
@@ -78,17 +80,22 @@ def _text(name: str) -> str:
     return (resources.files("densnet.spectra") / "fundamentals" / f"{name}.csv").read_text("utf-8")
 
 
-def fundamentals(name: str) -> Fundamentals:
+def fundamentals(name: str, kind: Kind = "infrared") -> Fundamentals:
     """Return a table by its name or by that of a molecule of :mod:`densnet.spectra.published`, or a user's own by the
     path of its CSV file.
 
+    Args:
+        name: of the table.
+        kind: of spectra; what is not active in it is left out.
+
     Raises:
-        DensnetError: unknown name (the known ones are listed), no such file, a row that is no number.
+        DensnetError: unknown name (the known ones are listed), no such file, a row that is no number, none that is
+            active.
     """
     if name.lower() in available():
-        return parse_fundamentals(_text(name.lower()), name.lower())
+        return parse_fundamentals(_text(name.lower()), name.lower(), kind)
     if (molecule := molecule_named(name)) is not None:
-        return _table(molecule, published(molecule), formula_of(molecule))
+        return _table(molecule, published(molecule, kind), formula_of(molecule))
     if not name.lower().endswith(".csv"):
         known = {known.lower(): known for known in [*published_names(), *available()]}
         near = difflib.get_close_matches(name.lower(), known, n=1)
@@ -97,19 +104,21 @@ def fundamentals(name: str) -> Fundamentals:
             f"fundamentals: expected one of {', '.join(available())}, the name of one of the {len(published_names())} "
             f"molecules of densnet/spectra/shimanouchi.csv, or the path of a .csv file, found {name!r}{hint}"
         )
-    return parse_fundamentals(read_text(Path(name), "a CSV file of fundamentals"), name)
+    return parse_fundamentals(read_text(Path(name), "a CSV file of fundamentals"), name, kind)
 
 
-def parse_fundamentals(text: str, name: str) -> Fundamentals:
+def parse_fundamentals(text: str, name: str, kind: Kind = "infrared") -> Fundamentals:
     """Return the table written in ``text``; only the column wavenumber is compulsory.
 
     Columns are separated by commas, semicolons or tabs; beside the latter two a number may have a decimal comma.
 
     Args:
         name: of the table, or the path of its file.
+        kind: of spectra; what is not active in it is left out.
 
     Raises:
-        DensnetError: no such column, no rows, more fields in a row than columns, or a wavenumber that is none.
+        DensnetError: no such column, no rows, more fields in a row than columns, a wavenumber that is none, or another
+            activity than infrared and Raman.
     """
     lines = [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line.strip()]
     remarks = [line.strip() for _, line in lines if line.lstrip().startswith("#")]
@@ -128,11 +137,15 @@ def parse_fundamentals(text: str, name: str) -> Fundamentals:
                 f"{line[:60]!r}; put a text with commas in quotes, and write decimals with a point"
             )
         row = dict(zip(kinds, (field.strip() for field in fields), strict=False))
-        wavenumber = _wavenumber(row.get("wavenumber", ""), separator, f"fundamentals {name}: line {number}")
+        where = f"fundamentals {name}: line {number}"
+        wavenumber = _wavenumber(row.get("wavenumber", ""), separator, where)
+        if kind not in _active(row.get("active", ""), where):
+            continue
         description = row.get("description") or f"{wavenumber:g}"
         rows.append((wavenumber, row.get("symmetry", ""), description, row.get("source", "")))
     if not rows:
-        raise DensnetError(f"fundamentals {name}: expected at least one row, found none")
+        of_kind = f" that is active in {SAID[kind]} spectra" if "active" in kinds else ""
+        raise DensnetError(f"fundamentals {name}: expected at least one row{of_kind}, found none")
     formulas = [
         match[1] for match in (re.match(r"#\s*formula\s*:\s*(\w+)", remark, re.I) for remark in remarks) if match
     ]
@@ -155,6 +168,14 @@ def _column(field: str, name: str) -> str:
             f"fundamentals {name}: expected the column 'wavenumber' in 1/cm, found {field!r}; convert it"
         )
     return match[1] if match else field.lower()
+
+
+def _active(text: str, where: str) -> set[str]:
+    """Return the kinds of spectra that a cell of the column active names; both, if it is empty."""
+    named = set(text.lower().replace(",", " ").replace(" and ", " ").split())
+    if named - set(SAID):
+        raise DensnetError(f"{where}: active: expected infrared, raman or both of them, found {text!r}")
+    return named or set(SAID)
 
 
 def _wavenumber(text: str, separator: str, where: str) -> float:

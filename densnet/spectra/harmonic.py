@@ -144,13 +144,14 @@ def harmonic_dataset(normal: Harmonic, numbers: NDArray[np.int64], positions: Ar
     )
 
 
-def harmonic_spectrum(modes: xr.Dataset, wavenumber: Array, width: float) -> xr.Dataset:
+def harmonic_spectrum(modes: xr.Dataset, wavenumber: Array, width: float, units: str = INTENSITY_UNITS) -> xr.Dataset:
     """Return the spectrum of harmonic lines as one of dynamics is: one row, which no other replica would change.
 
     Args:
         modes: content of ``harmonic.nc``; imaginary modes are left out.
         wavenumber: (n,) 1/cm.
         width: full width at half maximum of the lines' Gaussians, 1/cm.
+        units: of the modes' intensities per 1/cm.
     """
     order = np.argsort(-modes["intensity"].values, kind="stable")
     lines, intensity = (modes[name].values[order] for name in ("wavenumber", "intensity"))
@@ -160,10 +161,10 @@ def harmonic_spectrum(modes: xr.Dataset, wavenumber: Array, width: float) -> xr.
     curve, heights = profile @ intensity, intensity / (sigma * np.sqrt(2 * np.pi))
     return xr.Dataset(
         {
-            "intensity": variable(("wavenumber",), curve, INTENSITY_UNITS, "absorption in harmonic lines"),
-            "intensity_by_replica": variable(("replica", "wavenumber"), curve[None], INTENSITY_UNITS, "the same"),
+            "intensity": variable(("wavenumber",), curve, units, "harmonic lines"),
+            "intensity_by_replica": variable(("replica", "wavenumber"), curve[None], units, "the same"),
             "line_wavenumber": variable(("line",), lines, "cm-1", "harmonic wavenumber, strongest first"),
-            "line_intensity": variable(("line",), heights, INTENSITY_UNITS, "height of a lone line"),
+            "line_intensity": variable(("line",), heights, units, "height of a lone line"),
         },
         coords={"wavenumber": variable(("wavenumber",), wavenumber, "cm-1", "wavenumber")},
         # a slash would be a group in netCDF

@@ -1,6 +1,6 @@
-"""Experimental spectra from JCAMP-DX files: absorbance on an even grid of wavenumbers.
+"""Experimental spectra from JCAMP-DX files: absorbance or Raman intensity on an even grid of wavenumbers.
 
-A = -log10 T. R. S. McDonald and P. A. Wilks, Appl. Spectrosc. 42, 151 (1988) (the format).
+R. S. McDonald and P. A. Wilks, Appl. Spectrosc. 42, 151 (1988) (the format).
 """
 
 from __future__ import annotations
@@ -14,22 +14,14 @@ from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
 from densnet.spectra.jcamp_records import Block, Record, Table, blocks_of, number_of, read_ordinates, read_pairs
+from densnet.spectra.jcamp_units import absorbance, check_data_type, raman_shifts, scattering, wavenumbers
+from densnet.spectra.kinds import Kind
 from densnet.text_files import read_text
 
 Array = NDArray[np.float64]
 
 STEP_WAVENUMBER = 1.0
 """Spacing of the even grid, 1/cm."""
-LOWEST_TRANSMITTANCE = 1e-3
-"""What a saturated band is given: no instrument of these collections measures absorbances beyond 3."""
-MAX_UNPHYSICAL_SHARE = 0.5
-"""Beyond this share of points outside 0 < T <= 1 the ordinate is no transmittance."""
-INFRARED = (50.0, 14000.0)
-"""1/cm; a spectrum that lies outside altogether is in other units, or of something else."""
-LARGEST_WAVENUMBER = 1e5
-"""1/cm; beyond it an abscissa is damaged."""
-LARGEST_ABSORBANCE = 10.0
-"""No detector sees one photon in 10^10."""
 WRITTEN_ONCE = ("XUNITS", "YUNITS", "XFACTOR", "YFACTOR", "FIRSTX", "LASTX", "DELTAX", "NPOINTS")
 
 
@@ -40,31 +32,34 @@ class ExperimentalSpectrum:
     Attributes:
         title: as the file says.
         wavenumber: (n,) 1/cm, ascending, even.
-        absorbance: (n,) base 10 (or what the file calls proportional to it).
+        intensity: (n,) absorbance, base 10 (or what the file calls proportional to it); Raman intensity as it is.
         notes: what had to be put right, one line each; empty if nothing.
     """
 
     title: str
     wavenumber: Array
-    absorbance: Array
+    intensity: Array
     notes: tuple[str, ...]
 
 
-def read_jcamp_dx(path: Path) -> ExperimentalSpectrum:
-    """Read a JCAMP-DX file of one infrared spectrum.
+def read_jcamp_dx(path: Path, kind: Kind = "infrared") -> ExperimentalSpectrum:
+    """Read a JCAMP-DX file of one infrared or Raman spectrum.
 
     Raises:
         DensnetError: no such file, not JCAMP-DX, several spectra, another kind of spectrum, truncated, a header that
-            contradicts its table, or units that are not infrared's.
+            contradicts its table, or units that are not those of its kind.
     """
     path = Path(path)
     block, table = _one_spectrum(path)
     notes: list[str] = []
-    _check_data_type(block, path, notes)
+    check_data_type(block.text("DATATYPE"), path, notes, kind)
     x, y = _points(block, table, path, notes)
-    wavenumber = _wavenumbers(x, block.text("XUNITS") or "", path)
-    absorbance = _absorbance(y, block.text("YUNITS") or "", path, notes)
-    finite = np.isfinite(wavenumber) & np.isfinite(absorbance)
+    x_units, y_units = (block.text(label) or "" for label in ("XUNITS", "YUNITS"))
+    if kind == "raman":
+        wavenumber, intensity = raman_shifts(x, scattering(y, y_units, path), x_units, path, notes)
+    else:
+        wavenumber, intensity = wavenumbers(x, x_units, path), absorbance(y, y_units, path, notes)
+    finite = np.isfinite(wavenumber) & np.isfinite(intensity)
     if finite.sum() < 10:
         raise DensnetError(f"{path}: expected a spectrum, found {int(finite.sum())} usable points; export it again")
     if not finite.all():
@@ -74,7 +69,7 @@ def read_jcamp_dx(path: Path) -> ExperimentalSpectrum:
         notes.append(f"the sample's state is {state!r}: bands may be shifted against the gas phase")
     order = np.argsort(wavenumber[finite], kind="stable")
     x, first = np.unique(wavenumber[finite][order], return_index=True)
-    y = absorbance[finite][order][first]
+    y = intensity[finite][order][first]
     grid = np.arange(np.ceil(x[0]), np.floor(x[-1]) + STEP_WAVENUMBER / 2, STEP_WAVENUMBER)
     return ExperimentalSpectrum(block.text("TITLE") or path.stem, grid, np.interp(grid, x, y), tuple(notes))
 
@@ -105,20 +100,6 @@ def _one_spectrum(path: Path) -> tuple[Block, Record]:
     if not block.ended and block.text("NPOINTS") is None:
         raise DensnetError(f"{path}: truncated: neither ##END= nor ##NPOINTS= tell its end; fetch the file again")
     return block, table
-
-
-def _check_data_type(block: Block, path: Path, notes: list[str]) -> None:
-    """Refuse what is said to be another kind of spectrum."""
-    kind = block.text("DATATYPE")
-    if not kind:
-        notes.append("the file does not say its ##DATA TYPE=: taken for an infrared spectrum")
-        return
-    words = re.sub(r"[^A-Z]+", " ", kind.upper()).split()
-    infrared = any(word in ("INFRARED", "IR", "FTIR", "MIDINFRARED", "MIR", "FIR", "NIR") for word in words)
-    if not infrared or {"INTERFEROGRAM", "RAMAN", "PEAK"} & set(words):
-        raise DensnetError(
-            f"{path}: ##DATA TYPE= expected INFRARED SPECTRUM, found {kind!r}; give an infrared spectrum"
-        )
 
 
 def _header(block: Block, label: str, path: Path) -> float | None:
@@ -238,68 +219,3 @@ def _compare_extremes(block: Block, y: Array, factor: float, path: Path, notes: 
         actual = float(extreme(y))
         if min(abs(said - actual), abs(said * factor - actual)) > 0.02 * width:
             notes.append(f"##{label}= says {said:g}, the table's is {actual:g}: is ##YFACTOR= right?")
-
-
-def _wavenumbers(x: Array, units: str, path: Path) -> Array:
-    """Return the abscissa in 1/cm."""
-    name = (
-        re.sub(r"[\s()\[\]/^*.]", "", units.lower()).replace("⁻¹", "-1").replace("\u03bc", "u").replace("\u00b5", "u")
-    )
-    factor: float | None
-    if "shift" in name:
-        factor = None
-    elif re.fullmatch(r"(wavenumbers?|reciprocalcentimet(er|re)s?)?(in)?(1cm|cm-1)?", name) and name:
-        factor = 0.0
-    elif re.fullmatch(r"(wavelength)?(in)?(micromet(er|re)s?|microns?|um)", name):
-        factor = 1e4
-    elif re.fullmatch(r"(wavelength)?(in)?(nanomet(er|re)s?|nm)", name):
-        factor = 1e7
-    else:
-        factor = None
-    if factor is None:
-        raise DensnetError(f"{path}: ##XUNITS= expected 1/CM, MICROMETERS or NANOMETERS, found {units!r}")
-    if factor and (x <= 0).any():
-        raise DensnetError(f"{path}: expected positive wavelengths, found {x.min():g} {units}")
-    wavenumber = factor / x if factor else x
-    low, high = np.nanmin(wavenumber), np.nanmax(wavenumber)
-    if high < INFRARED[0] or low > INFRARED[1] or low < 0 or high > LARGEST_WAVENUMBER:
-        looks = "; do they look like micrometres?" if not factor and 0 < high < INFRARED[0] else ""
-        looks = "; do they look like 1/cm?" if factor == 1e4 and high < INFRARED[0] else looks
-        raise DensnetError(
-            f"{path}: abscissas from {x.min():g} to {x.max():g} are no infrared spectrum in {units}{looks} Correct "
-            "##XUNITS= or give another file"
-        )
-    return wavenumber
-
-
-def _absorbance(y: Array, units: str, path: Path, notes: list[str]) -> Array:
-    """Return the ordinate as absorbance; ``notes`` takes what had to be put right."""
-    name = re.sub(r"\s+", " ", units.strip().lower())
-    largest, middle = np.nanpercentile(y, 99), np.nanmedian(y)
-    if re.match(r"absorbance|absorption|a\.?u\.?$|arbitrary units|abs$", name) or "(base 10)" in name:
-        if name.startswith("abs") and largest > LARGEST_ABSORBANCE:
-            raise DensnetError(
-                f"{path}: ##YUNITS={units} with values up to {largest:g}: percent transmittance? Correct ##YUNITS="
-            )
-        if name.startswith("abs") and largest > 0.5 and middle > 0.9 * largest:
-            notes.append("most of the spectrum absorbs as strongly as its strongest band: is it a transmittance?")
-        return y
-    if not ("transmit" in name or "transmission" in name or name in ("%t", "t", "t%", "% t")):
-        raise DensnetError(f"{path}: ##YUNITS= expected TRANSMITTANCE or ABSORBANCE, found {units!r}")
-    transmittance = y
-    if "%" in name or "percent" in name:
-        if largest > 2.0:
-            transmittance = y / 100.0
-        else:
-            notes.append(f"percent transmittance that does not exceed {largest:.3g}: read as fractions of one")
-    elif largest > 2.0:
-        transmittance = y / 100.0
-        notes.append("transmittance beyond 2: read as percent")
-    below, above = transmittance <= 0, transmittance > 1
-    if below.mean() > MAX_UNPHYSICAL_SHARE:
-        raise DensnetError(f"{path}: {below.mean():.0%} of the transmittances are not positive; check ##YUNITS=")
-    if below.any():
-        notes.append(f"{int(below.sum())} points with transmittance <= 0 set to {LOWEST_TRANSMITTANCE:g} (saturated)")
-    if above.any():
-        notes.append(f"{int(above.sum())} points with transmittance > 1 set to 1 (baseline)")
-    return -np.log10(np.clip(transmittance, LOWEST_TRANSMITTANCE, 1.0))

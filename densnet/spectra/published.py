@@ -1,7 +1,8 @@
 """Published fundamentals of 213 molecules (Shimanouchi 1972), found by the molecule itself.
 
-A fundamental is infrared active if a component of the dipole belongs to its species in the molecule's point group. The
-table gives the species alone; the point group is the smallest one of :data:`ACTIVE` that has all of them.
+A fundamental is infrared active if a component of the dipole belongs to its species in the molecule's point group, and
+Raman active if one of the polarizability does. The table gives the species alone; the point group is the smallest one
+of :data:`ACTIVE` that has all of them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from densnet.spectra.kinds import Kind
+
 SOURCE = "T. Shimanouchi, NSRDS-NBS 39 (1972)"
 UNCERTAINTY = {"A": "0 to 1", "B": "1 to 3", "C": "3 to 6", "D": "6 to 15", "E": "15 to 30"}
 """1/cm."""
@@ -23,24 +26,25 @@ APART = 150.0
 """1/cm between neighbours of one description from which on they are two bands."""
 
 ACTIVE = {
-    "C1": ("a", "a"),
-    "Cs": ("a' a''", "a' a''"),
-    "C2": ("a b", "a b"),
-    "C2h": ("ag bg au bu", "au bu"),
-    "C2v": ("a1 a2 b1 b2", "a1 b1 b2"),
-    "C3v": ("a1 a2 e", "a1 e"),
-    "D2d": ("a1 a2 b1 b2 e", "b2 e"),
-    "D2h": ("ag b1g b2g b3g au b1u b2u b3u", "b1u b2u b3u"),
-    "D3d": ("a1g a2g eg a1u a2u eu", "a2u eu"),
-    "D3h": ("a1' a2' e' a1'' a2'' e''", "a2'' e'"),
-    "D4h": ("a1g a2g b1g b2g eg a1u a2u b1u b2u eu", "a2u eu"),
-    "D6h": ("a1g a2g b1g b2g e1g e2g a1u a2u b1u b2u e1u e2u", "a2u e1u"),
-    "Td": ("a1 a2 e f1 f2", "f2"),
-    "Oh": ("a1g a2g eg f1g f2g a1u a2u eu f1u f2u", "f1u"),
-    "C∞v": ("σ+ σ- π δ", "σ+ π"),
-    "D∞h": ("σg+ σg- πg δg σu+ σu- πu δu", "σu+ πu"),
+    "C1": ("a", "a", "a"),
+    "Cs": ("a' a''", "a' a''", "a' a''"),
+    "C2": ("a b", "a b", "a b"),
+    "C2h": ("ag bg au bu", "au bu", "ag bg"),
+    "C2v": ("a1 a2 b1 b2", "a1 b1 b2", "a1 a2 b1 b2"),
+    "C3v": ("a1 a2 e", "a1 e", "a1 e"),
+    "D2d": ("a1 a2 b1 b2 e", "b2 e", "a1 b1 b2 e"),
+    "D2h": ("ag b1g b2g b3g au b1u b2u b3u", "b1u b2u b3u", "ag b1g b2g b3g"),
+    "D3d": ("a1g a2g eg a1u a2u eu", "a2u eu", "a1g eg"),
+    "D3h": ("a1' a2' e' a1'' a2'' e''", "a2'' e'", "a1' e' e''"),
+    "D4h": ("a1g a2g b1g b2g eg a1u a2u b1u b2u eu", "a2u eu", "a1g b1g b2g eg"),
+    "D6h": ("a1g a2g b1g b2g e1g e2g a1u a2u b1u b2u e1u e2u", "a2u e1u", "a1g e1g e2g"),
+    "Td": ("a1 a2 e f1 f2", "f2", "a1 e f2"),
+    "Oh": ("a1g a2g eg f1g f2g a1u a2u eu f1u f2u", "f1u", "a1g eg f2g"),
+    "C∞v": ("σ+ σ- π δ", "σ+ π", "σ+ π δ"),
+    "D∞h": ("σg+ σg- πg δg σu+ σu- πu δu", "σu+ πu", "σg+ πg δg"),
 }
-"""Species of vibrations in each point group, and those of the dipole's components (character tables)."""
+"""Species of vibrations in each point group, those of the dipole's components, and those of the polarizability's
+(character tables)."""
 
 
 class Mode(NamedTuple):
@@ -54,10 +58,10 @@ class Mode(NamedTuple):
     uncertainty: str
 
 
-def active_species(species: Iterable[str]) -> set[str]:
-    """Return which of a molecule's species are infrared active; all, if no point group has them."""
-    of_molecule = set(species)
-    groups = [(known.split(), active.split()) for known, active in ACTIVE.values()]
+def active_species(species: Iterable[str], kind: Kind = "infrared") -> set[str]:
+    """Return which of a molecule's species are active in spectra of a kind; all, if no point group has them."""
+    of_molecule, column = set(species), {"infrared": 1, "raman": 2}[kind]
+    groups = [(row[0].split(), row[column].split()) for row in ACTIVE.values()]
     fitting = [(len(known), active) for known, active in groups if of_molecule <= set(known)]
     return of_molecule & set(min(fitting)[1]) if fitting else of_molecule
 
@@ -78,14 +82,15 @@ def formula_of(name: str) -> str:
     return "" if any(layer.startswith("i") for layer in layers) else formula
 
 
-def published(name: str) -> list[tuple[float, str, str, str]]:
-    """Return wavenumber (1/cm), species, description and source of the infrared active modes of a molecule, ascending.
+def published(name: str, kind: Kind = "infrared") -> list[tuple[float, str, str, str]]:
+    """Return wavenumber (1/cm), species, description and source of the active modes of a molecule, ascending.
 
     Args:
         name: as the table spells it.
+        kind: of spectra in which they are active.
     """
     modes = _molecules()[name]
-    active = active_species(mode.species for mode in modes)
+    active = active_species((mode.species for mode in modes), kind)
     shown = sorted((mode for mode in modes if mode.species in active), key=lambda mode: float(mode.wavenumber))
     return [
         (float(mode.wavenumber), mode.species, description, _source(mode.uncertainty))

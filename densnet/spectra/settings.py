@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Le, Unit
+from annotated_types import Ge, Le, Unit
 
 from densnet.errors import DensnetError
 from densnet.settings import Count, NotNegative, Positive, Settings, Share
@@ -24,7 +24,7 @@ def _check_range(lowest: float, highest: float) -> None:
 
 @dataclass(frozen=True)
 class SpectrumSettings(Settings):
-    """Settings of the infrared spectrum."""
+    """Settings of the infrared spectrum and of the Raman spectrum."""
 
     window: Window = "hann"
     """Data window."""
@@ -40,6 +40,10 @@ class SpectrumSettings(Settings):
     """Upper end of the spectrum."""
     correct_timestep: bool = True
     """Undo the blue shift that the finite time step of the dynamics gives to every frequency."""
+    raman_laser_nm: Annotated[float, Ge(200), Le(1100), Unit("nm")] = 532.0
+    """Wavelength that Raman spectra are excited with; 532 nm, of doubled Nd:YAG lasers, is the most common one."""
+    raman_temperature_factor: bool = True
+    """Give Raman lines the intensity of Stokes scattering at the temperature of the dynamics, not that at 0 K."""
     prominence: Share = 0.02
     """Share of the highest line's height by which a maximum must stand out to be listed."""
     convergence: bool = True

@@ -10,6 +10,7 @@ import pytest
 
 from densnet.errors import DensnetError
 from densnet.spectra.experiment import available, fundamentals, parse_fundamentals
+from densnet.spectra.kinds import SAID
 
 
 @pytest.mark.parametrize("name", ["ethanol", "methanethiol", "thiophene", "water"])
@@ -24,11 +25,12 @@ def test_number_of_fundamentals_is_that_of_the_molecule() -> None:
     # 3N - 6; thiophene less its three A2 modes, methanethiol less its torsion.
     counts = {name: len(fundamentals(name).wavenumber) for name in available()}
     assert counts == {"ethanol": 21, "water": 3, "methanethiol": 11, "thiophene": 18}
+    assert len(fundamentals("thiophene", "raman").wavenumber) == 21
 
 
 def test_regions_are_neighbours() -> None:
-    for name in available():
-        regions = list(fundamentals(name).regions().values())
+    for name, kind in itertools.product(available(), SAID):
+        regions = list(fundamentals(name, kind).regions().values())
         assert all(a.max() < b.min() for a, b in itertools.pairwise(regions)), name
 
 
@@ -45,6 +47,16 @@ def test_own_table(tmp_path: Path) -> None:
     assert table.description == ("900.5", "C=O stretch")
     with pytest.raises(DensnetError, match="cannot be read"):
         fundamentals(str(tmp_path / "none.csv"))
+
+
+def test_a_table_may_say_what_is_active_where() -> None:
+    text = 'wavenumber,active\n500,raman\n600,infrared\n700,\n800,"Infrared, Raman"\n'
+    assert parse_fundamentals(text, "mine").wavenumber.tolist() == [600, 700, 800]
+    assert parse_fundamentals(text, "mine", "raman").wavenumber.tolist() == [500, 700, 800]
+    with pytest.raises(DensnetError, match="at least one row that is active in Raman spectra, found none"):
+        parse_fundamentals("wavenumber,active\n600,infrared\n", "mine", "raman")
+    with pytest.raises(DensnetError, match=r"mine: line 2: active: expected infrared, raman or both .* 'strong'"):
+        parse_fundamentals("wavenumber,active\n600,strong\n", "mine")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from scipy import constants
 from spectra_examples import oscillating_dipole, trajectory_dataset
 
 from densnet.errors import DensnetError
-from densnet.spectra.infrared import absorption_factor, find_lines, infrared_spectrum, spectrum_of_trajectory
+from densnet.spectra.infrared import absorption_factor, infrared_spectrum, spectrum_of_trajectory
+from densnet.spectra.lines import find_lines
 from densnet.spectra.settings import SpectrumSettings
 from densnet.spectra.windows import WINDOWS
 from densnet.units import SPEED_OF_LIGHT_IN_CM_PER_FS

@@ -53,7 +53,7 @@ def assert_is_the_band(path: Path, tolerance: float = 2e-3) -> None:
     spectrum = read_jcamp_dx(path)
     inside = (spectrum.wavenumber > 800) & (spectrum.wavenumber < 3500)
     assert np.diff(spectrum.wavenumber) == pytest.approx(1.0)
-    assert spectrum.absorbance[inside] == pytest.approx(absorbance(spectrum.wavenumber[inside]), abs=tolerance)
+    assert spectrum.intensity[inside] == pytest.approx(absorbance(spectrum.wavenumber[inside]), abs=tolerance)
 
 
 def test_transmittance_becomes_absorbance(tmp_path: Path) -> None:
@@ -105,9 +105,9 @@ def test_saturated_and_overshooting_points_are_put_right_and_told(tmp_path: Path
     transmittance[x > 3700] = 1.02
     path = write_xydata(tmp_path / "a.jdx", x, transmittance, xunits="CM-1", yunits="TRANSMITTANCE")
     spectrum = read_jcamp_dx(path)
-    assert np.isfinite(spectrum.absorbance).all()
-    assert spectrum.absorbance.min() == 0.0
-    assert spectrum.absorbance.max() == pytest.approx(3.0)
+    assert np.isfinite(spectrum.intensity).all()
+    assert spectrum.intensity.min() == 0.0
+    assert spectrum.intensity.max() == pytest.approx(3.0)
     assert [note.split(" set")[0] for note in spectrum.notes] == [
         "9 points with transmittance <= 0",
         "100 points with transmittance > 1",

@@ -25,6 +25,22 @@ EXPECTED_ACTIVE = {
 """1/cm, to 1: textbook infrared active fundamentals of molecules where symmetry forbids others."""
 
 
+RAMAN_ACTIVE = {
+    "C": [1306, 1534, 2917, 3019],
+    "C#C": [612, 1974, 3374],
+    "C=C": [943, 1236, 1342, 1623, 3026, 3103],
+    "c1ccccc1": [606, 849, 992, 1178, 1596, 3047, 3062],
+}
+"""Textbook Raman active fundamentals."""
+
+
+@pytest.mark.parametrize("smiles", RAMAN_ACTIVE)
+def test_only_what_symmetry_allows_is_in_a_raman_spectrum(smiles: str) -> None:
+    name = table_of(inchi_of_smiles(smiles))
+    assert name is not None
+    assert sorted(set(fundamentals(name, "raman").wavenumber.round())) == RAMAN_ACTIVE[smiles]
+
+
 @pytest.mark.parametrize("smiles", EXPECTED_ACTIVE)
 def test_only_what_symmetry_allows_is_there(smiles: str) -> None:
     name = table_of(inchi_of_smiles(smiles))
@@ -34,9 +50,12 @@ def test_only_what_symmetry_allows_is_there(smiles: str) -> None:
 
 def test_mutual_exclusion_and_character_tables() -> None:
     """No vibration that is even under inversion is infrared active; three components of the dipole, at most."""
-    for known, active in ACTIVE.values():
-        assert set(active.split()) <= set(known.split()) and len(active.split()) <= 3
-        assert not any("g" in species for species in active.split())
+    for known, dipole, polarizability in ACTIVE.values():
+        assert set(dipole.split()) | set(polarizability.split()) <= set(known.split()) and len(dipole.split()) <= 3
+        assert not any("g" in species for species in dipole.split())
+        assert not any("u" in species for species in polarizability.split())
+        # the totally symmetric species, which stands first, holds the trace
+        assert known.split()[0] in polarizability.split()
     assert active_species(["a1", "e"]) == {"a1", "e"}, "C3v, the smallest group that has both"
     assert active_species(["a1", "e", "f2"]) == {"f2"}, "Td"
     assert active_species(["x", "y"]) == {"x", "y"}, "no group is known: nothing is left out"
