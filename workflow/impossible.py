@@ -39,6 +39,7 @@ def impossible(config: Mapping[str, Any], *, molecules: bool = True) -> Iterator
     yield from refusals or _impossible_spectrum(config)
     yield from _impossible_harmonic(config)
     yield from _impossible_active(config)
+    yield from _impossible_response(config)
     yield from _impossible_potentials(config)
     if molecules:
         yield from impossible_folder(config)
@@ -117,6 +118,18 @@ def _impossible_active(config: Mapping[str, Any]) -> Iterator[str]:
     for name, system in config["systems"].items():
         if "rmd17" in system:
             yield f"active.rounds: expected 0 beside systems.{name}.rmd17, found {rounds}; its frames are given"
+
+
+def _impossible_response(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for what the response to a field cannot be learned beside."""
+    if not config["reference"]["response"]:
+        return
+    if config["ensemble"] > 1:
+        yield f"reference.response: expected false beside ensemble, found true and {config['ensemble']} members"
+    for name in config["families"]:
+        yield f"reference.response: expected false beside systems.{name}.sizes, found true; take one length"
+    if config["sweep"]:
+        yield "reference.response: expected false beside sweep, found true; run them one after the other"
 
 
 def _too_many(config: Mapping[str, Any], available: int, what: str) -> Iterator[str]:

@@ -10,14 +10,14 @@ from annotated_types import Ge, Le, Unit
 from pydantic import Field
 
 from densnet.dynamics.settings import DynamicsSettings, ExplorationSettings
-from densnet.fitting.settings import FitSettings
-from densnet.models.settings import DensityModelSettings, EnergyModelSettings
+from densnet.fitting.settings import FitSettings, ResponseSettings
+from densnet.models.settings import DensityModelSettings, EnergyModelSettings, ResponseModelSettings
 from densnet.peers.settings import MaceSettings, Size
 from densnet.reference.level import LevelOfTheory
 from densnet.reference.settings import Benchmarked, CollectionSettings, SamplingSettings
 from densnet.settings import Count, Natural, Positive, Rules, Settings, Text, rules, section
 from densnet.spectra.settings import ComparisonSettings, SpectrumSettings
-from densnet.training.settings import DensityTrainingSettings, EnergyTrainingSettings
+from densnet.training.settings import DensityTrainingSettings, EnergyTrainingSettings, ResponseTrainingSettings
 
 LETTERS = "letters, digits, _ and -"
 NAME = {
@@ -53,7 +53,9 @@ class Experiment(Settings):
     """Published line positions: auto (of the molecule itself, if a table has it), none, a table by its name (ethanol,
     methanethiol, thiophene, water, or a molecule of densnet/spectra/shimanouchi.csv), or a CSV file of your own."""
     jcamp: Text | None = None
-    """A measured gas-phase spectrum, JCAMP-DX."""
+    """A measured gas-phase infrared spectrum, JCAMP-DX."""
+    raman_jcamp: Text | None = None
+    """A measured Raman spectrum, JCAMP-DX."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ class System(Settings):
 class Reference(FitSettings, LevelOfTheory):
     """The quantum chemistry that is learned, done by Psi4, and the basis in which its densities are."""
 
+    response: bool = False
+    """Learn how the density answers an electric field, too: polarizabilities and Raman spectra (docs/raman.md)."""
     shards: Count = 16
     """Labelling is cut into so many jobs; they run side by side, one core each."""
 
@@ -166,6 +170,7 @@ class Peers(Settings):
 SECTIONS: dict[str, type[Settings]] = {
     "reference": Reference,
     "sampling": Sampling,
+    "response": ResponseSettings,
     "active": Active,
     "md": Dynamics,
     "spectrum": SpectrumSettings,
@@ -190,6 +195,7 @@ def schema(of: Callable[[type[Settings]], Rules] = rules) -> Rules:
     target = architecture["properties"].pop("target")
     density = {"target": target, "architecture": architecture, "training": of(DensityTrainingSettings)}
     energy = {"architecture": of(EnergyModelSettings), "training": of(EnergyTrainingSettings)}
+    response = {"architecture": of(ResponseModelSettings), "training": of(ResponseTrainingSettings)}
     simple = {name: of(kind) | {"default": {}} for name, kind in SECTIONS.items()}
     labels = {name: simple.pop(name) for name in ("reference", "sampling")}
     return section(
@@ -205,6 +211,7 @@ def schema(of: Callable[[type[Settings]], Rules] = rules) -> Rules:
             "ensemble": top["ensemble"],
             "density_model": _optional(density),
             "energy_model": _optional(energy),
+            "response_model": _optional(response),
             **simple,
             "sweep": {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}, "default": {}},
         },

@@ -157,13 +157,24 @@ STAGES: dict[str, Stage] = {
         after=("labels", "density_model"), beside=("round_labels",), reads=("energy_model",), each="member",
         shared=True, version="densnet.training.energy", priority=60,
         amount=lambda task: task.learned("energy_model"), size="learned_atoms", memory=Memory(8000, 1), resumes=True),
+    "responses": Stage(
+        after=("labels",), reads=("response",), made_for="responding", version="densnet.fitting.response_labels",
+        priority=60, threads=4, amount=lambda task: task.n_responses, size="functions", memory=Memory(4000, 0.02),
+        resumes=True),
+    "response_model": Stage(
+        after=("energy_model", "responses"), reads=("response_model",), made_for="responding",
+        version="densnet.training.response", priority=60,
+        amount=lambda task: task.learned("response_model"), size="learned_atoms", memory=Memory(8000, 1), resumes=True),
+    "response_errors": Stage(
+        after=("responses", "response_model"), made_for="responding", version="densnet.training.response_errors",
+        priority=40, memory=Memory(4000)),
     "ensemble": Stage(
         after=("energy_model",), made_for="ensembles", shared=True, makes="energy_model", priority=60, minutes=10),
     "evaluation": Stage(
         after=("labels", "energy_model"), version="densnet.training.evaluation", priority=40,
         amount=lambda task: task.n_test, size="functions", memory=Memory(4000, 0.02)),
     "trajectory": Stage(
-        after=("geometries", "energy_model"), reads=("md",),
+        after=("geometries", "energy_model", "response_model"), reads=("md",),
         version="densnet.dynamics.simulation", priority=50, threads=4,
         amount=lambda task: task.steps * task.members, memory=Memory(8000, 1), resumes=True),
     # On the cores that training leaves idle. It needs no labels, but waits for them: on a machine of few cores it would
@@ -198,13 +209,19 @@ STAGES: dict[str, Stage] = {
         costs_like="label_shard"),
     "harmonic_psi4": Stage(
         after=("displaced", "displaced_shard"), made_for="differentiated", version="densnet.spectra.harmonic"),
+    "raman": Stage(
+        after=("trajectory",), reads=("spectrum",), made_for="responding",
+        version="densnet.spectra.raman", priority=20, memory=Memory(4000), minutes=60),
+    "raman_comparison": Stage(
+        after=("raman",), reads=("comparison",), made_for="responding", version="densnet.spectra.compare"),
     "comparison": Stage(
         after=("spectrum", "peer_spectrum"), reads=("comparison",), version="densnet.spectra.compare"),
     "metrics": Stage(
-        after=("evaluation", "trajectory", "comparison"), version="densnet.report.metrics"),
+        after=("evaluation", "trajectory", "comparison", "response_errors"), version="densnet.report.metrics"),
     "figures": Stage(
         after=("metrics", "labels", "evaluation", "density_model", "energy_model", "trajectory", "spectrum",
-               "peer_trajectory", "peer_spectrum", "comparison", "assignment", "harmonic", "harmonic_psi4"),
+               "peer_trajectory", "peer_spectrum", "comparison", "assignment", "harmonic", "harmonic_psi4",
+               "raman", "raman_comparison"),
         version="densnet.report", memory=Memory(4000)),
     "rounds": Stage(
         after=("labels", "round_model", "round_geometries", "round_labels", "energy_model"), made_for="active",
@@ -236,7 +253,7 @@ STAGES: dict[str, Stage] = {
         after=("sweep_plan", "sweep_peers", "evaluation", "density_model", "energy_model", "metrics"),
         made_for="run with sweep", version="densnet.report.sweep_table"),
     "report": Stage(
-        after=("figures", "metrics", "labels", "comparison", "assignment",
+        after=("figures", "metrics", "labels", "comparison", "assignment", "raman", "raman_comparison",
                "peers", "benchmark_table", "sweep", "rounds", "lengths", "chains"),
         made_for="run", version="densnet.report"),
 }

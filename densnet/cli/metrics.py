@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 from densnet.io.netcdf import read_dataset, write_text
-from densnet.report.metrics import collect_metrics
+from densnet.report.metrics import collect_metrics, read_response_errors
 
 
-def metrics(*, evaluation: Path, trajectory: Path, comparison: Path, output: Path) -> None:
+def metrics(
+    *, evaluation: Path, trajectory: Path, comparison: Path, output: Path, response: Path | None = None
+) -> None:
     """Merge what evaluation, dynamics and comparison measured into one JSON file.
 
     Parameters
@@ -22,6 +24,8 @@ def metrics(*, evaluation: Path, trajectory: Path, comparison: Path, output: Pat
         Output of 'densnet compare'.
     output
         metrics.json: flat keys, units in the names.
+    response
+        Output of 'densnet response errors'.
     """
     numbers = collect_metrics(
         read_dataset(
@@ -31,5 +35,6 @@ def metrics(*, evaluation: Path, trajectory: Path, comparison: Path, output: Pat
         ),
         read_dataset(trajectory, stage="md", variables=("time", "dipole")),
         read_dataset(comparison, stage="compare"),
+        {} if response is None else read_response_errors(response),
     )
     write_text(output, json.dumps(numbers, indent=2) + "\n")

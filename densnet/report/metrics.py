@@ -27,14 +27,40 @@ SPREADS = ("density_spread", "density_pairwise_nmae", *(f"{name}_spread" for nam
 _MEASURES = {measure.name: measure for measure in MEASURES}
 
 
-def collect_metrics(evaluation: xr.Dataset, trajectory: xr.Dataset, comparison: xr.Dataset) -> Metrics:
-    """Return the metrics of one system from outcomes of "evaluate", "md" and "compare".
+def collect_metrics(
+    evaluation: xr.Dataset, trajectory: xr.Dataset, comparison: xr.Dataset, response: Mapping[str, float] | None = None
+) -> Metrics:
+    """Return the metrics of one system from outcomes of "evaluate", "md", "compare" and "response errors".
 
     Raises:
         DensnetError: an attribute is missing, or a number is not finite.
     """
     errors, dynamics = _errors(evaluation), trajectory_metrics(trajectory)
-    return _finite(errors | dynamics | _cost(evaluation) | _of_spectra(comparison) | _frames(evaluation))
+    return _finite(
+        errors | dynamics | _cost(evaluation) | _of_spectra(comparison) | (response or {}) | _frames(evaluation)
+    )
+
+
+RESPONSE = (
+    "response_nmae_percent",
+    "response_floor_percent",
+    "polarizability_mae_bohr3",
+    "polarizability_mae_percent",
+    "anisotropy_mae_percent",
+)
+
+
+def read_response_errors(path: Path) -> dict[str, float]:
+    """Read those errors of response and polarizability that are metrics of the system.
+
+    Raises:
+        DensnetError: no output of "response errors".
+    """
+    content = read_json(path, "an output of 'densnet response errors'")
+    found = {key: float(content[key]) for key in RESPONSE if key in content}
+    if RESPONSE[2] not in found:
+        raise DensnetError(f"{path}: expected an output of 'densnet response errors', found another file; make it anew")
+    return found
 
 
 def _of_spectra(comparison: xr.Dataset) -> Metrics:

@@ -143,6 +143,11 @@ class Task:
         return self.frames["test"]
 
     @property
+    def n_responses(self) -> int:
+        """Frames whose response to a field is computed."""
+        return sum(min(self.config["response"][f"n_{split}"], n) for split, n in self.frames.items())
+
+    @property
     def shards(self) -> int:
         return int(self.config["reference"]["shards"])
 
@@ -207,7 +212,7 @@ class Task:
         return round(sum(count * atoms for count, atoms in self._learned_from) / max(frames, 1))
 
     def learned(self, model: str) -> int:
-        """Return how many molecules a model sees in training: "density_model" or "energy_model"."""
+        """Return how many molecules a model sees in training: "density_model", "energy_model" or "response_model"."""
         training = self.config[model]["training"]
         return training["steps"] * min(training["batch_size"], sum(count for count, _ in self._learned_from))
 

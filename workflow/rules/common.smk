@@ -27,6 +27,9 @@ MEMBER_NOTE = ", member {wildcards.member}" if ENSEMBLE else ""
 ROUNDS = range(1, config["active"]["rounds"] + 1)
 ROUND = f"{SYSTEM}/rounds/{{round}}"
 TRAINED = "ensemble" if ENSEMBLE else "energy_model"
+# The model of dynamics, which is asked for polarizabilities if they are learned.
+RESPONDING = config["reference"]["response"]
+MOVING = "response_model" if RESPONDING else TRAINED
 SYSTEMS = config["systems"]
 FAMILIES = list(config["families"])
 # Potentials that run beside the model, by what their files are called.
@@ -38,7 +41,8 @@ RMD17 = [name for name, own in SYSTEMS.items() if "rmd17" in own]
 WITH_ORBITALS = [name for name in RMD17 if given_orbitals(SYSTEMS[name])]
 LABELLED = [name for name, own in SYSTEMS.items() if "labels" not in own]
 CONVERGENCE = ["convergence"] if config["spectrum"]["convergence"] else []
-FIGURES = figures_of("system", "assignment", "benchmarks", *CONVERGENCE, *(["ensemble"] if ENSEMBLE else []))
+RAMAN = ["raman"] if RESPONDING else []
+FIGURES = figures_of("system", "assignment", "benchmarks", *CONVERGENCE, *RAMAN, *(["ensemble"] if ENSEMBLE else []))
 
 
 def given_file(stage, name):
@@ -67,6 +71,7 @@ MADE_FOR = {
     "families": FAMILIES,
     "ensembles": list(SYSTEMS) if ENSEMBLE else [],
     "active": list(SYSTEMS) if ROUNDS else [],
+    "responding": list(SYSTEMS) if RESPONDING else [],
     "peers": list(SYSTEMS) if POTENTIALS else [],
     "harmonic": harmonic_systems(config),
     "differentiated": [name for name in HARMONIC_PSI4 if not given_file("harmonic_psi4", name)],
@@ -349,8 +354,14 @@ def benchmark_molecule(wildcards):
 
 
 def experiment(wildcards):
-    """Return the experimental data of the molecule, as command line options."""
-    return as_options(system(wildcards)["experiment"])
+    """Return the experimental data of the molecule's infrared spectrum, as command line options."""
+    return as_options(system(wildcards)["experiment"] | {"raman_jcamp": None})
+
+
+def raman_experiment(wildcards):
+    """Return those of its Raman spectrum."""
+    known = system(wildcards)["experiment"]
+    return as_options({"fundamentals": known["fundamentals"], "jcamp": known.get("raman_jcamp")})
 
 
 def user_files(wildcards, *keys):

@@ -13,12 +13,17 @@ rule figures:
         assignment=of("assignment"),
         harmonic=of("harmonic"),
         harmonic_psi4=of("harmonic_psi4"),
+        raman=of("raman") if RESPONDING else [],
+        raman_comparison=of("raman_comparison") if RESPONDING else [],
     output:
         figures=expand(f"{SYSTEM}/figures/{{figure}}.png", figure=FIGURES, allow_missing=True),
     params:
         peer_trajectories=lambda wildcards, input: with_files("--peer-trajectory", input.peer_trajectories),
         peer_spectra=lambda wildcards, input: with_files("--peer-spectrum", input.peer_spectra),
         harmonic=lambda wildcards, input: with_files("--harmonic", input.harmonic, input.harmonic_psi4),
+        raman=lambda wildcards, input: " ".join(
+            [with_files("--raman", input.raman), with_files("--raman-comparison", input.raman_comparison)]
+        ),
         benchmarks=f"{SYSTEM}/benchmarks",
         folder=f"{SYSTEM}/figures",
     message:
@@ -28,5 +33,5 @@ rule figures:
         "--evaluation {input.evaluation:q} --density-log {input.density_learning:q} "
         "--energy-log {input.energy_learning:q} --trajectory {input.trajectory:q} --spectrum {input.spectrum:q} "
         "{params.peer_trajectories} {params.peer_spectra} --comparison {input.comparison:q} "
-        "--assignment {input.assignment:q} {params.harmonic} --benchmarks {params.benchmarks} "
+        "--assignment {input.assignment:q} {params.harmonic} {params.raman} --benchmarks {params.benchmarks} "
         "--output {params.folder} 2>&1 | tee -i {log} >&2"

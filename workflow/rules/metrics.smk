@@ -3,10 +3,13 @@ rule metrics:
         evaluation=of("evaluation"),
         trajectory=of("trajectory"),
         comparison=of("comparison"),
+        response=of("response_errors") if RESPONDING else [],
     output:
         metrics=f"{SYSTEM}/metrics.json",
+    params:
+        response=lambda wildcards, input: with_files("--response", input.response),
     message:
         "{wildcards.system}: metrics"
     shell:
         "densnet metrics --evaluation {input.evaluation:q} --trajectory {input.trajectory:q} "
-        "--comparison {input.comparison:q} --output {output.metrics} 2>&1 | tee -i {log} >&2"
+        "--comparison {input.comparison:q} {params.response} --output {output.metrics} 2>&1 | tee -i {log} >&2"

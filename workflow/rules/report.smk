@@ -10,6 +10,11 @@ MANIFEST = {
             "labels": f"{RUN}/{name}/labels.nc",
             "comparison": f"{RUN}/{name}/comparison.nc",
             "assignment": f"{RUN}/{name}/assignment.nc",
+            **(
+                {"raman": f"{RUN}/{name}/raman.nc", "raman_comparison": f"{RUN}/{name}/raman_comparison.nc"}
+                if RESPONDING
+                else {}
+            ),
             "figures": expand(
                 [*rules.figures.output.figures, *(rules.rounds.output.figures if ROUNDS else [])],
                 system=name,
@@ -44,6 +49,8 @@ rule report:
         labels=of_all("labels"),
         comparison=of_all("comparison"),
         assignment=of_all("assignment"),
+        raman=of_all("raman") if RESPONDING else [],
+        raman_comparison=of_all("raman_comparison") if RESPONDING else [],
         peers=of_all("peers"),
         benchmark=of_all("benchmark_table"),
         sweep=of_all("sweep", "sweep"),

@@ -1,6 +1,6 @@
 rule trajectory:
     input:
-        model=of(TRAINED, "model"),
+        model=of(MOVING, "model"),
         geometries=of("geometries"),
     output:
         trajectory=f"{SYSTEM}/trajectory.nc",
