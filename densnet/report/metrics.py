@@ -28,7 +28,7 @@ _MEASURES = {measure.name: measure for measure in MEASURES}
 
 
 def collect_metrics(
-    evaluation: xr.Dataset, trajectory: xr.Dataset, comparison: xr.Dataset, response: Mapping[str, float] | None = None
+    evaluation: xr.Dataset, trajectory: xr.Dataset, comparison: xr.Dataset, response: Metrics | None = None
 ) -> Metrics:
     """Return the metrics of one system from outcomes of "evaluate", "md", "compare" and "response errors".
 
@@ -50,15 +50,15 @@ RESPONSE = (
 )
 
 
-def read_response_errors(path: Path) -> dict[str, float]:
+def read_response_errors(path: Path) -> Metrics:
     """Read those errors of response and polarizability that are metrics of the system.
 
     Raises:
         DensnetError: no output of "response errors".
     """
     content = read_json(path, "an output of 'densnet response errors'")
-    found = {key: float(content[key]) for key in RESPONSE if key in content}
-    if RESPONSE[2] not in found:
+    found: Metrics = {key: float(content[key]) for key in RESPONSE if key in content}
+    if "polarizability_mae_bohr3" not in found:
         raise DensnetError(f"{path}: expected an output of 'densnet response errors', found another file; make it anew")
     return found
 
