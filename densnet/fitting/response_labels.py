@@ -39,7 +39,7 @@ RESPONSE_UNITS = "bohr^-1/2 e/hartree"
 
 
 @dataclass(frozen=True)
-class Frame:
+class OccupiedOrbitals:
     """One frame: row in the labels, positions (i, 3) in bohr, occupied orbitals (m, o) canonical."""
 
     index: int
@@ -87,7 +87,7 @@ def response_labels(
     )
     sizes = {split: getattr(settings, f"n_{split}") for split in SPLITS}
     frames = [
-        Frame(
+        OccupiedOrbitals(
             int(row), source["positions"].values[row] / BOHR_IN_ANGSTROM, source["orbitals"].values[row].astype(float)
         )
         for row in chosen_rows(source["split"].values, sizes)
@@ -116,7 +116,7 @@ def chosen_rows(split: NDArray[Any], sizes: Mapping[str, int]) -> NDArray[np.int
     return np.sort(np.concatenate(rows))
 
 
-def solve(frame: Frame, *, system: System) -> dict[str, Any]:
+def solve(frame: OccupiedOrbitals, *, system: System) -> dict[str, Any]:
     """Return first-order orbitals and α of a frame; of one whose equations have no solution only why."""
     try:
         response = linear_response(
@@ -128,7 +128,11 @@ def solve(frame: Frame, *, system: System) -> dict[str, Any]:
 
 
 def _in_parts(
-    stage: str, frames: Sequence[Frame], work: Callable[[Frame], dict[str, Any]], parts: Parts, processes: int
+    stage: str,
+    frames: Sequence[OccupiedOrbitals],
+    work: Callable[[OccupiedOrbitals], dict[str, Any]],
+    parts: Parts,
+    processes: int,
 ) -> dict[int, dict[str, Any]]:
     """Do what of the frames is not among the parts; return the parts of all by row."""
     solved = {frame.index: part for frame in frames if (part := parts.read(_name(frame))) is not None}
@@ -142,7 +146,7 @@ def _in_parts(
     return {frame.index: solved[frame.index] for frame in frames}
 
 
-def _name(frame: Frame) -> str:
+def _name(frame: OccupiedOrbitals) -> str:
     return f"frame-{frame.index:06d}"
 
 
@@ -150,7 +154,7 @@ def _fitted(
     source: xr.Dataset,
     system: System,
     settings: ResponseSettings,
-    frames: Sequence[Frame],
+    frames: Sequence[OccupiedOrbitals],
     solved: Mapping[int, Mapping[str, Any]],
     processes: int,
 ) -> xr.Dataset:
