@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from densnet.io.netcdf import read_dataset
 from densnet.report.figures import draw_figures
 from densnet.report.metrics import read_metrics
-from densnet.report.sources import Sources, read_log, read_raman
+from densnet.report.sources import Sources, read_log, read_of_kind
 from densnet.report.style import write_picture
 
 _MANY = Parameter(consume_multiple=True, negative="")
@@ -84,15 +84,15 @@ def figures(
         density_log=read_log(density_log),
         energy_log=read_log(energy_log),
         trajectory=read_dataset(trajectory, stage="md", variables=("energy_potential", "energy_kinetic")),
-        spectrum=read_dataset(spectrum, stage="spectrum", variables=("intensity",)),
-        comparison=read_dataset(comparison, stage="compare"),
+        spectrum=read_of_kind(spectrum, "infrared"),
+        comparison=read_of_kind(comparison, "infrared", "compare"),
         peer_trajectories=tuple(read_dataset(path, stage="md") for path in peer_trajectory or []),
-        peer_spectra=tuple(read_dataset(path, stage="spectrum") for path in peer_spectrum or []),
+        peer_spectra=tuple(read_of_kind(path, "infrared") for path in peer_spectrum or []),
         assignment=None if assignment is None else read_dataset(assignment, stage="assign", variables=("name",)),
         harmonic=tuple(read_dataset(path, stage="harmonic") for path in harmonic or []),
         benchmarks=benchmarks,
-        raman=None if raman is None else read_raman(raman),
-        raman_comparison=None if raman_comparison is None else read_dataset(raman_comparison, stage="compare"),
+        raman=None if raman is None else read_of_kind(raman, "raman"),
+        raman_comparison=None if raman_comparison is None else read_of_kind(raman_comparison, "raman", "compare"),
     )
     for shown in draw_figures(sources):
         print(f"figures: {write_picture(shown, output)}", file=sys.stderr)

@@ -69,6 +69,7 @@ def page(run: Run) -> str:
 def _context(system: SystemReport, run: Run) -> dict[str, Any]:
     """Return what the template shows of a system."""
     comparison, labels = system.comparison, system.labels
+    comparisons = [comparison] + ([] if system.raman_comparison is None else [system.raman_comparison])
     figures = {figure.name: figure for figure in system.figures}
     return {
         "name": system.name,
@@ -84,7 +85,7 @@ def _context(system: SystemReport, run: Run) -> dict[str, Any]:
         "raman_scores": None if system.raman_comparison is None else score_rows(system.raman_comparison),
         "peers": peer_cells(run.peers, system.name),
         "doubts": doubts(system.metrics),
-        "remarks": _remarks(comparison),
+        "remarks": [*dict.fromkeys(remark for each in comparisons for remark in _remarks(each))],
         "spectra": [figures.pop(name) for name in FIRST if name in figures],
         "figures": list(figures.values()),
         "provenance": _provenance(labels),

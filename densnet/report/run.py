@@ -15,7 +15,7 @@ from densnet.io.netcdf import read_dataset
 from densnet.report import benchmark_table, peer_table
 from densnet.report.job_costs import where_it_ran
 from densnet.report.metrics import Metrics, read_metrics
-from densnet.report.sources import read_raman
+from densnet.report.sources import read_of_kind
 from densnet.report.style import Picture, read_picture
 from densnet.text_files import read_json
 
@@ -126,10 +126,10 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "jobs": lambda folder: where_it_ran(Path(folder)),
     "metrics": read_metrics,
     "labels": _of("fit", "numbers"),
-    "comparison": _of("compare"),
+    "comparison": lambda path: read_of_kind(Path(path), "infrared", "compare"),
     "assignment": _of("assign", "name"),
-    "raman": lambda path: read_raman(Path(path)),
-    "raman_comparison": _of("compare"),
+    "raman": lambda path: read_of_kind(Path(path), "raman"),
+    "raman_comparison": lambda path: read_of_kind(Path(path), "raman", "compare"),
     "lengths": _of("lengths"),
     "chains": _of("chains"),
     "table": _of("sweep"),

@@ -17,7 +17,7 @@ from densnet.density.frame_errors import KohnSham
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
 from densnet.report.metrics import Metrics
-from densnet.spectra.kinds import kind_of
+from densnet.spectra.kinds import SAID, Kind, kind_of
 
 Array = NDArray[np.float64]
 
@@ -74,16 +74,19 @@ def read_log(path: Path) -> dict[str, Array]:
         raise DensnetError(f"{path}: expected a training log ({error}); train again") from error
 
 
-def read_raman(path: Path) -> xr.Dataset:
-    """Read a Raman spectrum.
+def read_of_kind(path: Path, kind: Kind, stage: str = "spectrum") -> xr.Dataset:
+    """Read a spectrum, or a comparison of spectra ("compare"), of one kind.
 
     Raises:
-        DensnetError: no output of "spectrum", or an infrared spectrum.
+        DensnetError: no output of that stage, or one of the other kind.
     """
-    spectrum = read_dataset(path, stage="spectrum", variables=("intensity",))
-    if kind_of(spectrum) != "raman":
-        raise DensnetError(f"{path}: expected a Raman spectrum, found an infrared one; run 'densnet spectrum --raman'")
-    return spectrum
+    dataset = read_dataset(path, stage=stage, variables=("intensity",))
+    if kind_of(dataset) != kind:
+        raise DensnetError(
+            f"{path}: expected the output of 'densnet {stage}' for {SAID[kind]} spectra, found that for "
+            f"{SAID[kind_of(dataset)]} spectra; give the right file"
+        )
+    return dataset
 
 
 def seconds_of(log: Mapping[str, Array]) -> float:

@@ -85,6 +85,16 @@ def test_lines_are_listed_with_their_polarisation(run: dict[str, Any]) -> None:
     assert raman_rows(dark, None) == (header[:2], [])
 
 
-def test_an_infrared_spectrum_is_no_raman_spectrum(run: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(DensnetError, match=r"expected a Raman spectrum, found an infrared one; run 'densnet spectrum"):
-        figures(name="water", output=tmp_path, **(run | {"raman": run["spectrum"]}))
+@pytest.mark.parametrize(
+    ("option", "given", "message"),
+    [
+        ("raman", "spectrum", "'densnet spectrum' for Raman spectra, found that for infrared spectra"),
+        ("spectrum", "raman", "'densnet spectrum' for infrared spectra, found that for Raman spectra"),
+        ("raman_comparison", "comparison", "'densnet compare' for Raman spectra, found that for infrared spectra"),
+    ],
+)
+def test_files_of_the_other_kind_are_one_line(
+    run: dict[str, Any], tmp_path: Path, option: str, given: str, message: str
+) -> None:
+    with pytest.raises(DensnetError, match=message):
+        figures(name="water", output=tmp_path, **(run | {option: run[given]}))
