@@ -194,7 +194,7 @@ STAGES: dict[str, Stage] = {
         version="densnet.spectra.assignment", priority=20,
         amount=lambda task: task.kept_steps, memory=Memory(2000, 0.2)),
     "harmonic": Stage(
-        after=("energy_model",), made_for="harmonic", version="densnet.spectra.harmonic", priority=40,
+        after=("energy_model", "response_model"), made_for="harmonic", version="densnet.spectra.harmonic", priority=40,
         amount=lambda task: RELAXATION + 6 * task.atoms, memory=Memory(4000, 0.2)),
     # From the model's minimum, so that both are of the same conformer. Once made it stays, so that another training
     # does not ask for new gradients: delete it for a new one.

@@ -31,7 +31,7 @@ CONFIGURATIONS: tuple[dict[str, Any], ...] = (
         "ensemble": 2,
     },
     {"systems": {"water": WATER}, "active": {"rounds": 2, "frames": 4, "members": 2}},
-    {"systems": {"water": WATER}, "reference": {"response": True, "shards": 2}},
+    {"systems": {"water": WATER}, "reference": {"response": True, "shards": 2}, "harmonic": {"model": "all"}},
 )
 """Together they have every rule: peers, harmonics and a sweep; a family; a benchmark with orbitals and an ensemble;
 active learning; the response to a field."""

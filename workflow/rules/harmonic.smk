@@ -1,16 +1,18 @@
 # Harmonic frequencies and intensities by the model; by Psi4, in shards, where config.yaml names the system.
 rule harmonic:
     input:
-        model=of(TRAINED, "model"),
+        model=of(MOVING, "model"),
         user_files=lambda wildcards: user_files(wildcards, "xyz"),
     output:
         harmonic=f"{SYSTEM}/harmonic.nc",
     params:
         molecule=lambda wildcards: molecule(wildcards, without=["multiplicity"]),
+        raman="--raman" if RESPONDING else "",
     message:
         "{wildcards.system}: harmonic frequencies by the model"
     shell:
-        "densnet harmonic {params.molecule} --model {input.model:q} --output {output.harmonic} 2>&1 | tee -i {log} >&2"
+        "densnet harmonic {params.molecule} {params.raman} --model {input.model:q} --output {output.harmonic} 2>&1 "
+        "| tee -i {log} >&2"
 
 
 rule displaced:
@@ -45,8 +47,10 @@ rule harmonic_psi4:
         shards=of("displaced_shard"),
     output:
         harmonic=f"{SYSTEM}/harmonic_psi4.nc",
+    params:
+        raman="--raman" if RESPONDING else "",
     message:
         "{wildcards.system}: harmonic frequencies by Psi4"
     shell:
-        "densnet modes --displacements {input.displaced:q} --shards {input.shards:q} --output {output.harmonic} 2>&1 "
+        "densnet modes {params.raman} --displacements {input.displaced:q} --shards {input.shards:q} --output {output.harmonic} 2>&1 "
         "| tee -i {log} >&2"
