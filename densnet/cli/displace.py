@@ -1,4 +1,4 @@
-"""``densnet displace`` and ``densnet modes``: Psi4's harmonic frequencies in pieces, for many processes."""
+"""``densnet displace`` and ``densnet modes``: harmonic frequencies by Psi4 or PySCF in pieces, for many processes."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ from cyclopts import Parameter
 
 from densnet.cli.harmonic import relaxed_molecule, write_modes
 from densnet.errors import DensnetError
+from densnet.fitting.kohn_sham_labels import program_of
 from densnet.io.netcdf import read_dataset, settings_of, variable, write_dataset
 from densnet.mechanics.relaxation import relaxed
 from densnet.molecule import Molecule
-from densnet.potentials.psi4 import Psi4Potential
-from densnet.reference.level import LevelOfTheory
+from densnet.potentials.reference import ReferencePotential
+from densnet.reference.level import PSI4, LevelOfTheory
 from densnet.spectra.harmonic import METHOD_VERSION, displaced, modes_of_differences
 
 DEFAULT = LevelOfTheory()
 
 
 def displace(*, geometry: Path, output: Path, level: Annotated[LevelOfTheory, Parameter(name="*")] = DEFAULT) -> None:
-    """Relax a molecule with Psi4 and write the displaced geometries whose forces give its harmonic frequencies.
+    """Relax a molecule by quantum chemistry; write the displaced geometries whose forces give its harmonic frequencies.
 
     They are labelled by 'densnet label', in as many shards as there are processes, and gathered by 'densnet modes'.
 
     Args:
         geometry: output of 'densnet harmonic', by a model for instance: the geometry to start from.
-        output: netCDF file to write, of the kind that 'densnet label' reads; Psi4's finished geometries are kept in
+        output: netCDF file to write, of the kind that 'densnet label' reads; finished geometries are kept in
             OUTPUT.parts until it is whole.
         level: level of theory.
     """
     molecule = relaxed_molecule(geometry)
-    psi4 = Psi4Potential(molecule, level, output)
-    positions = displaced(relaxed(psi4, molecule.positions))
+    reference = ReferencePotential(molecule, level, output)
+    positions = displaced(relaxed(reference, molecule.positions))
     dataset = xr.Dataset(
         {
             "numbers": variable(("atom",), molecule.numbers, "1", "atomic numbers"),
@@ -45,8 +46,8 @@ def displace(*, geometry: Path, output: Path, level: Annotated[LevelOfTheory, Pa
     )
     if molecule.masses is not None:
         dataset["masses"] = variable(("atom",), molecule.masses, "Da", "masses of the isotopes")
-    write_dataset(dataset, output, stage="sample", method_version=METHOD_VERSION, settings=level.decisive())
-    psi4.remove_parts()
+    write_dataset(dataset, output, stage="sample", method_version=METHOD_VERSION, settings=reference.level.decisive())
+    reference.remove_parts()
 
 
 def modes(
@@ -78,6 +79,8 @@ def modes(
 
 def _gathered(displaced: xr.Dataset, shards: list[xr.Dataset]) -> tuple[np.ndarray, np.ndarray, LevelOfTheory]:
     """Return forces (n, i, 3) and dipoles (n, 3) of all displaced geometries in their order, and the level."""
+    if len(programs := sorted({program_of(shard.attrs) for shard in shards})) > 1:
+        raise DensnetError(f"modes: expected labels by one program, found {' and '.join(programs)}; label again by one")
     names = ["positions", "forces", "dipole", "status"]
     together = xr.concat([shard[names] for shard in shards], "frame").sortby("frame")
     count = displaced.sizes["frame"]
@@ -91,5 +94,6 @@ def _gathered(displaced: xr.Dataset, shards: list[xr.Dataset]) -> tuple[np.ndarr
     if failed:
         raise DensnetError(f"modes: {len(failed)} of {count} displaced geometries failed, the first: {failed[0]}")
     fields = LevelOfTheory.__dataclass_fields__
-    level = LevelOfTheory(**{key: value for key, value in settings_of(shards[0]).items() if key in fields})
+    said = {"program": PSI4} | settings_of(shards[0])
+    level = LevelOfTheory(**{key: value for key, value in said.items() if key in fields})
     return together["forces"].values, together["dipole"].values, level

@@ -1,4 +1,4 @@
-"""Psi4 as a potential; what was computed once is kept."""
+"""The quantum chemistry of the labels, Psi4 or PySCF, as a potential; what was computed once is kept."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from densnet.molecule import Molecule
 from densnet.potential import Array, Potential, Quantities
 from densnet.reference.labels import label_shard
 from densnet.reference.level import LevelOfTheory
+from densnet.reference.programs import settled
 
 
-class Psi4Potential(Potential):
-    """Energies, forces and dipoles at a level of theory of Psi4's.
+class ReferencePotential(Potential):
+    """Energies, forces and dipoles at a level of theory, by the program that it names.
 
     Args:
         molecule: its elements and charge; its positions do not matter.
@@ -30,16 +31,16 @@ class Psi4Potential(Potential):
     quantities = frozenset({"energy", "forces", "dipole"})
 
     def __init__(self, molecule: Molecule, level: LevelOfTheory, output: Path, *, sparing: bool = False) -> None:
-        self.molecule, self.level, self.output, self.sparing = molecule, level, output, sparing
+        self.molecule, self.level, self.output, self.sparing = molecule, settled(level), output, sparing
         self.name, self.numbers = level.name, molecule.numbers
-        identity = {"level": level.decisive(), "numbers": molecule.numbers.tolist(), "charge": molecule.charge}
+        identity = {"level": self.level.decisive(), "numbers": molecule.numbers.tolist(), "charge": molecule.charge}
         self.parts = Parts(output, identity)
 
     def __call__(self, positions: Array) -> Quantities:
         """Evaluate geometries (t, i, x) in Angstrom.
 
         Raises:
-            DensnetError: no Psi4, an impossible level, or a calculation that fails.
+            DensnetError: no such program, an impossible level, or a calculation that fails.
         """
         name = f"batch-{digest_of(positions)[:32]}"
         known = self.parts.read(name)
@@ -71,5 +72,8 @@ class Psi4Potential(Potential):
         labelled, _ = label_shard(geometries, self.level, shard=0, shards=1, output=output)
         failed = [str(status) for status in labelled["status"].values if status != "ok"]
         if failed and (not self.sparing or len(failed) == len(positions)):
-            raise DensnetError(f"psi4: {len(failed)} of {len(positions)} geometries failed, the first: {failed[0]}")
+            program = self.level.program
+            raise DensnetError(
+                f"{program}: {len(failed)} of {len(positions)} geometries failed, the first: {failed[0]}"
+            )
         return {quantity: labelled[quantity].values for quantity in self.quantities}
