@@ -18,6 +18,7 @@ from families import expanded, impossible_families, say_what_is_trained
 from impossible import impossible
 from known_fundamentals import with_fundamentals
 from places import ConfigurationError, placed, read
+from programs import program_line, with_program
 from schema_lines import as_meant, refusals
 from stages import SIZES
 from sweep_checks import impossible_variants, normalised
@@ -59,11 +60,11 @@ def _checked(config: Mapping[str, Any]) -> dict[str, Any]:
     _refuse(errors)
     digest = hashlib.sha256(json.dumps(complete, sort_keys=True).encode()).hexdigest()
     systems, about_fundamentals = with_fundamentals(complete["systems"])
-    complete = complete | {"systems": systems}
+    complete = with_program(complete | {"systems": systems})
     if os.environ.get(CHECKED) != digest:
         _refuse(list(impossible(complete)) or list(impossible_variants(complete)))
         say_what_is_trained(named)
-        for note in (*notes, *about_fundamentals):
+        for note in (*notes, *about_fundamentals, *program_line(complete)):
             print(f"densnet: {note}", file=sys.stderr)
         os.environ[CHECKED] = digest
     return complete

@@ -20,7 +20,7 @@ WORKER = Path(__file__).parent / "psi4_worker"
 VARIABLE = "DENSNET_PSI4"
 REMEDY = (
     "install it (Debian: apt-get install psi4 libopenblas0-serial; conda: conda env create -f envs/psi4.yaml) or set "
-    f"{VARIABLE} to a psi4 command or to a Python that imports psi4"
+    f"{VARIABLE} to a psi4 command or to a Python that imports psi4; or take PySCF (program: pyscf)"
 )
 
 

@@ -27,7 +27,7 @@ LIBXC: dict[str, str] = {
     "MN15": "MN15", "r2SCAN0": "r2SCAN0", "HSE03": "HSE03", "HSE06": "HSE06", "CAM-B3LYP": "CAMB3LYP",
     "TUNED-CAM-B3LYP": "XC_HYB_GGA_XC_TUNED_CAM_B3LYP", "LRC-wPBEh": "XC_HYB_GGA_XC_LRC_WPBEH",
     "LC-VV10": "XC_HYB_GGA_XC_LC_VV10", "wB97": "wB97", "wB97X": "wB97X", "wB97X-V": "wB97X_V",
-    "wB97M-V": "wB97M_V", "M11": "M11", "N12-SX": "N12_SX", "MN12-SX": "MN12_SX",
+    "wB97M-V": "wB97M_V", "M11": "XC_HYB_MGGA_X_M11,XC_MGGA_C_M11", "N12-SX": "N12_SX", "MN12-SX": "MN12_SX",
 }
 # fmt: on
 OWN_DISPERSION = "wB97X-D"

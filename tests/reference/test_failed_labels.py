@@ -15,8 +15,8 @@ from label_examples import CHEAP, WATER, water_frames
 import densnet.reference.labels
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_text
-from densnet.reference.labels import FAILURES_OF_GEOMETRIES, label_shard
 from densnet.processes.program import WORKER_SIDE
+from densnet.reference.labels import FAILURES_OF_GEOMETRIES, label_shard
 from densnet.reference.programs import PSI4_WORKER, SHARED, WorkerCrashError
 
 
