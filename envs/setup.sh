@@ -22,7 +22,8 @@ fail() { say "error: $*"; exit 1; }
 # python_environment VENV LOCK
 python_environment() {
     local venv=$1 lock=$2 stamp=$1/.densnet-stamp wanted
-    wanted=$(cat "$lock" "${lock%.lock}.hashes" pyproject.toml envs/setup.sh | sha256sum)
+    # a project that 'densnet init' made has no package of its own
+    wanted=$(cat "$lock" "${lock%.lock}.hashes" $(ls pyproject.toml setup.py 2>/dev/null) envs/setup.sh | sha256sum)
     if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
         return
     fi

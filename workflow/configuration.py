@@ -23,7 +23,9 @@ from schema_lines import as_meant, refusals
 from stages import SIZES
 from sweep_checks import impossible_variants, normalised
 
-ROOT = Path(__file__).parent.parent
+import densnet
+
+PACKAGE = Path(densnet.__file__).parent
 CHECKED = "DENSNET_CONFIG_CHECKED"
 
 schema = functools.cache(sections.schema)
@@ -142,7 +144,7 @@ def method_version(module: str) -> int:
     Raises:
         ConfigurationError: the module does not define it.
     """
-    path = ROOT / Path(*module.split("."))
+    path = PACKAGE.parent / Path(*module.split("."))
     source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     for node in ast.parse(source.read_text()).body if source.exists() else []:
         if isinstance(node, ast.Assign):
@@ -159,7 +161,7 @@ def method_version(module: str) -> int:
 def figures_of(*kinds: str) -> list[str]:
     """Return the names of the figures that are drawn of ``"system"``, ``"ensemble"`` ..., without importing them."""
     names = []
-    for path in sorted((ROOT / "densnet" / "report").glob("*_figures.py")):
+    for path in sorted((PACKAGE / "report").glob("*_figures.py")):
         functions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
         for function in functions:
             for call in function.decorator_list:
