@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -30,7 +29,6 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """An empty folder on a machine with or without Psi4; a run begins each time it is called."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bin").mkdir()
-    without_psi4 = [folder for folder in os.environ["PATH"].split(os.pathsep) if not Path(folder, "psi4").exists()]
     path = tmp_path / "bin" / "psi4"
 
     def begin(*, psi4: bool) -> None:
@@ -38,7 +36,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
         if psi4:
             path.write_text("#!/bin/sh\n")
             path.chmod(0o755)
-        monkeypatch.setenv("PATH", os.pathsep.join((str(path.parent), *without_psi4)))
+        monkeypatch.setenv("PATH", str(path.parent))
         for name in (CHECKED, VARIABLE, "DENSNET_PSI4"):
             monkeypatch.setenv(name, "")
 
@@ -97,19 +95,21 @@ def test_what_pyscf_lacks_is_refused_before_the_first_job(machine: Machine) -> N
     assert program(functional="wB97X-D", program="psi4") == "psi4"
 
 
-def test_options_name_the_program_where_it_is_not_psi4(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "found", "options"),
+    [("psi4", "pyscf", 0), ("pyscf", "psi4", 3), ("auto", "psi4", 0), ("auto", "pyscf", 3)],
+)
+def test_options_name_the_program_where_it_is_not_psi4(
+    wanted: str, found: str, options: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With another option every label of an earlier run would be made again."""
-    for there, options in ((True, 0), (False, 3)):
-        machine(psi4=there)
-        folder = Path(f"run{there}")
-        folder.mkdir()
-        monkeypatch.chdir(folder)
-        config = WATER | {"reference": {"shards": 2}, "md": {"potentials": []}}
-        Path("config.yaml").write_text(yaml.safe_dump(config))
-        words = ["--snakefile", ROOT / "workflow" / "Snakefile", "--cores", "1", "--dry-run", "--printshellcmds"]
-        done = subprocess.run([sys.executable, "-m", "snakemake", *words], capture_output=True, text=True)
-        commands = re.findall(r"densnet (?:label|atoms) .*", done.stdout)
-        assert len(commands) == 3, done.stdout + done.stderr
-        assert [" --program" in command for command in commands].count(True) == options
-        assert [" --program pyscf " in command for command in commands].count(True) == options
-        monkeypatch.chdir(folder.parent)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(VARIABLE, found)
+    config = WATER | {"reference": {"program": wanted, "shards": 2}, "md": {"potentials": []}}
+    Path("config.yaml").write_text(yaml.safe_dump(config))
+    words = ["--snakefile", ROOT / "workflow" / "Snakefile", "--cores", "1", "--dry-run", "--printshellcmds"]
+    done = subprocess.run([sys.executable, "-m", "snakemake", *words], capture_output=True, text=True)
+    commands = re.findall(r"densnet (?:label|atoms) .*", done.stdout)
+    assert len(commands) == 3, done.stdout + done.stderr
+    for option in (" --program", " --program pyscf "):
+        assert [option in command for command in commands].count(True) == options
