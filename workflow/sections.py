@@ -77,8 +77,8 @@ class System(Settings):
     xyz: Text | None = None
     """Or as an xyz file with one geometry in Å."""
     labels: Text | None = None
-    """A folder of 'densnet pack' with labels made before: neither quantum chemistry nor smiles or xyz is needed, and of sampling
-    only the numbers of frames count, if they are given (all frames, if not)."""
+    """A folder of 'densnet pack' with labels made before: neither quantum chemistry nor smiles or xyz is needed, and of
+    sampling only the numbers of frames count, if they are given (all frames, if not)."""
     rmd17: Benchmarked | None = None
     """A molecule of revised MD17 from the folder that DENSNET_DATA names: its frames, energies and forces; of sampling
     the numbers of frames alone count (docs/benchmarks.md)."""
@@ -149,8 +149,8 @@ class Harmonic(Settings):
     model: Literal["families", "all", "none"] = "families"
     """By the model: of the lengths of families, of all systems, or none."""
     psi4: Annotated[tuple[Text, ...], Field(strict=False)] = ()
-    """By the labels' own program too, of the systems or lengths named here, [ethanol, polythiophene/1]: 6 gradients an atom, and some
-    dozens to relax; in as many jobs as reference.shards."""
+    """By the labels' own program too, of the systems or lengths named here, [ethanol, polythiophene/1]: 6 gradients an
+    atom, and some dozens to relax; in as many jobs as reference.shards."""
 
 
 @dataclass(frozen=True)
