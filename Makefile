@@ -31,7 +31,7 @@ test-slurm: python ## the pipeline on a Slurm cluster that is brought up for it;
 	@envs/setup.sh slurm psi4
 	@python -m pytest -q tests/slurm $(PYTEST_ARGS)
 
-env: ## .venv from the lock, and Psi4
+env: ## .venv from the lock, and Psi4 where it can be installed
 	@envs/setup.sh
 
 python: ## .venv alone

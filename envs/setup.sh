@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Make .venv from envs/requirements.lock and see to it that Psi4 can be found.
+# Make .venv from envs/requirements.lock and see which program computes labels: Psi4, or PySCF, which .venv holds.
 #
-#   envs/setup.sh [python] [psi4] [mace] [slurm]      default: python psi4
+#   envs/setup.sh [python] [program] [psi4] [mace] [slurm]      default: python program
 #
+# program looks for Psi4, installs it where it can, and is content without it; psi4 is not.
 # slurm installs what tests/slurm brings up.
 # mace makes .venv-mace from envs/mace.lock, for the peer that is trained beside our models.
 #
@@ -22,7 +23,8 @@ fail() { say "error: $*"; exit 1; }
 # python_environment VENV LOCK
 python_environment() {
     local venv=$1 lock=$2 stamp=$1/.densnet-stamp wanted
-    wanted=$(cat "$lock" "${lock%.lock}.hashes" pyproject.toml envs/setup.sh | sha256sum)
+    # a project that 'densnet init' made has no package of its own
+    wanted=$(cat "$lock" "${lock%.lock}.hashes" $(ls pyproject.toml setup.py 2>/dev/null) envs/setup.sh | sha256sum)
     if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
         return
     fi
@@ -87,17 +89,27 @@ debian_install() {
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
 }
 
+install_psi4() {
+    command -v psi4 >/dev/null && return
+    # With the reference BLAS, which the package would pull in, Psi4 is three times slower.
+    debian_install psi4 libopenblas0-serial && command -v psi4 >/dev/null
+}
+
 find_psi4() {
     if [ -n "${DENSNET_PSI4:-}" ]; then
         command -v "$DENSNET_PSI4" >/dev/null || fail "DENSNET_PSI4=$DENSNET_PSI4 is no command; name the psi4 program"
         return
     fi
-    if command -v psi4 >/dev/null; then
-        return
+    install_psi4 ||
+        fail "no psi4 command: run 'conda env create -f envs/psi4.yaml' and set DENSNET_PSI4 to its bin/psi4 (see README.md, Psi4 or PySCF)"
+}
+
+find_program() {
+    if [ -n "${DENSNET_PSI4:-}" ]; then
+        find_psi4
+    else
+        install_psi4 || say "no psi4 command: PySCF computes the labels (see README.md, Psi4 or PySCF)"
     fi
-    # With the reference BLAS, which the package would pull in, Psi4 is three times slower.
-    debian_install psi4 libopenblas0-serial && command -v psi4 >/dev/null ||
-        fail "no psi4 command: run 'conda env create -f envs/psi4.yaml' and set DENSNET_PSI4 to its bin/psi4 (see README.md, Psi4)"
 }
 
 find_slurm() {
@@ -114,13 +126,14 @@ if command -v flock >/dev/null; then
 fi
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(python psi4)
+[ ${#parts[@]} -gt 0 ] || parts=(python program)
 for part in "${parts[@]}"; do
     case $part in
         python) python_environment .venv "$main_lock" ;;
+        program) find_program ;;
         psi4) find_psi4 ;;
         mace) python_environment .venv-mace envs/mace.lock ;;
         slurm) find_slurm ;;
-        *) fail "unknown part '$part'; allowed: python, psi4, mace, slurm" ;;
+        *) fail "unknown part '$part'; allowed: python, program, psi4, mace, slurm" ;;
     esac
 done

@@ -35,6 +35,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name != "test_pipeline.py")
 
 
+@pytest.fixture(autouse=True)
+def no_program_said_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test looks for Psi4 itself."""
+    monkeypatch.setenv("DENSNET_PROGRAM", "")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
     """Sums in the same order whatever the machine."""

@@ -18,11 +18,14 @@ from families import expanded, impossible_families, say_what_is_trained
 from impossible import impossible
 from known_fundamentals import with_fundamentals
 from places import ConfigurationError, placed, read
+from programs import program_line, with_program
 from schema_lines import as_meant, refusals
 from stages import SIZES
 from sweep_checks import impossible_variants, normalised
 
-ROOT = Path(__file__).parent.parent
+import densnet
+
+PACKAGE = Path(densnet.__file__).parent
 CHECKED = "DENSNET_CONFIG_CHECKED"
 
 schema = functools.cache(sections.schema)
@@ -59,11 +62,11 @@ def _checked(config: Mapping[str, Any]) -> dict[str, Any]:
     _refuse(errors)
     digest = hashlib.sha256(json.dumps(complete, sort_keys=True).encode()).hexdigest()
     systems, about_fundamentals = with_fundamentals(complete["systems"])
-    complete = complete | {"systems": systems}
+    complete = with_program(complete | {"systems": systems})
     if os.environ.get(CHECKED) != digest:
         _refuse(list(impossible(complete)) or list(impossible_variants(complete)))
         say_what_is_trained(named)
-        for note in (*notes, *about_fundamentals):
+        for note in (*notes, *about_fundamentals, *program_line(complete)):
             print(f"densnet: {note}", file=sys.stderr)
         os.environ[CHECKED] = digest
     return complete
@@ -141,7 +144,7 @@ def method_version(module: str) -> int:
     Raises:
         ConfigurationError: the module does not define it.
     """
-    path = ROOT / Path(*module.split("."))
+    path = PACKAGE.parent / Path(*module.split("."))
     source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     for node in ast.parse(source.read_text()).body if source.exists() else []:
         if isinstance(node, ast.Assign):
@@ -158,7 +161,7 @@ def method_version(module: str) -> int:
 def figures_of(*kinds: str) -> list[str]:
     """Return the names of the figures that are drawn of ``"system"``, ``"ensemble"`` ..., without importing them."""
     names = []
-    for path in sorted((ROOT / "densnet" / "report").glob("*_figures.py")):
+    for path in sorted((PACKAGE / "report").glob("*_figures.py")):
         functions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
         for function in functions:
             for call in function.decorator_list:

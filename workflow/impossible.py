@@ -14,9 +14,11 @@ from given_labels import check_harmonic, impossible_labels, labels_in
 from sections import SECTIONS, Reference
 from stages import SIZES, one_of
 
+from densnet.basis.pyscf_functionals import libxc_name
 from densnet.errors import DensnetError
 from densnet.potential import check_elements
 from densnet.potentials import NAMED, check, named_class
+from densnet.reference.level import PYSCF
 from densnet.spectra.settings import SpectrumSettings
 
 SPEED_OF_LIGHT_CM_PER_FS = 2.99792458e-5
@@ -95,6 +97,8 @@ def _impossible_sizes(config: Mapping[str, Any]) -> Iterator[str]:
     for name, system in config["systems"].items():
         if "rmd17" in system:
             yield from impossible_sizes(f"systems.{name}", system, sampling)
+    if reference["program"] == PYSCF:
+        yield from refused("reference", lambda: libxc_name(reference["functional"]))
     if reference["dispersion"] == "d4":
         from densnet.reference.dispersion import check_d4
 

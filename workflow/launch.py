@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+import programs
 import psutil
 import yaml
 from configuration import ConfigurationError, configuration
@@ -32,6 +33,8 @@ from places import read
 from rich.console import Console
 from snakemake.common.configfile import load_configfile
 from snakemake_interface_common.exceptions import WorkflowError
+
+from densnet.reference.level import PSI4
 
 MARK = "DENSNET_LAUNCHED_FROM"
 OWNER = Path(".snakemake/densnet-launch")
@@ -55,6 +58,9 @@ def main(arguments: list[str]) -> int:
     os.environ |= _cache()
     if options.end_with_parent:
         _end_with_parent()
+    if options.software_deployment_method:
+        # its environments hold Psi4, whether this machine has it or not
+        os.environ.setdefault(programs.VARIABLE, PSI4)
     config = _configuration(options.configfile[-1])
     if "sweep" in arguments and not config["sweep"]:
         raise ConfigurationError(f"{options.configfile[-1]}: sweep: missing; say which values are to be compared")
@@ -110,6 +116,7 @@ def _own_options(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     for flag in FLAGS:
         parser.add_argument(flag, action="store_true")
     parser.add_argument("--executor", "-e")
+    parser.add_argument("--software-deployment-method", "--deployment-method", "--deployment", "--sdm", nargs="+")
     parser.add_argument("--profile", action="append", default=[])
     parser.add_argument("--workflow-profile")
     options = parser.parse_known_args(arguments)[0]

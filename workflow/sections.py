@@ -79,8 +79,8 @@ class System(Settings):
     xyz: Text | None = None
     """Or as an xyz file with one geometry in Å."""
     labels: Text | None = None
-    """A folder of 'densnet pack' with labels made before: neither Psi4 nor smiles or xyz is needed, and of sampling
-    only the numbers of frames count, if they are given (all frames, if not)."""
+    """A folder of 'densnet pack' with labels made before: neither quantum chemistry nor smiles or xyz is needed, and of
+    sampling only the numbers of frames count, if they are given (all frames, if not)."""
     rmd17: Benchmarked | None = None
     """A molecule of revised MD17 from the folder that DENSNET_DATA names: its frames, energies and forces; of sampling
     the numbers of frames alone count (docs/benchmarks.md)."""
@@ -106,7 +106,7 @@ class System(Settings):
 
 @dataclass(frozen=True)
 class Reference(FitSettings, LevelOfTheory):
-    """The quantum chemistry that is learned, done by Psi4, and the basis in which its densities are."""
+    """The quantum chemistry that is learned, and the basis in which its densities are."""
 
     response: bool = False
     """Learn how the density answers an electric field, too: polarizabilities and Raman spectra (docs/raman.md)."""
@@ -126,7 +126,7 @@ class Sampling(SamplingSettings):
 @dataclass(frozen=True)
 class Active(CollectionSettings, ExplorationSettings):
     """Active learning: rounds in which an ensemble looks for geometries that it does not know, in hot dynamics of its
-    members, and Psi4 labels them (docs/active.md). The models of the run then learn from all labels."""
+    members, and they are labelled (docs/active.md). The models of the run then learn from all labels."""
 
     rounds: Natural = 0
     """Rounds; 0: no active learning."""
@@ -153,8 +153,8 @@ class Harmonic(Settings):
     model: Literal["families", "all", "none"] = "families"
     """By the model: of the lengths of families, of all systems, or none."""
     psi4: Annotated[tuple[Text, ...], Field(strict=False)] = ()
-    """By Psi4 too, of the systems or lengths named here, [ethanol, polythiophene/1]: 6 gradients an atom, and some
-    dozens to relax; in as many jobs as reference.shards."""
+    """By the labels' own program too, of the systems or lengths named here, [ethanol, polythiophene/1]: 6 gradients an
+    atom, and some dozens to relax; in as many jobs as reference.shards."""
 
 
 @dataclass(frozen=True)

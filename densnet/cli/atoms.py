@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_dataset
 from densnet.reference.atoms import METHOD_VERSION, free_atoms
 from densnet.reference.level import LevelOfTheory
+from densnet.reference.programs import described, settled
 
 DEFAULT = LevelOfTheory()
 
@@ -31,6 +33,8 @@ def atoms(
         elements: ... or the elements' symbols (one of the two).
         level: level of theory, the same as for the labels.
     """
+    level = settled(level)
+    print(f"densnet atoms: {described(level)}", file=sys.stderr)
     dataset, parts = free_atoms(_numbers(geometries, elements), level, output=output)
     write_dataset(dataset, output, stage="atoms", method_version=METHOD_VERSION, settings=level.decisive())
     parts.remove()

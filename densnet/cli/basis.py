@@ -29,6 +29,7 @@ from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import read_dataset, write_dataset, write_text
 from densnet.molecule import from_smiles, from_xyz
 from densnet.reference.level import LevelOfTheory
+from densnet.reference.programs import described, settled
 from densnet.reference.single_points import single_points
 
 basis = App(name="basis", help=FAMILIES["basis"], help_epilogue=epilogue("basis --smiles O --frames 2"))
@@ -65,7 +66,7 @@ def compare(
     Args:
         labels: labels.nc of 'densnet fit', whose test frames are fitted and whose training frames make natural bases.
         atoms: file of 'densnet atoms' that belongs to the labels.
-        smiles: instead of labels: the molecule, computed with Psi4 now ...
+        smiles: instead of labels: the molecule, computed now ...
         xyz: ... or its geometry as an xyz file.
         charge: of the molecule in the xyz file.
         fit_basis: names, or paths of .json files.
@@ -89,7 +90,7 @@ def compare(
         tested, learned_from, free = _from_labels(labels, atoms, frames, natural_frames)
     else:
         n = frames + (natural_frames if natural_share else 0)
-        tested, learned_from, free = _from_psi4(smiles, xyz, charge, level, frames, n, seed)
+        tested, learned_from, free = _computed_now(smiles, xyz, charge, level, frames, n, seed)
     tried = named_candidates(fit_basis, tested, free)
     if natural_share:
         tried += natural_candidates(
@@ -189,11 +190,12 @@ def _from_labels(
     return tested, learned_from, free.density_matrices
 
 
-def _from_psi4(
+def _computed_now(
     smiles: str | None, xyz: Path | None, charge: int, level: LevelOfTheory, frames: int, n: int, seed: int
 ) -> tuple[Determinants, Determinants, Mapping[int, NDArray[np.float64]]]:
     molecule = from_smiles(smiles, seed=seed) if smiles is not None else from_xyz(Path(str(xyz)), charge=charge)
-    print(f"densnet basis: {n} calculations with Psi4", file=sys.stderr, flush=True)
+    level = settled(level)
+    print(f"densnet basis: {n} calculations, {described(level)}", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as folder:
         determinants, free = single_points(molecule, level, n_frames=n, seed=seed, folder=Path(folder))
     return determinants[:frames], determinants[frames:], free.density_matrices

@@ -1,4 +1,4 @@
-"""``densnet displace`` and ``densnet modes``: Psi4's harmonic frequencies in pieces, for many processes."""
+"""``densnet displace`` and ``densnet modes``: harmonic frequencies by Psi4 or PySCF in pieces, for many processes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from cyclopts import Parameter
 
 from densnet.cli.harmonic import relaxed_molecule, write_modes
 from densnet.errors import DensnetError
+from densnet.fitting.kohn_sham_labels import program_of
+from densnet.fitting.response_labels import polarizabilities
 from densnet.io.netcdf import read_dataset, settings_of, variable, write_dataset
 from densnet.mechanics.relaxation import relaxed
 from densnet.molecule import Molecule
-from densnet.potentials.psi4 import Psi4Potential
-from densnet.quantities import POLARIZABILITY
-from densnet.reference.level import LevelOfTheory
+from densnet.potentials.reference import ReferencePotential
+from densnet.reference.level import PSI4, LevelOfTheory
 from densnet.spectra.harmonic import METHOD_VERSION, displaced, modes_of_differences
 from densnet.spectra.raman_modes import raman_of_differences
 
@@ -24,19 +25,19 @@ DEFAULT = LevelOfTheory()
 
 
 def displace(*, geometry: Path, output: Path, level: Annotated[LevelOfTheory, Parameter(name="*")] = DEFAULT) -> None:
-    """Relax a molecule with Psi4 and write the displaced geometries whose forces give its harmonic frequencies.
+    """Relax a molecule by quantum chemistry; write the displaced geometries whose forces give its harmonic frequencies.
 
     They are labelled by 'densnet label', in as many shards as there are processes, and gathered by 'densnet modes'.
 
     Args:
         geometry: output of 'densnet harmonic', by a model for instance: the geometry to start from.
-        output: netCDF file to write, of the kind that 'densnet label' reads; Psi4's finished geometries are kept in
+        output: netCDF file to write, of the kind that 'densnet label' reads; finished geometries are kept in
             OUTPUT.parts until it is whole.
         level: level of theory.
     """
     molecule = relaxed_molecule(geometry)
-    psi4 = Psi4Potential(molecule, level, output)
-    positions = displaced(relaxed(psi4, molecule.positions))
+    reference = ReferencePotential(molecule, level, output)
+    positions = displaced(relaxed(reference, molecule.positions))
     dataset = xr.Dataset(
         {
             "numbers": variable(("atom",), molecule.numbers, "1", "atomic numbers"),
@@ -47,8 +48,8 @@ def displace(*, geometry: Path, output: Path, level: Annotated[LevelOfTheory, Pa
     )
     if molecule.masses is not None:
         dataset["masses"] = variable(("atom",), molecule.masses, "Da", "masses of the isotopes")
-    write_dataset(dataset, output, stage="sample", method_version=METHOD_VERSION, settings=level.decisive())
-    psi4.remove_parts()
+    write_dataset(dataset, output, stage="sample", method_version=METHOD_VERSION, settings=reference.level.decisive())
+    reference.remove_parts()
 
 
 def modes(
@@ -56,15 +57,15 @@ def modes(
     displacements: Path,
     shards: Annotated[list[Path], Parameter(consume_multiple=True, negative="")],
     output: Path,
+    raman: bool = False,
 ) -> None:
     """Write harmonic frequencies and infrared intensities from the labels of displaced geometries.
-
-    Where the labels hold polarizabilities, Raman activities and depolarisation ratios too.
 
     Args:
         displacements: output of 'densnet displace'.
         shards: outputs of 'densnet label' of it, all of them.
         output: netCDF file to write, as 'densnet harmonic' does.
+        raman: compute Raman activities and depolarisation ratios too, from the response of the labels' orbitals.
     """
     displaced = read_dataset(displacements, stage="sample", variables=("numbers", "positions"))
     labels, level = _gathered(displaced, [read_dataset(path, stage="label") for path in shards])
@@ -78,16 +79,19 @@ def modes(
     )
     masses, scattering = molecule.atomic_masses, None
     normal_modes = modes_of_differences(labels["forces"].values, labels["dipole"].values, positions, masses)
-    if POLARIZABILITY.name in labels:
-        scattering = raman_of_differences(labels[POLARIZABILITY.name].values, masses, normal_modes.modes)
+    if raman:
+        scattering = raman_of_differences(polarizabilities(labels, shards[0]), masses, normal_modes.modes)
     write_modes(normal_modes, molecule, positions, level.name, level.decisive(), output, scattering)
 
 
 def _gathered(displaced: xr.Dataset, shards: list[xr.Dataset]) -> tuple[xr.Dataset, LevelOfTheory]:
     """Return the labels of all displaced geometries in their order, and the level."""
-    names = ["positions", "forces", "dipole", "status"]
-    names += [POLARIZABILITY.name] * all(POLARIZABILITY.name in shard for shard in shards)
-    together = xr.concat([shard[names] for shard in shards], "frame").sortby("frame")
+    if len(programs := sorted({program_of(shard.attrs) for shard in shards})) > 1:
+        raise DensnetError(f"modes: expected labels by one program, found {' and '.join(programs)}; label again by one")
+    names = ["positions", "forces", "dipole", "orbitals", "status"]
+    together = (
+        xr.concat([shard[names] for shard in shards], "frame").sortby("frame").assign(numbers=displaced["numbers"])
+    )
     count = displaced.sizes["frame"]
     positions = together["positions"].values
     if positions.shape != displaced["positions"].shape or not np.array_equal(positions, displaced["positions"].values):
@@ -99,5 +103,6 @@ def _gathered(displaced: xr.Dataset, shards: list[xr.Dataset]) -> tuple[xr.Datas
     if failed:
         raise DensnetError(f"modes: {len(failed)} of {count} displaced geometries failed, the first: {failed[0]}")
     fields = LevelOfTheory.__dataclass_fields__
-    level = LevelOfTheory(**{key: value for key, value in settings_of(shards[0]).items() if key in fields})
+    said = {"program": PSI4} | settings_of(shards[0])
+    level = LevelOfTheory(**{key: value for key, value in said.items() if key in fields})
     return together, level

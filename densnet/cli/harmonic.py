@@ -1,4 +1,4 @@
-"""``densnet harmonic``: harmonic frequencies and intensities, by a model or by Psi4."""
+"""``densnet harmonic``: harmonic frequencies and intensities, by a model or by quantum chemistry."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from densnet.molecule import Molecule, from_smiles, from_xyz
 from densnet.oligomer import oligomer
 from densnet.potential import Potential
 from densnet.potentials import named
-from densnet.potentials.psi4 import Psi4Potential
+from densnet.potentials.reference import ReferencePotential
 from densnet.reference.level import LevelOfTheory
+from densnet.reference.programs import described
 from densnet.report.table import plain_table
 from densnet.spectra.assignment import PARTS
 from densnet.spectra.harmonic import METHOD_VERSION, Harmonic, harmonic_dataset
@@ -46,9 +47,9 @@ def harmonic_modes(
     With --raman also Raman activities and depolarisation ratios.
 
     Args:
-        output: netCDF file to write; Psi4's finished geometries are kept in OUTPUT.parts until it is whole.
+        output: netCDF file to write; finished geometries of Psi4 or PySCF are kept in OUTPUT.parts until then.
         model: output of 'densnet train energy' that gives the forces ...
-        potential: ... or a potential by its name, such as gfn2-xtb; without both Psi4, at the level of theory below.
+        potential: ... or a potential by its name, such as gfn2-xtb; without both Psi4 or PySCF at the level below.
         smiles: the molecule as SMILES ...
         xyz: ... or as an xyz file ...
         repeat_unit: ... or as a chain, all anti ...
@@ -56,7 +57,7 @@ def harmonic_modes(
         geometry: ... or as another output of this verb, to start from its relaxed geometry.
         charge: total charge; by default the SMILES' formal charge, or what the xyz file says (charge=1), or 0.
         raman: compute Raman activities and depolarisation ratios too, of potentials that give polarizabilities.
-        level: level of theory of Psi4.
+        level: level of theory, and which of the two programs computes it.
     """
     molecule = _molecule(smiles, xyz, repeat_unit, units, geometry, charge)
     mover, settings = _potential(model, potential, level, molecule, output)
@@ -66,7 +67,7 @@ def harmonic_modes(
     positions, modes = minimum(mover, molecule.positions, molecule.atomic_masses)
     scattering = raman_modes(mover, positions, molecule.atomic_masses, modes.modes) if raman else None
     write_modes(modes, molecule, positions, mover.name, settings, output, scattering)
-    if isinstance(mover, Psi4Potential):
+    if isinstance(mover, ReferencePotential):
         mover.remove_parts()
 
 
@@ -141,7 +142,9 @@ def _potential(
     if name is not None:
         return named(name)(molecule), {"potential": name}
     if model is None:
-        return Psi4Potential(molecule, level, output), level.decisive()
+        reference = ReferencePotential(molecule, level, output)
+        print(f"densnet harmonic: {described(reference.level)}", file=sys.stderr)
+        return reference, reference.level.decisive()
     import torch
 
     from densnet.potentials.model import ModelPotential

@@ -1,7 +1,8 @@
-"""``densnet label``: energies, forces, dipoles and orbitals from Psi4."""
+"""``densnet label``: energies, forces, dipoles and orbitals from Psi4 or PySCF."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from cyclopts import Parameter
 from densnet.io.netcdf import read_dataset, write_dataset
 from densnet.reference.labels import METHOD_VERSION, label_shard
 from densnet.reference.level import LevelOfTheory
+from densnet.reference.programs import described, settled
 
 DEFAULT = LevelOfTheory()
 
@@ -22,7 +24,7 @@ def label(
     shards: int = 1,
     level: Annotated[LevelOfTheory, Parameter(name="*")] = DEFAULT,
 ) -> None:
-    """Label one shard of the geometries with Psi4, one thread; the same command resumes after any interruption.
+    """Label one shard of the geometries, one thread; the same command resumes after any interruption.
 
     Args:
         geometries: output of ``densnet sample``.
@@ -31,6 +33,8 @@ def label(
         shards: into how many shards the frames are dealt.
         level: level of theory.
     """
+    level = settled(level)
+    print(f"densnet label: {described(level)}", file=sys.stderr)
     sampled = read_dataset(geometries, stage="sample", variables=("positions", "numbers", "split"))
     dataset, parts = label_shard(sampled, level, shard=shard, shards=shards, output=output)
     settings = {**level.decisive(), "shard": shard, "shards": shards}

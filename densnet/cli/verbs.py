@@ -21,6 +21,9 @@ FAMILIES = {
 """First words that verbs share, with a line for each."""
 
 GROUPS = {
+    "Projects": {
+        "init:init": "init my_ethanol --smiles CCO",
+    },
     "Labels": {
         "sample:sample": "sample --smiles CCO --n-train 100 --output geometries.nc",
         "label:label": "label --geometries geometries.nc --shard 0 --shards 2 --output shards/0.nc",

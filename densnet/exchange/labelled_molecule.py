@@ -13,6 +13,7 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
+from densnet.fitting.kohn_sham_labels import program_of
 from densnet.io.netcdf import read_dataset
 from densnet.reference.level import level_name
 from densnet.reference.packing import ATOMS, ORBITALS, SPLITS, split_sizes
@@ -145,7 +146,7 @@ def _provenance(attributes: dict[str, Any], file: Path) -> dict[str, Any]:
         "functional": str(attributes["functional"]),
         "basis": str(attributes["basis"]),
         "dispersion": str(attributes.get("dispersion", "none")),
-        "program": str(attributes.get("program", f"Psi4 {attributes.get('psi4_version', '')}".strip())),
+        "program": program_of(attributes),
     }
 
 

@@ -29,6 +29,8 @@ LEVEL = ("functional", "basis", "dispersion", "energy_convergence", "density_con
 """Attributes that say at which level of theory a shard was made."""
 COMMON = ("orbital_basis", "ao_convention", "psi4_shells", "psi4_version", "charge", "multiplicity", *LEVEL)
 """Attributes that all shards must share."""
+OTHER_PROGRAM = "not used: labels by "
+"""What ``psi4_version`` begins with where labels are not Psi4's; the program's name follows."""
 SAME_POSITION = 1e-6
 """Å; a shard's geometries are copies of the geometries file's."""
 GIVEN = ("energy_given", "forces_given")
@@ -44,7 +46,7 @@ NEARLY_ORTHONORMAL = 1e-4
 
 @dataclass(frozen=True)
 class KohnShamLabels:
-    """All frames of a molecule, as Psi4 labelled them.
+    """All frames of a molecule, as Psi4 or PySCF labelled them.
 
     Attributes:
         dataset: the shards' variables for every frame in order, with temperature and distance_to_train; frames whose
@@ -53,7 +55,7 @@ class KohnShamLabels:
         orbitals: (t, m, o), bohr^(-3/2), canonical order.
         orbital_basis: of the functions m.
         n_electrons: Σ Z - charge.
-        level: attributes to hand on: charge, multiplicity, level of theory, Psi4's version.
+        level: attributes to hand on: charge, multiplicity, level of theory, program.
     """
 
     dataset: xr.Dataset
@@ -70,6 +72,19 @@ class FreeAtoms:
 
     density_matrices: dict[int, Array]
     energies: dict[int, float]
+
+
+def psi4_version(program: str) -> str:
+    """Return the attribute ``psi4_version`` of labels that a program made, "Psi4 1.3.2" for instance."""
+    name, _, version = program.partition(" ")
+    return version if name == "Psi4" else f"{OTHER_PROGRAM}{program}"
+
+
+def program_of(attributes: Mapping[str, Any]) -> str:
+    """Return the program that made a file, name and version; files of earlier versions name Psi4's version alone."""
+    version = str(attributes.get("psi4_version", ""))
+    of_others = version.removeprefix(OTHER_PROGRAM)
+    return str(attributes.get("program", of_others if of_others != version else f"Psi4 {version}".strip()))
 
 
 def merge_shards(shards: Sequence[Path], geometries: Path) -> tuple[xr.Dataset, xr.Dataset]:
@@ -139,16 +154,33 @@ def read_kohn_sham_labels(
             f"{shards[0]}: expected {n_electrons / 2:g} doubly occupied orbitals for {n_electrons} electrons, "
             f"got {n_occupied}; use an all-electron orbital basis"
         )
-    basis = Basis.from_json(attributes["orbital_basis"], shards[0])
-    shells = [(int(atom), int(l)) for atom, l in json.loads(attributes["psi4_shells"])]
-    index, sign = _canonical_order(shards[0], attributes["ao_convention"], shells, basis, numbers)
-    if whole.sizes["ao"] != len(index):
-        raise DensnetError(f"{shards[0]}: orbitals have {whole.sizes['ao']} functions, their basis {len(index)}")
-    orbitals = np.asarray(whole["orbitals"].values, dtype=np.float64)[:, index] * sign[:, None]
-    if whole["orbitals"].dtype == np.float32:
-        orbitals = _orthonormal(orbitals, basis, numbers, whole["positions"].values / BOHR_IN_ANGSTROM)
+    basis, orbitals = canonical_orbitals(whole, numbers, shards[0])
     level = {name: attributes[name] for name in ("charge", "multiplicity", "psi4_version", *LEVEL)} | differences
+    level |= {name: attributes[name] for name in ("program",) if name in attributes}
     return KohnShamLabels(whole, numbers, orbitals, basis, n_electrons, level)
+
+
+def canonical_orbitals(labels: xr.Dataset, numbers: NDArray[np.int64], path: Path) -> tuple[Basis, Array]:
+    """Return the orbital basis of labels, and their orbitals (t, m, o) in canonical order, orthonormal in double.
+
+    Args:
+        labels: content of a file of ``densnet label``, or of several.
+        numbers: (i,) atomic numbers.
+        path: the file, for messages.
+
+    Raises:
+        DensnetError: orbitals and the shells that the file names do not fit together.
+    """
+    attributes = labels.attrs
+    basis = Basis.from_json(attributes["orbital_basis"], path)
+    shells = [(int(atom), int(l)) for atom, l in json.loads(attributes["psi4_shells"])]
+    index, sign = _canonical_order(path, attributes["ao_convention"], shells, basis, numbers)
+    if labels.sizes["ao"] != len(index):
+        raise DensnetError(f"{path}: orbitals have {labels.sizes['ao']} functions, their basis {len(index)}")
+    orbitals = np.asarray(labels["orbitals"].values, dtype=np.float64)[:, index] * sign[:, None]
+    if labels["orbitals"].dtype == np.float32:
+        orbitals = _orthonormal(orbitals, basis, numbers, labels["positions"].values / BOHR_IN_ANGSTROM)
+    return basis, orbitals
 
 
 def read_atoms(
@@ -163,13 +195,20 @@ def read_atoms(
         level: the labels' attributes, of which functional and basis must be the atoms' own.
 
     Raises:
-        DensnetError: truncated or foreign file, an element is missing, or another level of theory than the labels'.
+        DensnetError: truncated or foreign file, an element is missing, or another level of theory or program than the
+            labels'.
     """
     dataset = read_dataset(path, stage="atoms", variables=("element", "energy"))
     _need_attributes(path, dataset, ("orbital_basis", "ao_convention", "psi4_shells", "functional", "basis"))
     if any(_differs(dataset.attrs[name], level[name]) for name in ("functional", "basis")):
         raise DensnetError(
             f"{path}: made at another level of theory than the labels; run 'densnet atoms' again at theirs"
+        )
+    programs = [str(attributes["program"]) for attributes in (dataset.attrs, level) if "program" in attributes]
+    if len({program.split()[0] for program in programs}) > 1:
+        raise DensnetError(
+            f"{path}: free atoms by {programs[0]} beside labels by {programs[1]}; make all of a run with one program "
+            "(reference.program)"
         )
     basis = Basis.from_json(dataset.attrs["orbital_basis"], path)
     shells = json.loads(dataset.attrs["psi4_shells"])
@@ -200,6 +239,12 @@ def _canonical_order(
 
 def _check_attributes(path: Path, dataset: xr.Dataset, first_path: Path, first: xr.Dataset) -> None:
     _need_attributes(path, dataset, COMMON)
+    program, of_first = program_of(dataset.attrs), program_of(first.attrs)
+    if program.split()[0] != of_first.split()[0]:
+        raise DensnetError(
+            f"{path}: labelled by {program}, {first_path} by {of_first}; make all of a run with one program "
+            "(reference.program): delete the shards of the other and run again"
+        )
     for name in COMMON:
         if _differs(dataset.attrs[name], first.attrs[name]):
             raise DensnetError(

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.basis.conventions import from_canonical, to_canonical
+from densnet.basis.pyscf_functionals import libxc_name
 from densnet.errors import DensnetError
 
 Array = NDArray[np.float64]
@@ -139,14 +140,7 @@ def _mean_field(
     mole.charge, mole.spin = int(numbers.sum()) - 2 * occupied.shape[1], 0
     if functional.lower() in ("hf", "scf"):
         return scf.RHF(mole).density_fit(auxbasis=AUXILIARY)
-    try:
-        dft.libxc.parse_xc(functional)
-    except (KeyError, ValueError) as error:
-        raise DensnetError(
-            f"functional: PySCF, which solves for the response, has no {functional!r}; leave the response out or "
-            "label with another functional"
-        ) from error
-    mean_field = dft.RKS(mole, xc=functional).density_fit(auxbasis=AUXILIARY)
+    mean_field = dft.RKS(mole, xc=libxc_name(functional)).density_fit(auxbasis=AUXILIARY)
     mean_field.grids.level = GRID_LEVEL
     return mean_field
 

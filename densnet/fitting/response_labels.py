@@ -18,6 +18,7 @@ from densnet.density.error import DensityGrid
 from densnet.density.settings import GRID_LEVEL
 from densnet.errors import DensnetError
 from densnet.fitting.fit_basis import describe_basis, named_fit_basis
+from densnet.fitting.kohn_sham_labels import canonical_orbitals
 from densnet.fitting.linear_response import linear_response
 from densnet.fitting.response_fit import FrameResponse, fit_response, natural_response_basis, response_nmae
 from densnet.fitting.settings import ResponseSettings
@@ -104,6 +105,26 @@ def response_labels(
         print(f"densnet response: warning: {text}; they are left out", file=sys.stderr)
     good = [frame for frame in frames if frame.index not in failed]
     return _fitted(source, system, settings, good, solved, processes), parts
+
+
+def polarizabilities(labels: xr.Dataset, path: Path) -> Array:
+    """Return the polarizabilities (t, x, field) of labelled geometries in e² Å²/eV, from their orbitals.
+
+    Args:
+        labels: content of a file of ``densnet label``, or of several.
+        path: the file, for messages.
+
+    Raises:
+        DensnetError: orbitals that are not stationary at the level that the file names, or no convergence.
+    """
+    numbers = np.asarray(labels["numbers"].values, dtype=np.int64)
+    basis, orbitals = canonical_orbitals(labels, numbers, path)
+    alpha = []
+    for positions, occupied in zip(labels["positions"].values / BOHR_IN_ANGSTROM, orbitals, strict=True):
+        response = linear_response(basis, numbers, positions, occupied, str(labels.attrs["functional"]))
+        alpha.append(response.polarizability)
+        report_progress("polarizability", len(alpha), len(orbitals))
+    return np.array(alpha) * POLARIZABILITY_IN_E2_ANGSTROM2_PER_EV
 
 
 def chosen_rows(split: NDArray[Any], sizes: Mapping[str, int]) -> NDArray[np.int64]:

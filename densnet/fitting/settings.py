@@ -32,7 +32,7 @@ class FitSettings(Settings):
     """Hold the atoms' own electrostatic energies down by this share, so that coefficients are smooth and learned
     better; 0 for none."""
     max_failed_share: Annotated[NotNegative, Lt(1)] = 0.05
-    """Share of frames that may fail, in Psi4 or in the fit, and are left out, before the run stops."""
+    """Share of frames that may fail, in their SCF or in the fit, and are left out, before the run stops."""
     grid_level: GridLevel = GRID_LEVEL
     """Becke grid on which errors are measured, 0 (coarse) to 9 (fine)."""
     eigenvalue_cutoff: Share | None = None

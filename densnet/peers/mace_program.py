@@ -17,7 +17,7 @@ from densnet.processes.program import Event, WorkerEndedError, events, started
 
 WORKER = Path(__file__).parent / "mace_worker"
 PYTHON = Path(".venv-mace", "bin", "python")
-"""In the project's folder."""
+"""In the folder of the project, or of the clone."""
 VARIABLE = "DENSNET_MACE"
 REMEDY = f"run 'envs/setup.sh mace', or set {VARIABLE} to a Python that imports mace"
 
@@ -29,7 +29,9 @@ def find_mace(environment: Mapping[str, str]) -> Path:
         DensnetError: there is none.
     """
     named = environment.get(VARIABLE, "")
-    interpreter = shutil.which(named or str(Path(__file__).parents[2] / PYTHON), path=environment.get("PATH"))
+    beside = [folder / PYTHON for folder in (Path.cwd(), Path(__file__).parents[2])]
+    made = next((path for path in beside if path.exists()), beside[0])
+    interpreter = shutil.which(named or str(made), path=environment.get("PATH"))
     if interpreter is None:
         problem = f"{VARIABLE}={named!r} is not an executable" if named else "there is no environment .venv-mace"
         raise DensnetError(f"mace: {problem}; {REMEDY}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from densnet.molecule import Molecule
 from densnet.potential import Potential
 from densnet.potentials import NAMED, named
 from densnet.potentials.ase import AsePotential
-from densnet.potentials.psi4 import Psi4Potential
-from densnet.reference.level import LevelOfTheory
+from densnet.potentials.reference import ReferencePotential
+from densnet.reference.level import AUTO, PSI4, PYSCF, LevelOfTheory
 
-PSI4 = "psi4"
-COMPUTED = (*NAMED, PSI4)
+PROGRAMS = (PSI4, PYSCF)
+"""Of quantum chemistry."""
+COMPUTED = (*NAMED, *PROGRAMS)
 """What is chosen by its name."""
 BATCH = 64
 """Geometries that a model takes at once, in a scan."""
@@ -36,11 +37,12 @@ class Chosen:
         calculator: ... one of :data:`COMPUTED`, or MODULE:CALLABLE, called without arguments for an ASE calculator.
         device: where a model computes; a GPU if there is one, if not given.
         threads: of a model on the CPU.
-        level: of Psi4.
-        output: beside it Psi4's finished geometries are kept.
+        level: of Psi4 or PySCF.
+        output: beside it their finished geometries are kept.
 
     Raises:
-        DensnetError: both or neither of model and calculator, a calculator that is not there, or Psi4 without output.
+        DensnetError: both or neither of model and calculator, a calculator that is not there, Psi4 or PySCF without
+            output, or beside another program in the level.
     """
 
     model: Path | None
@@ -49,7 +51,7 @@ class Chosen:
     threads: int = 1
     level: LevelOfTheory = field(default_factory=LevelOfTheory)
     output: Path | None = None
-    _psi4: dict[str, Psi4Potential] = field(default_factory=dict)
+    _reference: dict[str, ReferencePotential] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.model is None) == (self.calculator is None):
@@ -58,9 +60,17 @@ class Chosen:
         if self.threads < 1:
             raise DensnetError(f"threads: expected at least 1, found {self.threads}")
         self._factory = None
-        if self.calculator == PSI4 and self.output is None:
-            raise DensnetError("psi4: takes long; expected --output FILE, to keep finished geometries beside it")
-        if self.calculator is not None and self.calculator not in COMPUTED:
+        if self.calculator in PROGRAMS and self.output is None:
+            raise DensnetError(
+                f"{self.calculator}: takes long; expected --output FILE, to keep finished geometries beside it"
+            )
+        if self.calculator in PROGRAMS:
+            if self.level.program not in (AUTO, self.calculator):
+                raise DensnetError(
+                    f"program: expected {self.calculator}, as the potential is called, found {self.level.program}"
+                )
+            self.level = replace(self.level, program=PSI4 if self.calculator == PSI4 else PYSCF)
+        elif self.calculator is not None and self.calculator not in COMPUTED:
             self._factory = imported(self.calculator)
 
     @property
@@ -70,8 +80,8 @@ class Chosen:
 
     @property
     def batch(self) -> int | None:
-        """Return the geometries that are evaluated at once in a scan; None: all, shared out over Psi4's processes."""
-        return BATCH if self.model else None if self.calculator == PSI4 else 1
+        """Return the geometries that are evaluated at once in a scan; None: all, of which a program keeps each."""
+        return BATCH if self.model else None if self.calculator in PROGRAMS else 1
 
     def __call__(
         self, molecule: Molecule, replicas: int = 1, *, lasting: bool = False, double: bool = False
@@ -89,16 +99,16 @@ class Chosen:
         """
         if self.model is not None:
             return self._of_model(self.model, molecule, lasting, double)
-        if self.calculator == PSI4:
-            return self._of_psi4(molecule)
+        if self.calculator in PROGRAMS:
+            return self._of_program(molecule)
         if self._factory is not None:
             return Separate([AsePotential(self._factory(), molecule)] * replicas)
         make = named(str(self.calculator))
         return Separate([make(molecule) for _ in range(replicas)])
 
     def remove_parts(self) -> None:
-        """Delete what Psi4 kept: the output is whole."""
-        for potential in self._psi4.values():
+        """Delete what Psi4 or PySCF kept: the output is whole."""
+        for potential in self._reference.values():
             potential.remove_parts()
 
     def _of_model(self, model: Path, molecule: Molecule, lasting: bool, double: bool) -> Potential:
@@ -115,12 +125,12 @@ class Chosen:
             recorded=lasting,
         )
 
-    def _of_psi4(self, molecule: Molecule) -> Potential:
+    def _of_program(self, molecule: Molecule) -> Potential:
         key, output = digest_of(molecule.numbers)[:16], Path(str(self.output))
-        if key not in self._psi4:
+        if key not in self._reference:
             beside = output.with_name(f"{output.name}.{key}")
-            self._psi4[key] = Psi4Potential(molecule, self.level, beside, sparing=True)
-        return self._psi4[key]
+            self._reference[key] = ReferencePotential(molecule, self.level, beside, sparing=True)
+        return self._reference[key]
 
 
 def imported(name: str) -> Callable[[], Any]:

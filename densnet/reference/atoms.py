@@ -16,9 +16,9 @@ from ase.data import chemical_symbols
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.io.parts import Parts
-from densnet.reference.labels import basis_attributes
+from densnet.reference.labels import basis_attributes, of_level
 from densnet.reference.level import LevelOfTheory
-from densnet.reference.psi4_program import WorkerCrashError, run_worker
+from densnet.reference.programs import CHECKS, WorkerCrashError, run_worker, settled
 from densnet.units import HARTREE_IN_EV
 
 METHOD_VERSION: int = 1
@@ -47,25 +47,26 @@ def free_atoms(
 
     .. math:: D_{alm,bl'm'} = \delta_{ll'} \delta_{mm'} D^{(l)}_{ab}, \qquad \operatorname{tr} D S = Z,
 
-    and the restricted Kohn-Sham equations are solved self-consistently for it with Psi4's integrals and grid. The
-    energy is that of this averaged atom (above the spin-polarised ground state's); D4 adds nothing to a free atom.
+    and the restricted Kohn-Sham equations are solved self-consistently for it with the program's integrals and grid.
+    The energy is that of this averaged atom (above the spin-polarised ground state's); D4 adds nothing to a free atom.
 
     Args:
         numbers: atomic numbers; repeats allowed.
         output: where the data set will be written; decides only where the parts are.
-        environment: that Psi4 is looked for and started in.
+        environment: that the program is looked for and started in.
 
     Returns:
         The data set, and the parts, to be removed once it is written.
 
     Raises:
-        DensnetError: no Psi4; functional or basis unknown; an element that the basis lacks; no convergence.
+        DensnetError: no such program; functional or basis unknown; an element that the basis lacks; no convergence.
     """
+    level = settled(level, environment)
     elements = sorted({int(number) for number in numbers})
     parts = Parts(output, {"version": METHOD_VERSION, "level": level.decisive(), "elements": elements})
     job = {
         "task": "atoms",
-        "level": level.as_dict(),
+        **of_level(level),
         "configurations": {str(number): configuration(number) for number in elements},
     }
     ready: dict[str, Any] = {}
@@ -80,7 +81,8 @@ def free_atoms(
     try:
         run_worker(job, parts.folder, on_event, environment)
     except WorkerCrashError as error:
-        raise DensnetError(f"psi4: {error.reason} at element {error.item}; does 'psi4 --test' pass?") from error
+        remedy = CHECKS[level.program]
+        raise DensnetError(f"{level.program}: {error.reason} at element {error.item}; {remedy}") from error
     return _assemble(elements, parts, ready, level), parts
 
 
@@ -96,7 +98,7 @@ def _assemble(elements: list[int], parts: Parts, ready: dict[str, Any], level: L
             (f"ao_{symbol}", f"ao_{symbol}_"),
             part["density_matrix"],
             "bohr^-3",
-            f"spherical density matrix of the free {symbol} atom, both spins, in Psi4's order of functions",
+            f"spherical density matrix of the free {symbol} atom, both spins, in the order of ao_convention",
         )
         energies.append(float(part["energy"]) * HARTREE_IN_EV)
         shells[str(number)] = [int(l) for l in part["shells"]]
@@ -106,5 +108,5 @@ def _assemble(elements: list[int], parts: Parts, ready: dict[str, Any], level: L
     return xr.Dataset(
         variables,
         coords={"element": ("element", elements, {"units": "1", "long_name": "atomic number"})},
-        attrs={**basis_attributes(ready), "psi4_shells": json.dumps(shells), **level.decisive()},
+        attrs={**level.decisive(), **basis_attributes(ready), "psi4_shells": json.dumps(shells)},
     )

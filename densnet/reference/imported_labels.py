@@ -25,6 +25,7 @@ from densnet.basis.basis import Basis
 from densnet.basis.conventions import to_canonical
 from densnet.errors import DensnetError
 from densnet.fitting.fitted_labels import fit_labels
+from densnet.fitting.kohn_sham_labels import psi4_version
 from densnet.fitting.label_content import FittedFrame, label_content
 from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import read_dataset, variable, write_dataset
@@ -276,7 +277,7 @@ def _level(data: ImportedData) -> dict[str, Any]:
         "dispersion": data.dispersion,
         "energy_convergence": float("nan"),
         "density_convergence": float("nan"),
-        "psi4_version": f"not used: labels by {data.program}",
+        "psi4_version": psi4_version(data.program),
         "charge": data.charge,
         "multiplicity": 1,
     }

@@ -1,4 +1,4 @@
-"""Labels: energy, forces, dipole and occupied orbitals of geometries, from Psi4 (and D4 from dftd4)."""
+"""Labels: energy, forces, dipole and occupied orbitals of geometries, from Psi4 or PySCF (and D4 from dftd4)."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from densnet.basis.pyscf_functionals import libxc_name
 from densnet.errors import DensnetError
+from densnet.fitting.kohn_sham_labels import psi4_version
 from densnet.io.netcdf import variable, write_text
 from densnet.io.parts import Parts, digest_of
 from densnet.quantities import DIPOLE, ENERGY, FORCES
 from densnet.reference.dispersion import check_d4, d4
-from densnet.reference.level import LevelOfTheory
-from densnet.reference.psi4_program import WorkerCrashError, run_worker
+from densnet.reference.level import PSI4, LevelOfTheory
+from densnet.reference.programs import CHECKS, WorkerCrashError, run_worker, settled
 from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV, HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM
 
 METHOD_VERSION: int = 1
 CRASHES_BEFORE_GIVING_UP = 2
 FAILURES_OF_GEOMETRIES = r"converge|too close|linear(ly)? dependen|singular|positive definite|DIIS|\bnan\b"
-"""What Psi4 says where the geometry is to blame; whatever else goes wrong is the machine's, and done again."""
+"""What a program says where the geometry is to blame; whatever else goes wrong is the machine's, and done again."""
 
 
 def shard_of(n_frames: int, shard: int, shards: int) -> list[int]:
@@ -49,23 +51,24 @@ def label_shard(
     output: Path,
     environment: Mapping[str, str] = os.environ,
 ) -> tuple[xr.Dataset, Parts]:
-    """Label the frames of one shard, one Psi4 process with one thread, and return the shard's data set.
+    """Label the frames of one shard, one process with one thread, and return the shard's data set.
 
     Each finished frame is kept in ``<output>.parts``; a restart computes only what is missing and ends at the same
-    result. A frame that Psi4 gives up has a ``status`` that says why, and NaN.
+    result. A frame that the program gives up has a ``status`` that says why, and NaN.
 
     Args:
         geometries: output of the stage "sample".
         output: where the data set will be written; decides only where the parts are.
-        environment: that Psi4 is looked for and started in.
+        environment: that the program is looked for and started in.
 
     Returns:
         The data set, and the parts, to be removed once it is written.
 
     Raises:
-        DensnetError: no Psi4; functional, basis or dispersion unknown; nothing can be written; the machine's disk or
-            memory does not suffice.
+        DensnetError: no such program; functional, basis or dispersion unknown; nothing can be written; the machine's
+            disk or memory does not suffice.
     """
+    level = settled(level, environment)
     frames = shard_of(geometries.sizes["frame"], shard, shards)
     if level.dispersion == "d4":
         check_d4(level.functional)
@@ -84,7 +87,7 @@ def label_shard(
         },
     )
     job = {
-        "level": level.as_dict(),
+        **of_level(level),
         "charge": charge,
         "multiplicity": multiplicity,
         "failures_of_geometries": FAILURES_OF_GEOMETRIES,
@@ -94,6 +97,11 @@ def label_shard(
     if ready is None:
         raise DensnetError(f"{parts.folder}: ready.json has vanished; run again")
     return _assemble(geometries, parts, ready, level, frames, charge), parts
+
+
+def of_level(level: LevelOfTheory) -> dict[str, Any]:
+    """Return what a job says of a settled level of theory."""
+    return {"level": level.as_dict()} | ({} if level.program == PSI4 else {"xc": libxc_name(level.functional)})
 
 
 def _compute(
@@ -107,7 +115,7 @@ def _compute(
 ) -> None:
     """Have the worker compute the frames that are missing; one that ends it twice stops the job, to be run again."""
     if not len(positions):
-        # Psi4 says its basis at any geometry, though there is nothing to label
+        # a program says its basis at any geometry, though there is nothing to label
         positions = 3.0 * np.arange(len(numbers))[None, :, None] * np.array([1.0, 0.0, 0.0])
     parts.write("geometries", {"numbers": numbers, "positions": positions / BOHR_IN_ANGSTROM})
     crashes: dict[int | None, int] = {}
@@ -140,19 +148,23 @@ def _compute(
             crashes[error.item] = crashes.get(error.item, 0) + 1
             if crashes[error.item] >= CRASHES_BEFORE_GIVING_UP:
                 where = "before any frame" if error.item is None else f"at frame {error.item}"
-                remedy = "does 'psi4 --test' pass?" if error.item is None else "finished frames are kept"
+                remedy = CHECKS[level.program] if error.item is None else "finished frames are kept"
                 raise DensnetError(
-                    f"psi4: {error.reason}, twice, {where}: give it more memory and scratch disk and run again; "
-                    f"{remedy}"
+                    f"{level.program}: {error.reason}, twice, {where}: give it more memory and scratch disk and run "
+                    f"again; {remedy}"
                 ) from error
 
 
 def _ready(parts: Parts) -> dict[str, Any] | None:
-    """Return what the worker said of its basis before the first frame; None if that is not there or was cut short."""
+    """Return what the worker said of its basis before the first frame; None if that is not there or was cut short.
+
+    None too of what an earlier version wrote, which named no program: the worker says it again.
+    """
     try:
-        return dict(json.loads((parts.folder / "ready.json").read_text()))
+        said = dict(json.loads((parts.folder / "ready.json").read_text()))
     except (OSError, ValueError):
         return None
+    return said if "program" in said else None
 
 
 def _is_done(parts: Parts, frame: int) -> bool:
@@ -199,7 +211,7 @@ def _assemble(
     """Put the parts together, in ASE's units, with D4 added."""
     numbers = geometries["numbers"].values.astype(np.int64)
     positions = geometries["positions"].values[frames].astype(np.float64)
-    shells = [tuple(shell) for shell in ready["psi4_shells"]]
+    shells = [tuple(shell) for shell in ready["shells"]]
     size = (len(frames), sum(2 * l + 1 for _, l in shells), (int(numbers.sum()) - charge) // 2)
     energy, dispersion, wall_time = (np.full(len(frames), np.nan) for _ in range(3))
     forces, dipole, orbitals = (
@@ -237,7 +249,7 @@ def _assemble(
             ),
             "dipole": DIPOLE.variable(dipole * BOHR_IN_ANGSTROM, long_name="dipole about the frame's origin"),
             "orbitals": variable(
-                ("frame", "ao", "occupied"), orbitals, "bohr^-3/2", "occupied orbitals in Psi4's order of functions"
+                ("frame", "ao", "occupied"), orbitals, "bohr^-3/2", "occupied orbitals in the order of ao_convention"
             ),
             "status": variable(("frame",), status.astype(str), "1", "ok, or what failed"),
             "wall_time": variable(("frame",), wall_time, "s", "wall time of the label"),
@@ -250,23 +262,25 @@ def _assemble(
             )
         },
         attrs={
+            **level.decisive(),
             **basis_attributes(ready),
-            "psi4_shells": json.dumps(ready["psi4_shells"]),
+            "psi4_shells": json.dumps(ready["shells"]),
             "charge": charge,
             "multiplicity": int(geometries.attrs["multiplicity"]),
-            **level.decisive(),
         },
     )
 
 
 def basis_attributes(ready: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the attributes that say which functions orbitals and density matrices refer to."""
+    """Return the attributes that say which functions orbitals and density matrices refer to, and who made them."""
     shells = {
         number: [{**shell, "l": int(shell["l"])} for shell in listed]
         for number, listed in sorted(ready["orbital_basis"]["shells"].items(), key=lambda item: int(item[0]))
     }
+    program = str(ready["program"])
     return {
         "orbital_basis": json.dumps({"name": ready["orbital_basis"]["name"], "shells": shells}),
-        "ao_convention": "psi4",
-        "psi4_version": ready["psi4_version"],
+        "ao_convention": ready["ao_convention"],
+        "program": program,
+        "psi4_version": psi4_version(program),
     }

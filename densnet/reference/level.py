@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from annotated_types import Le, Unit
 
@@ -21,11 +21,15 @@ FUNCTIONALS = (
 )
 # fmt: on
 """Psi4's functionals without MP2 correlation and without an external dispersion program."""
+Program = Literal["auto", "psi4", "pyscf"]
+AUTO: Final = "auto"
+PSI4: Final = "psi4"
+PYSCF: Final = "pyscf"
 
 
 @dataclass(frozen=True)
 class LevelOfTheory(Settings):
-    """How Psi4 computes energy, gradient, dipole and density (restricted, density-fitted SCF)."""
+    """How energy, gradient, dipole and density are computed (restricted, density-fitted SCF)."""
 
     functional: Annotated[Text, Choices(FUNCTIONALS)] = "PBE"
     """HF or a density functional, by Psi4's name of it."""
@@ -33,6 +37,8 @@ class LevelOfTheory(Settings):
     """Orbital basis, any all-electron one of the Basis Set Exchange; spherical harmonics are used throughout."""
     dispersion: Literal["none", "d4"] = "none"
     """none, or d4: D4 by the dftd4 package, added to energy and forces."""
+    program: Program = AUTO
+    """psi4, pyscf, or auto: Psi4 where it is found, otherwise PySCF. Never both in one run (docs/levels.md)."""
     energy_convergence: Annotated[Positive, Le(1e-4), Unit("Hartree")] = 1e-7
     """Largest change of the energy in the last iteration of the SCF; its error is then some hundred times smaller."""
     density_convergence: Annotated[Positive, Le(1e-3), Unit("atomic units")] = 1e-6
@@ -40,15 +46,16 @@ class LevelOfTheory(Settings):
     max_iterations: Count = 100
     """SCF iterations before a frame is given up."""
     memory_gib: Annotated[Positive, Unit("GiB"), Operational] = 1.0
-    """Memory that Psi4 may use in each process."""
+    """Memory that the program may use in each process."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain values."""
         return asdict(self)
 
     def decisive(self) -> dict[str, Any]:
-        """Return the fields that decide the result (memory does not)."""
-        return {name: value for name, value in asdict(self).items() if name != "memory_gib"}
+        """Return the fields that decide the result, of a program those of another than Psi4, once the only one."""
+        without = {"memory_gib", *(["program"] if self.program == PSI4 else [])}
+        return {name: value for name, value in asdict(self).items() if name not in without}
 
     @property
     def name(self) -> str:

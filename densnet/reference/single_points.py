@@ -1,4 +1,4 @@
-"""Kohn-Sham determinants of a molecule from Psi4, near its lowest conformer: for a first look, without sampling."""
+"""Kohn-Sham determinants of a molecule, near its lowest conformer: for a first look, without sampling."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from densnet.molecule import Molecule
 from densnet.reference.atoms import free_atoms
 from densnet.reference.labels import METHOD_VERSION, label_shard
 from densnet.reference.level import LevelOfTheory
+from densnet.reference.programs import settled
 from densnet.units import BOHR_IN_ANGSTROM
 
 DISPLACEMENT = 0.05
@@ -24,7 +25,7 @@ DISPLACEMENT = 0.05
 def single_points(
     molecule: Molecule, level: LevelOfTheory, *, n_frames: int, seed: int, folder: Path
 ) -> tuple[Determinants, FreeAtoms]:
-    """Compute determinants of a molecule and its free atoms with Psi4.
+    """Compute determinants of a molecule and its free atoms.
 
     The first geometry is the molecule's own; the others have their atoms displaced at random.
 
@@ -34,17 +35,18 @@ def single_points(
         folder: for the files on the way.
 
     Raises:
-        DensnetError: no frames asked for, no Psi4, an impossible level, or a calculation that fails.
+        DensnetError: no frames asked for, no such program, an impossible level, or a calculation that fails.
     """
     if n_frames < 1:
         raise DensnetError(f"frames: expected at least 1, got {n_frames}")
+    level = settled(level)
     sampled = _geometries(molecule, n_frames, seed)
     geometries, shard, atoms = (folder / name for name in ("geometries.nc", "shard.nc", "atoms.nc"))
     write_dataset(sampled, geometries, stage="sample", method_version=0, settings={"seed": seed})
     labelled, _ = label_shard(sampled, level, shard=0, shards=1, output=shard)
     failed = [str(status) for status in labelled["status"].values if status != "ok"]
     if failed:
-        raise DensnetError(f"psi4: {len(failed)} of {n_frames} geometries failed, the first: {failed[0]}")
+        raise DensnetError(f"{level.program}: {len(failed)} of {n_frames} geometries failed, the first: {failed[0]}")
     settings = level.decisive()
     write_dataset(labelled, shard, stage="label", method_version=METHOD_VERSION, settings=settings)
     isolated, _ = free_atoms([int(number) for number in molecule.numbers], level, output=atoms)

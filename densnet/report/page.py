@@ -15,6 +15,7 @@ import xarray as xr
 from densnet import __version__
 from densnet.basis.basis import Basis
 from densnet.errors import DensnetError
+from densnet.fitting.kohn_sham_labels import program_of
 from densnet.molecule import formula
 from densnet.report import chains, lengths
 from densnet.report.columns import shown_table
@@ -115,10 +116,12 @@ def _provenance(labels: xr.Dataset) -> str:
 def _versions(systems: Sequence[SystemReport]) -> list[tuple[str, str]]:
     """Return versions: those that the label files recorded, and those of the packages that made the page."""
     versions = [("densnet", __version__)]
-    for key, name in (("densnet_version", "densnet (labels)"), ("psi4_version", "Psi4 (labels)")):
-        recorded = sorted({str(system.labels.attrs[key]) for system in systems if key in system.labels.attrs})
-        if recorded:
-            versions.append((name, ", ".join(recorded)))
+    attributes = [system.labels.attrs for system in systems]
+    if recorded := sorted({str(said["densnet_version"]) for said in attributes if "densnet_version" in said}):
+        versions.append(("densnet (labels)", ", ".join(recorded)))
+    for program in sorted({program_of(said) for said in attributes if "psi4_version" in said}):
+        name, _, version = program.partition(" ")
+        versions.append((f"{name} (labels)", version))
     for package in PACKAGES:
         with suppress(importlib.metadata.PackageNotFoundError):
             versions.append((package, importlib.metadata.version(package)))

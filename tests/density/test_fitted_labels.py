@@ -184,6 +184,25 @@ def test_a_natural_basis_is_made_from_the_training_frames(files: Files, capfd: p
     assert "natural needs training frames" in said(files, fit_basis="natural", max_failed_share=0.5)
 
 
+def test_programs_are_not_mixed(files: Files) -> None:
+    """Shards and atoms of earlier versions do not name their program: it was Psi4."""
+    whole = files.fit()
+    assert "program" not in whole.attrs
+    files.attributes |= {"program": "PySCF 2.14.0", "psi4_version": "not used: labels by PySCF 2.14.0"}
+    files.write_shard(1)
+    with pytest.raises(DensnetError, match=r"shard1.nc: labelled by PySCF 2.14.0, .*shard0.nc by Psi4 1.9; make "):
+        files.fit()
+    for index in (0, 2):
+        files.write_shard(index)
+    files.write_atoms(program="Psi4 1.9")
+    with pytest.raises(DensnetError, match=r"free atoms by Psi4 1.9 beside labels by PySCF 2.14.0; make all of a run"):
+        files.fit()
+    files.write_atoms()
+    again = files.fit()
+    assert again.attrs["program"] == "PySCF 2.14.0"
+    np.testing.assert_array_equal(again["coefficients"], whole["coefficients"])
+
+
 def test_a_fit_that_was_cut_short_goes_on(
     files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:

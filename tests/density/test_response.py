@@ -84,7 +84,7 @@ def test_another_functional_than_the_orbitals_own_is_refused(ethanol: Molecule) 
     arguments = (ethanol.orbital_basis, np.array(ethanol.numbers), ethanol.positions, ethanol.orbitals)
     with pytest.raises(DensnetError, match="orbitals: not stationary"):
         linear_response(*arguments, "revPBE")
-    with pytest.raises(DensnetError, match="PySCF, which solves for the response, has no 'nonesuch'"):
+    with pytest.raises(DensnetError, match="functional: 'nonesuch' is not one that PySCF computes here"):
         linear_response(*arguments, "nonesuch")
 
 

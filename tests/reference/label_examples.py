@@ -14,7 +14,7 @@ import xarray as xr
 from densnet.io.netcdf import variable, write_dataset
 from densnet.reference.level import LevelOfTheory
 
-CHEAP = LevelOfTheory(functional="HF", basis="STO-3G")
+CHEAP = LevelOfTheory(functional="HF", basis="STO-3G", program="psi4")
 WATER = np.array([[0.3, -0.1, 0.217], [0.3, 0.657, -0.369], [0.35, -0.857, -0.399]])
 
 needs_psi4 = [

@@ -15,14 +15,16 @@ from label_examples import CHEAP, WATER, water_frames
 import densnet.reference.labels
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_text
+from densnet.processes.program import WORKER_SIDE
 from densnet.reference.labels import FAILURES_OF_GEOMETRIES, label_shard
-from densnet.reference.psi4_program import WORKER, WorkerCrashError
+from densnet.reference.programs import PSI4_WORKER, SHARED, WorkerCrashError
 
 
 @pytest.fixture
 def frames(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The worker's own module, which another interpreter runs elsewhere."""
-    monkeypatch.syspath_prepend(str(WORKER))
+    for folder in (WORKER_SIDE, SHARED, PSI4_WORKER):
+        monkeypatch.syspath_prepend(str(folder))
     return importlib.import_module("frames")
 
 
@@ -61,7 +63,7 @@ def test_frame_that_ends_the_worker_twice_stops_the_job_and_is_done_again(
 
     def run_worker(job: Mapping[str, Any], parts: Path, on_event: Callable[..., None], _: Mapping[str, str]) -> None:
         asked.append(job["frames"])
-        write_text(parts / "ready.json", "{}")
+        write_text(parts / "ready.json", '{"program": "Psi4 1.9"}')
         for frame in job["frames"]:
             if frame == 1:
                 raise WorkerCrashError(1, "Psi4 crashed (signal SIGKILL)")

@@ -24,7 +24,8 @@ from densnet.io.netcdf import read_dataset
 from densnet.reference.dispersion import d4
 from densnet.reference.labels import label_shard, shard_of
 from densnet.reference.level import LevelOfTheory
-from densnet.reference.psi4_program import find_psi4, scratch_folder
+from densnet.reference.programs import scratch_folder
+from densnet.reference.psi4_program import find_psi4
 from densnet.units import BOHR_IN_ANGSTROM
 
 pytestmark = needs_psi4

@@ -70,7 +70,7 @@ use rule label_shard as round_shard with:
         shards=lambda wildcards: shards_of(name_of(wildcards), "round_shard"),
         level=settings_of("round_shard"),
     message:
-        "{wildcards.system}: round {wildcards.round}, labelling with Psi4, shard {wildcards.shard} of {params.shards}"
+        "{wildcards.system}: round {wildcards.round}, labelling, shard {wildcards.shard} of {params.shards}"
 
 
 use rule labels as round_labels with:

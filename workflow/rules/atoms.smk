@@ -6,7 +6,7 @@ rule atoms:
     params:
         level=settings_of("atoms"),
     message:
-        "{wildcards.system}: free atoms with Psi4"
+        "{wildcards.system}: free atoms"
     shell:
         "densnet atoms --geometries {input.geometries:q} {params.level} --memory-gib $(({resources.mem_mb} / 3000)) "
         "--output {output.atoms} 2>&1 | tee -i {log} >&2"

@@ -3,6 +3,8 @@
 import shlex
 from pathlib import Path
 
+from densnet.reference.level import PSI4
+
 from families import frames_of, harmonic_systems
 from given_benchmarks import benchmark_files, given_atoms, given_orbitals
 from given_labels import given_harmonic
@@ -301,7 +303,8 @@ def read_by(stage, wildcards):
     for key in STAGES[stage].reads:
         value = lookup(complete, key)
         read |= value if isinstance(value, dict) else {key.split(".")[-1]: value}
-    return read
+    # Psi4 was the only program once: runs of that time are as they would be made today.
+    return {key: value for key, value in read.items() if (key, value) != ("program", PSI4)}
 
 
 def model(name):

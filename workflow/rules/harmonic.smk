@@ -23,7 +23,7 @@ rule displaced:
     params:
         level=DIFFERENCES,
     message:
-        "{wildcards.system}: relaxing with Psi4"
+        "{wildcards.system}: relaxing by quantum chemistry"
     shell:
         "densnet displace --geometry {input.geometry:q} {params.level} --memory-gib $(({resources.mem_mb} / 3000)) "
         "--output {output.displaced} 2>&1 | tee -i {log} >&2"
@@ -38,7 +38,7 @@ use rule label_shard as displaced_shard with:
         shards=config["reference"]["shards"],
         level=DIFFERENCES,
     message:
-        "{wildcards.system}: forces of displaced geometries with Psi4, shard {wildcards.shard} of {params.shards}"
+        "{wildcards.system}: forces of displaced geometries, shard {wildcards.shard} of {params.shards}"
 
 
 rule harmonic_psi4:
@@ -50,7 +50,7 @@ rule harmonic_psi4:
     params:
         raman="--raman" if RESPONDING else "",
     message:
-        "{wildcards.system}: harmonic frequencies by Psi4"
+        "{wildcards.system}: harmonic frequencies by quantum chemistry"
     shell:
         "densnet modes {params.raman} --displacements {input.displaced:q} --shards {input.shards:q} --output {output.harmonic} 2>&1 "
         "| tee -i {log} >&2"

@@ -7,7 +7,7 @@ rule label_shard:
         shards=shards,
         level=settings_of("label_shard"),
     message:
-        "{wildcards.system}: labelling with Psi4, shard {wildcards.shard} of {params.shards}"
+        "{wildcards.system}: labelling, shard {wildcards.shard} of {params.shards}"
     shell:
         "densnet label --geometries {input.geometries:q} --shard {wildcards.shard} --shards {params.shards} "
         "{params.level} --memory-gib $(({resources.mem_mb} / 3000)) --output {output.shard} 2>&1 | tee -i {log} >&2"

@@ -14,7 +14,7 @@ from densnet.potentials.choice import Chosen
 from densnet.reference.level import LevelOfTheory
 
 LEVEL = LevelOfTheory()
-"""The default level of Psi4."""
+"""The default level of Psi4 and PySCF."""
 MANY = Parameter(consume_multiple=True, negative="")
 """An option that takes several values."""
 
@@ -26,7 +26,7 @@ class PotentialOptions:
     model: Path | None = None
     """The potential to test: a model.pt ..."""
     calculator: str | None = None
-    """... or gfn2-xtb, mmff94, so3lr, psi4, or MODULE:CALLABLE that returns an ASE calculator."""
+    """... or gfn2-xtb, mmff94, so3lr, psi4, pyscf, or MODULE:CALLABLE that returns an ASE calculator."""
     device: str | None = None
     """Where a model computes; a GPU if there is one."""
     threads: int = 1

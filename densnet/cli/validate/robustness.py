@@ -17,7 +17,7 @@ from densnet.errors import DensnetError
 from densnet.io.netcdf import write_text
 from densnet.molecule import Molecule, formula
 from densnet.potential import Array
-from densnet.potentials.choice import COMPUTED, PSI4, Chosen
+from densnet.potentials.choice import COMPUTED, PROGRAMS, Chosen
 from densnet.reference.level import LevelOfTheory
 from densnet.report.robustness_text import curves_text, failures_text, scan_text
 from densnet.validation.curves import EnergyCurve, curve_findings, errors_along, read_curves
@@ -60,12 +60,12 @@ def robustness(
     """Scan pairs of atoms beside a reference, and heat replicas until they fail.
 
     Every pair of atoms that is bonded or within 3.2 Å is set to 0.7 to 1.5 times its length in the reference's minimum.
-    Psi4's points are kept beside --scan-output until that is whole, and the same command goes on.
+    Points of Psi4 or PySCF are kept beside --scan-output until that is whole, and the same command goes on.
 
     Parameters
     ----------
     reference
-        gfn2-xtb, psi4 or another potential by its name, or a file of --scan-output (molecule and points too).
+        gfn2-xtb, psi4, pyscf or another potential by its name, or a file of --scan-output (molecule and points too).
     moving
         What moves with a pair: both atoms (the default), the lighter alone, or what hangs on each.
     factors
@@ -111,16 +111,17 @@ class _Origin:
 
     def computed(self, molecule: Molecule, level: LevelOfTheory) -> tuple[ScanPoints, Array, dict[str, Any], Chosen]:
         """Return points and energies of a reference that computes, what decided them, and the reference."""
-        psi4 = self.reference == PSI4
-        if psi4 and self.output is None:
+        if self.reference in PROGRAMS and self.output is None:
             raise DensnetError(
-                "reference: psi4 takes long; expected --scan-output FILE.nc, beside which points are kept"
+                f"reference: {self.reference} takes long; expected --scan-output FILE.nc, beside which points are kept"
             )
         reference = Chosen(None, self.reference, level=level, output=self.output)
         points, energy = reference_points(
             reference, molecule, factors=self.factors or FACTORS, moving=self.moving or "both"
         )
-        method = {"reference": level.name, **level.decisive()} if psi4 else {"reference": self.reference}
+        method = {"reference": self.reference}
+        if self.reference in PROGRAMS:
+            method = {"reference": level.name, **reference.level.decisive()}
         return points, energy, method, reference
 
     def read(self) -> tuple[ScanPoints, Array, dict[str, Any], int]:

@@ -37,12 +37,12 @@ def structure(
     """Compare a relaxed geometry with a reference's, or the distances along two trajectories.
 
     Both potentials relax the molecule from the same start. Atoms have the same weight, and each is compared with
-    itself. Psi4's geometries are kept beside --output until that is whole.
+    itself. Geometries of Psi4 or PySCF are kept beside --output until that is whole.
 
     Parameters
     ----------
     reference
-        gfn2-xtb, psi4 or another potential by its name, or an xyz file of the relaxed molecule.
+        gfn2-xtb, psi4, pyscf or another potential by its name, or an xyz file of the relaxed molecule.
     trajectory
         Output of 'densnet md' ...
     against

@@ -18,7 +18,7 @@ import sys
 from densnet_worker import begin
 from frames import label
 from free_atoms import atoms
-from theory import JobError
+from worker_jobs import JobError
 
 
 def main() -> int:

@@ -10,20 +10,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from theory import JobError, check_gradient, clean, molecule, orbital_basis, prepare, save, set_scf_options, shells_of
+from theory import check_gradient, clean, molecule, orbital_basis, prepare, set_scf_options, shells_of
+from worker_jobs import JobError, one_line, save
 
 COARSE_GRID = {"dft_spherical_points": 110, "dft_radial_points": 24}
 COARSE_CONVERGENCE = 1e-4
 COARSE_ITERATIONS = 25
-
-
-def one_line(error: BaseException) -> str:
-    """Psi4 wraps its messages in blank lines and stack traces: keep the first sentence that says something."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    noise = ("Fatal Error", "Error occurred", "The most recent", "psi::")
-    telling = [line for line in lines if not line.startswith(noise)]
-    text = (telling or lines or [type(error).__name__])[0]
-    return text[:300]
 
 
 @contextlib.contextmanager
@@ -131,7 +123,7 @@ def label(psi4: Any, job: dict[str, Any], say: Callable[[dict[str, Any]], None])
     check_gradient(psi4, job["level"]["functional"])
     shells = shells_of(basis)
     ready["orbital_basis"] = orbital_basis(job["level"]["basis"], list(numbers), shells)
-    ready["psi4_shells"] = [[shell.atom, shell.l] for shell in shells]
+    ready["shells"] = [[shell.atom, shell.l] for shell in shells]
     say(ready)
     for frame in job["frames"]:
         say({"event": "start", "item": frame})

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from worker_jobs import JobError
 
 SCREENING = 1e-9
 """Integrals and values of orbitals on the grid below this are not made (Psi4's own: 1e-12): for four thiophene units a
@@ -23,25 +24,6 @@ class ContractedShell(NamedTuple):
     l: int
     exponents: list[float]
     coefficients: list[float]
-
-
-class JobError(Exception):
-    """The job cannot be done: a clear line for the user."""
-
-
-def save(path: str, arrays: dict[str, Any]) -> None:
-    """Write an ``.npz`` aside and rename it."""
-    aside = path + ".writing"
-    try:
-        with open(aside, "wb") as handle:
-            np.savez(handle, **arrays)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(aside, path)
-    except OSError as error:
-        if os.path.exists(aside):
-            os.remove(aside)
-        raise JobError(f"{path}: cannot be written ({error.strerror}); free space and run again") from error
 
 
 def molecule(psi4: Any, numbers: Sequence[int], positions: np.ndarray, charge: int, multiplicity: int) -> Any:
@@ -178,7 +160,8 @@ def prepare(psi4: Any, job: dict[str, Any], mol: Any) -> tuple[Any, dict[str, An
     basis = check_basis(psi4, mol, level["basis"], elements)
     return basis, {
         "event": "ready",
-        "psi4_version": str(psi4.__version__),
+        "program": "Psi4 {}".format(psi4.__version__),
+        "ao_convention": "psi4",
         "own_dispersion": own_dispersion,
         "needs_grid": needs_grid,
     }
