@@ -121,9 +121,9 @@ def test_a_mistake_is_one_line(path: tuple[str, ...], value: Any, said: list[str
 
 def test_what_the_response_cannot_be_learned_beside() -> None:
     asked = {"run": "a", "systems": {"water": {"smiles": "O"}}, "reference": {"response": True}}
-    with pytest.raises(ConfigurationError, match="reference.response: expected false beside ensemble, found true"):
+    with pytest.raises(ConfigurationError, match=r"reference\.response: expected false beside ensemble, found true"):
         configuration(asked | {"ensemble": 2})
-    with pytest.raises(ConfigurationError, match="reference.response: expected false beside sweep, found true"):
+    with pytest.raises(ConfigurationError, match=r"reference\.response: expected false beside sweep, found true"):
         configuration(asked | {"sweep": {"md.temperature": [300]}})
 
 
