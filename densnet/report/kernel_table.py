@@ -1,0 +1,90 @@
+"""Kernel maps by number of training points, and networks that learned from as many frames beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from densnet.errors import DensnetError
+from densnet.kernel.learning_curve import KernelErrors
+from densnet.report.columns import csv_of_records, read_records, shown_records
+from densnet.report.metrics import mean_error
+from densnet.report.table import plain_table
+from densnet.units import EV_IN_MEV, KCAL_PER_MOL_IN_EV
+
+
+@dataclass(frozen=True)
+class KernelRow:
+    """Mean absolute errors for one number of training frames, annotated with their heads.
+
+    None is what no network was given for, or what fewer kernels were asked for.
+    """
+
+    m: Annotated[int, "M"]
+    n_test: Annotated[int, "test frames"]
+    hk_energy_mae_kcal_per_mol: Annotated[float | None, "energy [kcal/mol]: ML-HK"]
+    ks_energy_mae_kcal_per_mol: Annotated[float | None, "ML-KS"]
+    network_energy_mae_kcal_per_mol: Annotated[float | None, "network"]
+    hk_density_nmae_percent: Annotated[float | None, "density [%]: ML-HK"]
+    network_density_nmae_percent: Annotated[float | None, "network"]
+    hk_force_mae_mev_per_angstrom: Annotated[float | None, "forces [meV/Å]: ML-HK"]
+    ks_force_mae_mev_per_angstrom: Annotated[float | None, "ML-KS"]
+    network_force_mae_mev_per_angstrom: Annotated[float | None, "network"]
+
+
+table_csv = partial(csv_of_records, KernelRow)
+read_table = partial(read_records, KernelRow, "kernel")
+
+
+def kernel_rows(
+    errors: Sequence[KernelErrors], evaluations: Sequence[xr.Dataset], frame: NDArray[np.integer], energy: NDArray
+) -> list[KernelRow]:
+    """Return a row for each number of training frames of kernels or networks.
+
+    Args:
+        errors: of the kernels.
+        evaluations: outcomes of "evaluate" of networks; of several with one number of frames the mean is taken.
+        frame: numbers of the test frames.
+        energy: of these by the labels, eV.
+
+    Raises:
+        DensnetError: a network was judged by other frames.
+    """
+    by_count: dict[int, list[dict[str, float]]] = {}
+    for outcome in evaluations:
+        same = np.array_equal(outcome["frame"].values, frame) and np.array_equal(
+            outcome["energy_reference"].values, energy
+        )
+        if not same:
+            raise DensnetError(
+                "evaluation: expected the test frames of the labels, found others; evaluate the network on the same labels"
+            )
+        by_count.setdefault(int(outcome.attrs["n_train"]), []).append(_network(outcome))
+    kernels = {entry.m: {name: value for name, value in asdict(entry).items() if name != "m"} for entry in errors}
+    nothing = {name: None for name in KernelRow.__dataclass_fields__} | {"n_test": len(frame)}
+    rows = []
+    for m in sorted({*kernels, *by_count}):
+        several = by_count.get(m, [])
+        means = {name: float(np.mean([entry[name] for entry in several])) for name in (several[0] if several else ())}
+        rows.append(KernelRow(**(nothing | kernels.get(m, {}) | means | {"m": m})))
+    return rows
+
+
+def shown_table(rows: Sequence[dict[str, str]]) -> str:
+    """Return the rows of :func:`read_table` as they are printed."""
+    return plain_table(*shown_records(KernelRow, rows))
+
+
+def _network(outcome: xr.Dataset) -> dict[str, float]:
+    return {
+        "network_energy_mae_kcal_per_mol": mean_error(outcome, "energy") / KCAL_PER_MOL_IN_EV,
+        "network_density_nmae_percent": float(outcome["nmae"].mean()),
+        "network_force_mae_mev_per_angstrom": mean_error(outcome, "forces") * EV_IN_MEV,
+    }
