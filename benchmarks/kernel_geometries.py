@@ -1,7 +1,7 @@
 """Geometries of H2 and H2O as in Brockherde et al., Nat. Commun. 8, 872 (2017), as xyz files of many frames.
 
-H2: 150 lengths, uniformly from 0.5 to 1.5 Å. H2O: 350 frames, each bond uniformly within 0.075 Å of 0.97 Å and the angle
-within 8.59° of 104.2°, independently.
+H2: 150 lengths, uniformly from 0.5 to 1.5 Å. H2O: 350 frames, each bond uniformly within 0.075 Å of 0.97 Å and the
+angle within 8.59° of 104.2°, independently.
 
     python benchmarks/kernel_geometries.py FOLDER        writes FOLDER/hydrogen.xyz and FOLDER/water.xyz
 """

@@ -20,9 +20,7 @@ from densnet.basis.point_values import cartesian_harmonics
 Array = NDArray[np.float64]
 
 
-def rotated(
-    basis: Basis, numbers: Sequence[int] | NDArray[np.integer], coefficients: Array, rotations: Array
-) -> Array:
+def rotated(basis: Basis, numbers: Sequence[int] | NDArray[np.integer], coefficients: Array, rotations: Array) -> Array:
     """Return the coefficients (t, k) of densities (t, k) whose molecules are turned by R' = A R.
 
     Args:

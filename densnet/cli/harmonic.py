@@ -12,10 +12,12 @@ from cyclopts import Parameter
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
 from densnet.io.netcdf import read_dataset, variable, write_dataset
+from densnet.kernel.kernel_files import is_kernel_file
 from densnet.molecule import Molecule, from_smiles, from_xyz
 from densnet.oligomer import oligomer
 from densnet.potential import Potential
 from densnet.potentials import named
+from densnet.potentials.kernel import KernelPotential
 from densnet.potentials.psi4 import Psi4Potential
 from densnet.reference.level import LevelOfTheory
 from densnet.report.table import plain_table
@@ -43,7 +45,7 @@ def harmonic_modes(
 
     Args:
         output: netCDF file to write; Psi4's finished geometries are kept in OUTPUT.parts until it is whole.
-        model: output of 'densnet train energy' that gives the forces ...
+        model: output of 'densnet train energy', or of 'densnet kernel', that gives the forces ...
         potential: ... or a potential by its name, such as gfn2-xtb; without both Psi4, at the level of theory below.
         smiles: the molecule as SMILES ...
         xyz: ... or as an xyz file ...
@@ -123,6 +125,8 @@ def _potential(
         return named(name)(molecule), {"potential": name}
     if model is None:
         return Psi4Potential(molecule, level, output), level.decisive()
+    if is_kernel_file(model):
+        return KernelPotential.from_file(model, molecule.numbers), {"model": fingerprint(model)}
     import torch
 
     from densnet.potentials.model import ModelPotential

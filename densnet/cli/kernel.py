@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
 from densnet.io.netcdf import read_dataset, write_text
-from densnet.kernel.hohenberg_kohn import DensityFrames, HohenbergKohn, chosen_frames, fit_maps
+from densnet.kernel.hohenberg_kohn import HohenbergKohn, KernelFrames, chosen_frames, fit_maps
 from densnet.kernel.kernel_files import write_kernel
 from densnet.kernel.learning_curve import kernel_errors
 from densnet.kernel.settings import KernelSettings, Several
@@ -69,14 +69,14 @@ def kernel(
     print(shown_table(read_table(output)), file=sys.stderr)
 
 
-def _frames(labels: Labels, rows: NDArray[np.integer]) -> DensityFrames:
+def _frames(labels: Labels, rows: NDArray[np.integer]) -> KernelFrames:
     positions, coefficients, energy = (
         np.asarray(labels.dataset[name].values[rows], dtype=float) for name in ("positions", "coefficients", "energy")
     )
-    return DensityFrames(labels.basis, labels.numbers, positions, coefficients, energy)
+    return KernelFrames(labels.basis, labels.numbers, positions, coefficients, energy)
 
 
-def _fitted(training: DensityFrames, count: int, settings: KernelSettings) -> HohenbergKohn:
+def _fitted(training: KernelFrames, count: int, settings: KernelSettings) -> HohenbergKohn:
     maps = fit_maps(training[chosen_frames(training, count, settings)], settings)
     chosen = ", ".join(
         f"{text} {getattr(maps, name).width:.3g} and {getattr(maps, name).ridge:.0e}"

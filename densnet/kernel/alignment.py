@@ -1,8 +1,10 @@
 r"""Molecules turned onto a reference geometry, and what the turning adds to a gradient.
 
-.. math:: y_i = A (R_i - \bar R), \quad \bar R = \sum_i w_i R_i, \quad A = \arg\min \sum_i w_i |A (R_i - \bar R) - y^0_i|^2
+.. math:: y_i = A (R_i - \bar R), \quad \bar R = \sum_i w_i R_i, \quad
+          A = \arg\min \sum_i w_i |A (R_i - \bar R) - y^0_i|^2
 
-over proper rotations A, atom by atom (Kabsch, Acta Cryst. A 32, 922 (1976)), with weights w of sum 1: shares of the mass.
+over proper rotations A, atom by atom (Kabsch, Acta Cryst. A 32, 922 (1976)), with weights w of sum 1, shares of the
+mass.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@ r"""ML-HK, the energy from a learned density, and ML-KS, the energy from the pot
 .. math:: x[v] = \bar x + \sum_m \beta_m k_1(v, v_m), \qquad E = \bar E + \sum_m \alpha_m k_2(x[v], x_m)
 
 x = Lᵀ c are the coefficients of the density in the frame of the aligned molecule, whitened by the density's own metric
-J + S = L Lᵀ (Coulomb and overlap, atomic units) at the reference geometry: Euclidean distances of x, on which k₂ and the
-errors of the first map rest, are distances between densities carried to that geometry. Brockherde et al. have plane
+J + S = L Lᵀ (Coulomb and overlap, atomic units) at the reference geometry: Euclidean distances of x, on which k₂ and
+the errors of the first map rest, are distances between densities carried to that geometry. Brockherde et al. have plane
 waves, which do not move with the atoms, in the place of these functions, which do.
 """
 
@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class DensityFrames:
+class KernelFrames:
     """Frames of one molecule with their densities and energies.
 
     Attributes:
@@ -48,10 +48,10 @@ class DensityFrames:
     coefficients: Array
     energy: Array
 
-    def __getitem__(self, rows: NDArray[np.integer]) -> DensityFrames:
+    def __getitem__(self, rows: NDArray[np.integer]) -> KernelFrames:
         """Return some of the frames."""
         of_frames = (self.positions[rows], self.coefficients[rows], self.energy[rows])
-        return DensityFrames(self.basis, self.numbers, *of_frames)
+        return KernelFrames(self.basis, self.numbers, *of_frames)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,9 @@ class HohenbergKohn:
         electrons = self._body_coefficients(aligned)
         q, p = integrals.charges(self.basis, self.numbers), integrals.onsite_dipoles(self.basis, self.numbers)
         atom = self.basis.layout(self.numbers).atom
-        charge = self.numbers - np.stack([(electrons * q)[:, atom == i].sum(axis=1) for i in range(len(self.numbers))], 1)
+        charge = self.numbers - np.stack(
+            [(electrons * q)[:, atom == i].sum(axis=1) for i in range(len(self.numbers))], 1
+        )
         dipole = np.einsum("ti,tix->tx", charge, aligned) - BOHR_IN_ANGSTROM * electrons @ p
         centre = np.einsum("i,tix->tx", self.alignment.weights, positions)
         return np.einsum("tyx,ty->tx", rotation, dipole) + charge.sum(axis=1, keepdims=True) * centre
@@ -142,7 +144,7 @@ class HohenbergKohn:
         return np.asarray(solve_triangular(self.factor, x.T, lower=True, trans="T").T)
 
 
-def chosen_frames(frames: DensityFrames, count: int, settings: KernelSettings) -> NDArray[np.int64]:
+def chosen_frames(frames: KernelFrames, count: int, settings: KernelSettings) -> NDArray[np.int64]:
     """Return the rows of so many training points: the frames whose potentials are nearest to the centres of K-means.
 
     Raises:
@@ -159,7 +161,7 @@ def chosen_frames(frames: DensityFrames, count: int, settings: KernelSettings) -
     return chosen_by_k_means(points_of(nuclei.inner(aligned, aligned)), count, settings.seed)
 
 
-def fit_maps(frames: DensityFrames, settings: KernelSettings) -> HohenbergKohn:
+def fit_maps(frames: KernelFrames, settings: KernelSettings) -> HohenbergKohn:
     """Fit the three maps to all of some frames.
 
     Raises:

@@ -20,7 +20,14 @@ from densnet.molecule import formula
 METHOD_VERSION: int = 1
 MAPS = ("density", "energy", "direct")
 OF_MAPS = ("width", "ridge", "mean", "weights")
-VARIABLES = ("numbers", "reference", "aligned", "whitened", *(f"{map}_{name}" for map in MAPS for name in OF_MAPS))
+VARIABLES = (
+    "numbers",
+    "share",
+    "reference",
+    "aligned",
+    "whitened",
+    *(f"{map}_{name}" for map in MAPS for name in OF_MAPS),
+)
 HDF5 = b"\x89HDF"
 WHITENED = "hartree^(1/2), Coulomb and overlap metric in atomic units"
 
@@ -42,7 +49,10 @@ def write_kernel(path: Path, maps: HohenbergKohn, settings: Mapping[str, Any]) -
     """
     variables = {
         "numbers": variable(("atom",), maps.numbers, "1", "atomic numbers"),
-        "reference": variable(("atom", "x"), maps.alignment.reference, "angstrom", "geometry that others are turned to"),
+        "share": variable(("atom",), maps.alignment.weights, "1", "weights of the atoms in the alignment"),
+        "reference": variable(
+            ("atom", "x"), maps.alignment.reference, "angstrom", "geometry that others are turned to"
+        ),
         "aligned": variable(("m", "atom", "x"), maps.aligned, "angstrom", "training geometries, turned"),
         "whitened": variable(("m", "k"), maps.whitened, WHITENED, "whitened coefficients of the training densities"),
     }
@@ -89,7 +99,7 @@ def read_kernel(path: Path) -> HohenbergKohn:
         )
     if not all(np.isfinite(data[name].values).all() for name in VARIABLES):
         raise DensnetError(f"{path}: expected finite numbers, found others; delete it and run again")
-    alignment = Alignment.onto(numbers, data["reference"].values)
+    alignment = Alignment(data["share"].values, data["reference"].values)
     fitted = {
         name: KernelRidge(
             float(data[f"{name}_width"]),

@@ -4,7 +4,7 @@ r"""Kernel ridge regression with a Gaussian kernel of given distances.
           \alpha = (K + \lambda 1)^{-1} (f - \bar f)
 
 The width σ and the ridge λ are those of the least squared error in cross-validation, on a grid. scikit-learn does the
-search and solves the equations; it wants points and not distances, and gets points in a space where distances are these.
+search and solves the equations; it wants points and not distances, and gets points that have these distances.
 """
 
 from __future__ import annotations
@@ -106,9 +106,7 @@ def _chosen(points: Array, values: Array, folds: int) -> tuple[float, float]:
 
     grid = {"gamma": [1.0 / (2.0 * width**2) for width in WIDTHS], "alpha": list(RIDGES)}
     shuffled = KFold(folds, shuffle=True, random_state=0)
-    search = GridSearchCV(
-        Regression(kernel="rbf"), grid, scoring="neg_mean_squared_error", cv=shuffled, refit=False
-    )
+    search = GridSearchCV(Regression(kernel="rbf"), grid, scoring="neg_mean_squared_error", cv=shuffled, refit=False)
     with warnings.catch_warnings():
         # where the ridge is too small for the width, scikit-learn says so and solves in the sense of least squares
         warnings.simplefilter("ignore")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from densnet.density.error import DensityGrid
 from densnet.density.settings import GRID_LEVEL
-from densnet.kernel.hohenberg_kohn import DensityFrames, HohenbergKohn
+from densnet.kernel.hohenberg_kohn import HohenbergKohn, KernelFrames
 from densnet.units import BOHR_IN_ANGSTROM, EV_IN_MEV, KCAL_PER_MOL_IN_EV
 
 Array = NDArray[np.float64]
@@ -32,7 +32,7 @@ class KernelErrors:
 
 
 def kernel_errors(
-    fitted: Sequence[HohenbergKohn], test: DensityFrames, forces: Array, *, n_electrons: float
+    fitted: Sequence[HohenbergKohn], test: KernelFrames, forces: Array, *, n_electrons: float
 ) -> list[KernelErrors]:
     """Judge maps of several numbers of training points by the same frames.
 
@@ -65,7 +65,7 @@ def _mean_error(predicted: Array, reference: Array) -> float:
     return float(np.abs(predicted - reference).mean())
 
 
-def _nmae(test: DensityFrames, predicted: Array, n_electrons: float) -> Array:
+def _nmae(test: KernelFrames, predicted: Array, n_electrons: float) -> Array:
     """Return the NMAE in percent, mean over the frames, (n,), of coefficients (n, t, k) against the frames' own."""
     errors = np.zeros(predicted.shape[:2])
     for t, positions in enumerate(test.positions):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -64,11 +63,11 @@ def kernel_rows(
         )
         if not same:
             raise DensnetError(
-                "evaluation: expected the test frames of the labels, found others; evaluate the network on the same labels"
+                "evaluation: expected the test frames of the labels, found others; run 'densnet evaluate' on these"
             )
         by_count.setdefault(int(outcome.attrs["n_train"]), []).append(_network(outcome))
     kernels = {entry.m: {name: value for name, value in asdict(entry).items() if name != "m"} for entry in errors}
-    nothing = {name: None for name in KernelRow.__dataclass_fields__} | {"n_test": len(frame)}
+    nothing = dict.fromkeys(KernelRow.__dataclass_fields__) | {"n_test": len(frame)}
     rows = []
     for m in sorted({*kernels, *by_count}):
         several = by_count.get(m, [])
