@@ -171,10 +171,9 @@ def fit_maps(frames: KernelFrames, settings: KernelSettings) -> HohenbergKohn:
     alignment = Alignment.onto(frames.numbers, reference)
     aligned, rotation = alignment(frames.positions)
     nuclei = SmearedNuclei(frames.numbers.astype(float), settings.smearing)
-    inner, squares = nuclei.inner(aligned, aligned), nuclei.squared_distances(aligned, aligned)
+    squares = nuclei.squared_distances(aligned, aligned)
     factor = metric_factor(frames.basis, frames.numbers, reference)
     x = rotated(frames.basis, frames.numbers, frames.coefficients, rotation) @ factor
-    points, centred = points_of(inner), x - x.mean(axis=0)
     return HohenbergKohn(
         frames.basis,
         frames.numbers,
@@ -183,9 +182,9 @@ def fit_maps(frames: KernelFrames, settings: KernelSettings) -> HohenbergKohn:
         aligned,
         x,
         factor,
-        density=KernelRidge.fitted(points, squares, x, settings.folds),
-        energy=KernelRidge.fitted(centred, cdist(x, x, "sqeuclidean"), frames.energy, settings.folds),
-        direct=KernelRidge.fitted(points, squares, frames.energy, settings.folds),
+        density=KernelRidge.fitted(squares, x),
+        energy=KernelRidge.fitted(cdist(x, x, "sqeuclidean"), frames.energy),
+        direct=KernelRidge.fitted(squares, frames.energy),
     )
 
 

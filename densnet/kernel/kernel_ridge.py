@@ -3,8 +3,8 @@ r"""Kernel ridge regression with a Gaussian kernel of given distances.
 .. math:: \hat f = \bar f + \sum_m \alpha_m \exp\Big(-\frac{D_m^2}{2 \sigma^2}\Big), \quad
           \alpha = (K + \lambda 1)^{-1} (f - \bar f)
 
-The width σ and the ridge λ are those of the least squared error in cross-validation, on a grid. scikit-learn does the
-search and solves the equations; it wants points and not distances, and gets points that have these distances.
+The width σ and the ridge λ are those, on a grid, of the least squared error when each training point is left out in
+turn; scikit-learn knows that error in closed form (Rifkin and Lippert, MIT-CSAIL-TR-2007-025) and solves the equations.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ Array = NDArray[np.float64]
 
 WIDTHS = tuple(2.0**power for power in range(-1, 8))
 """σ to try, over the median distance between two training points."""
-RIDGES = tuple(10.0**power for power in range(-14, -1, 2))
-"""λ to try; the kernel of a point with itself is 1."""
+RIDGES = tuple(10.0**power for power in range(-12, -1, 2))
+"""λ to try; the kernel of a point with itself is 1. Smaller ones gain nothing and let weights of 1e10 cancel."""
+STARTS = 300
+"""Of K-means, of which the best is taken; with 10 the training points, and the errors, depend on the seed."""
 
 
 @dataclass(frozen=True)
@@ -42,26 +44,26 @@ class KernelRidge:
     weights: Array
 
     @classmethod
-    def fitted(cls, points: Array, squared_distances: Array, values: Array, folds: int) -> KernelRidge:
+    def fitted(cls, squared_distances: Array, values: Array) -> KernelRidge:
         """Choose σ and λ by cross-validation and fit.
 
         Args:
-            points: coordinates (m, d) whose Euclidean distances are those between the training points.
-            squared_distances: D² between the training points, (m, m), as predictions will have them.
+            squared_distances: D² between the training points, (m, m).
             values: f, (m,) or (m, k); the squared errors of all k are added up.
-            folds: of the cross-validation; with fewer points one is left out at a time.
 
         Raises:
             DensnetError: points that all coincide, or scikit-learn is missing.
         """
-        apart = squared_distances[np.triu_indices(len(points), 1)]
-        scale = float(np.sqrt(np.median(apart)))
+        scale = float(np.median(squared_distances[np.triu_indices(len(values), 1)]))
         if not scale > 0.0:
             raise DensnetError("labels: expected different geometries, found the same ones; sample others")
         mean = values.mean(axis=0)
-        width, ridge = _chosen(points / scale, values - mean, min(folds, len(points)))
-        kernel = np.exp(-squared_distances / (2.0 * (scale * width) ** 2))
-        return cls(scale * width, ridge, mean, _solved(kernel, values - mean, ridge))
+        kernels = [np.exp(-squared_distances / (2.0 * scale * width**2)) for width in WIDTHS]
+        scores = [left_out(kernel, values - mean) for kernel in kernels]
+        best = min(range(len(WIDTHS)), key=lambda number: scores[number][0])
+        ridge = scores[best][1]
+        weights = solved(kernels[best], values - mean, ridge)
+        return cls(float(np.sqrt(scale)) * WIDTHS[best], ridge, mean, weights)
 
     def kernel(self, squared_distances: Array) -> Array:
         """Return exp(-D²/2σ²), (t, m)."""
@@ -73,7 +75,7 @@ class KernelRidge:
 
 
 def points_of(inner: Array) -> Array:
-    """Return coordinates (m, m) whose inner products, and so distances, are the given ones (m, m)."""
+    """Return coordinates (m, d) whose inner products, and so distances, are the given ones (m, m)."""
     values, vectors = np.linalg.eigh(inner)
     return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
@@ -90,7 +92,7 @@ def chosen_by_k_means(points: Array, count: int, seed: int) -> NDArray[np.int64]
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        clusters = KMeans(count, n_init=10, random_state=seed).fit(points)
+        clusters = KMeans(count, n_init=STARTS, random_state=seed).fit(points)
     if len(np.unique(clusters.labels_)) < count:
         raise DensnetError(f"m: expected at most as many points as different geometries, found {count}; lower it")
     nearest = np.linalg.norm(points - clusters.cluster_centers_[clusters.labels_], axis=1)
@@ -98,26 +100,35 @@ def chosen_by_k_means(points: Array, count: int, seed: int) -> NDArray[np.int64]
     return np.sort([rows[nearest[rows].argmin()] for rows in members])
 
 
-def _chosen(points: Array, values: Array, folds: int) -> tuple[float, float]:
-    """Return the width and the ridge of least squared error."""
+def left_out(kernel: Array, values: Array) -> tuple[float, float]:
+    """Return the least mean squared error of points that are left out in turn, over :data:`RIDGES`, and its λ.
+
+    Args:
+        kernel: K, (m, m).
+        values: f less its mean, (m,) or (m, k).
+    """
+    _check_library()
+    from sklearn.linear_model import RidgeCV
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        search = RidgeCV(RIDGES, fit_intercept=False, gcv_mode="eigen").fit(points_of(kernel), values)
+    return -float(search.best_score_), float(search.alpha_)
+
+
+def solved(kernel: Array, values: Array, ridge: float) -> Array:
+    """Return α = (K + λ)⁻¹ f, (m, ...); where λ is too small for the computer's digits, in the sense of least squares.
+
+    Args:
+        kernel: K, (m, m).
+        values: f, (m, ...).
+        ridge: λ.
+    """
     _check_library()
     from sklearn.kernel_ridge import KernelRidge as Regression
-    from sklearn.model_selection import GridSearchCV, KFold
-
-    grid = {"gamma": [1.0 / (2.0 * width**2) for width in WIDTHS], "alpha": list(RIDGES)}
-    shuffled = KFold(folds, shuffle=True, random_state=0)
-    search = GridSearchCV(Regression(kernel="rbf"), grid, scoring="neg_mean_squared_error", cv=shuffled, refit=False)
-    with warnings.catch_warnings():
-        # where the ridge is too small for the width, scikit-learn says so and solves in the sense of least squares
-        warnings.simplefilter("ignore")
-        search.fit(points, values)
-    return float(1.0 / np.sqrt(2.0 * search.best_params_["gamma"])), float(search.best_params_["alpha"])
-
-
-def _solved(kernel: Array, values: Array, ridge: float) -> Array:
-    from sklearn.kernel_ridge import KernelRidge as Regression
 
     with warnings.catch_warnings():
+        # that the equations are nearly singular is known, and why the ridge is chosen by cross-validation
         warnings.simplefilter("ignore")
         return np.asarray(Regression(kernel="precomputed", alpha=ridge).fit(kernel, values).dual_coef_)
 

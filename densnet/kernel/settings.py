@@ -19,7 +19,5 @@ class KernelSettings(Settings):
 
     smearing: Annotated[Positive, Unit("Å")] = 0.2
     """Width γ of the Gaussians in the place of the nuclei."""
-    folds: Annotated[int, Ge(2)] = 10
-    """Parts of the cross-validation that chooses widths and ridges; with fewer points one is left out at a time."""
     seed: Natural = 0
     """Of K-means."""

@@ -15,7 +15,7 @@ from densnet.errors import DensnetError
 from densnet.kernel.alignment import Alignment
 from densnet.kernel.hohenberg_kohn import HohenbergKohn, KernelFrames, chosen_frames, fit_maps
 from densnet.kernel.kernel_files import is_kernel_file, read_kernel, write_kernel
-from densnet.kernel.kernel_ridge import KernelRidge, points_of
+from densnet.kernel.kernel_ridge import RIDGES, KernelRidge, left_out, points_of, solved
 from densnet.kernel.settings import KernelSettings
 from densnet.kernel.smeared_potential import SmearedNuclei
 from densnet.molecule import Molecule
@@ -24,7 +24,7 @@ from densnet.potentials.kernel import KernelPotential
 from densnet.units import BOHR_IN_ANGSTROM
 
 Array = NDArray[np.float64]
-SETTINGS = KernelSettings(folds=4)
+SETTINGS = KernelSettings()
 NUCLEI = SmearedNuclei(WATER.astype(float), 0.2)
 
 
@@ -71,13 +71,13 @@ def test_aligned_geometries_do_not_depend_on_where_the_molecule_is() -> None:
 def test_forces_are_the_gradient_of_the_energy(molecule: str, by_density: bool, request: pytest.FixtureRequest) -> None:
     model: HohenbergKohn = request.getfixturevalue(molecule)
     (geometry,) = water(1, seed=7) if molecule == "maps" else hydrogen(1, seed=7)
-    step, n = 1e-3, geometry.size
+    step, n = 4e-3, geometry.size
     moves = step * np.eye(n).reshape(n, *geometry.shape)
     four = [model.energy_and_forces(geometry + a * moves, by_density=by_density)[0] for a in (2, 1, -1, -2)]
     slope = (-four[0] + 8 * four[1] - 8 * four[2] + four[3]) / (12 * step)
     _, forces = model.energy_and_forces(geometry[None], by_density=by_density)
     assert np.abs(forces).max() > 0.1
-    # weights of some 1e5 that cancel leave 1e-9 eV of noise, over the step
+    # weights of up to 1e8 that cancel leave 1e-8 eV of noise, which is divided by the step
     np.testing.assert_allclose(forces[0].ravel(), -slope, atol=2e-5)
     np.testing.assert_allclose(forces.sum(axis=1), 0.0, atol=1e-6)
 
@@ -128,17 +128,31 @@ def test_more_points_teach_more(maps: HohenbergKohn) -> None:
 
 def test_without_a_ridge_the_training_values_are_met() -> None:
     pytest.importorskip("sklearn")
-    from densnet.kernel.kernel_ridge import _solved
-
     positions, _ = Alignment.onto(WATER, water(1)[0])(water(6))
     squares = NUCLEI.squared_distances(positions, positions)
     values = np.arange(6.0) ** 2
     kernel = np.exp(-squares / np.median(squares))
     errors = []
     for ridge in (1e-2, 1e-6, 1e-12):
-        ridged = KernelRidge(1.0, ridge, values.mean(), _solved(kernel, values - values.mean(), ridge))
+        ridged = KernelRidge(1.0, ridge, values.mean(), solved(kernel, values - values.mean(), ridge))
         errors.append(np.abs(ridged(kernel) - values).max())
     assert errors[0] > errors[1] > errors[2] and errors[2] < 1e-8
+
+
+def test_the_error_of_points_left_out_is_that_of_leaving_them_out() -> None:
+    pytest.importorskip("sklearn")
+    positions, _ = Alignment.onto(WATER, water(1)[0])(water(8))
+    squares = NUCLEI.squared_distances(positions, positions)
+    values, kernel = np.random.default_rng(0).normal(size=(8, 2)), np.exp(-squares / np.median(squares))
+    least, ridge = left_out(kernel, values)
+
+    def error(ridge: float) -> float:
+        others = [np.arange(8) != m for m in range(8)]
+        predicted = [kernel[m, o] @ solved(kernel[np.ix_(o, o)], values[o], ridge) for m, o in enumerate(others)]
+        return float(((np.array(predicted) - values) ** 2).mean())
+
+    errors = [error(each) for each in RIDGES]
+    assert least == pytest.approx(min(errors), rel=1e-6) and ridge == RIDGES[int(np.argmin(errors))]
 
 
 def test_points_have_the_distances_that_were_asked_for() -> None:
