@@ -11,7 +11,6 @@ import numpy as np
 from cyclopts import Parameter
 from numpy.typing import NDArray
 
-from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
 from densnet.io.netcdf import read_dataset, write_text
 from densnet.kernel.hohenberg_kohn import HohenbergKohn, KernelFrames, chosen_frames, fit_maps
@@ -54,12 +53,8 @@ def kernel(
     training, test_rows = _frames(loaded, loaded.frames("train")), loaded.frames("test")
     test, forces = _frames(loaded, test_rows), loaded.dataset["forces"].values[test_rows]
     networks = [read_dataset(path, stage="evaluate", variables=("energy_predicted",)) for path in evaluation]
-    if max(m) > len(training.positions):
-        raise DensnetError(
-            f"m: expected at most {len(training.positions)}, the training frames of {labels}, found {max(m)}; "
-            "lower it, or label more"
-        )
-    fitted = [_fitted(training, count, settings) for count in sorted(set(m))]
+    chosen = [chosen_frames(training, count, settings) for count in sorted(set(m))]
+    fitted = [_fitted(training[rows], settings) for rows in chosen]
     errors = kernel_errors(fitted, test, forces, n_electrons=float(loaded.numbers.sum() - loaded.charge))
     rows = kernel_rows(errors, networks, loaded.dataset["frame"].values[test_rows], test.energy)
     if model is not None:
@@ -76,11 +71,11 @@ def _frames(labels: Labels, rows: NDArray[np.integer]) -> KernelFrames:
     return KernelFrames(labels.basis, labels.numbers, positions, coefficients, energy)
 
 
-def _fitted(training: KernelFrames, count: int, settings: KernelSettings) -> HohenbergKohn:
-    maps = fit_maps(training[chosen_frames(training, count, settings)], settings)
+def _fitted(points: KernelFrames, settings: KernelSettings) -> HohenbergKohn:
+    maps = fit_maps(points, settings)
     chosen = ", ".join(
-        f"{text} {getattr(maps, name).width:.3g} and {getattr(maps, name).ridge:.0e}"
-        for name, text in (("density", "density"), ("energy", "energy of it"), ("direct", "energy of the potential"))
+        f"{text} {fitted.width:.3g} and {fitted.ridge:.0e}"
+        for text, fitted in (("density", maps.density), ("energy", maps.energy), ("ML-KS", maps.direct))
     )
-    print(f"densnet kernel: {count} training points; widths and ridges: {chosen}", file=sys.stderr)
+    print(f"densnet kernel: {maps.n_points} training points; widths and ridges: {chosen}", file=sys.stderr)
     return maps
