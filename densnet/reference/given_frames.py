@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import ase.io
 import numpy as np
@@ -76,7 +77,7 @@ def read_frames(path: Path) -> tuple[NDArray[np.int64], Array]:
     if not Path(path).is_file():
         raise DensnetError(f"{path}: no such file; expected an xyz file of one or more frames")
     try:
-        images = ase.io.read(path, ":", format="extxyz")
+        images: list[Any] = list(ase.io.iread(path, ":", format="extxyz"))
     except Exception as error:  # ASE's reader fails in as many ways as files are wrong
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DensnetError(f"{path}: not a readable xyz file ({reason}); correct it") from error

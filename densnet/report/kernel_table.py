@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import xarray as xr
@@ -67,7 +67,7 @@ def kernel_rows(
             )
         by_count.setdefault(int(outcome.attrs["n_train"]), []).append(_network(outcome))
     kernels = {entry.m: {name: value for name, value in asdict(entry).items() if name != "m"} for entry in errors}
-    nothing = dict.fromkeys(KernelRow.__dataclass_fields__) | {"n_test": len(frame)}
+    nothing: dict[str, Any] = dict.fromkeys(KernelRow.__dataclass_fields__) | {"n_test": len(frame)}
     rows = []
     for m in sorted({*kernels, *by_count}):
         several = by_count.get(m, [])
