@@ -12,12 +12,12 @@ from cyclopts import Parameter
 from numpy.typing import NDArray
 
 from densnet.io.fingerprint import fingerprint
-from densnet.io.netcdf import read_dataset, write_text
+from densnet.io.netcdf import write_text
 from densnet.kernel.hohenberg_kohn import HohenbergKohn, KernelFrames, chosen_frames, fit_maps
 from densnet.kernel.kernel_files import write_kernel
 from densnet.kernel.learning_curve import kernel_errors
 from densnet.kernel.settings import KernelSettings, Several
-from densnet.report.kernel_table import kernel_rows, read_table, shown_table, table_csv
+from densnet.report.kernel_table import kernel_rows, network_errors, read_table, shown_table, table_csv
 from densnet.training.labels import Labels, load_labels
 
 _MANY = Parameter(consume_multiple=True, negative="")
@@ -52,11 +52,11 @@ def kernel(
     loaded = load_labels(labels)
     training, test_rows = _frames(loaded, loaded.frames("train")), loaded.frames("test")
     test, forces = _frames(loaded, test_rows), loaded.dataset["forces"].values[test_rows]
-    networks = [read_dataset(path, stage="evaluate", variables=("energy_predicted",)) for path in evaluation]
+    networks = network_errors(evaluation, loaded.dataset["frame"].values[test_rows], test.energy)
     chosen = [chosen_frames(training, count, settings) for count in sorted(set(m))]
     fitted = [_fitted(training[rows], settings) for rows in chosen]
     errors = kernel_errors(fitted, test, forces, n_electrons=float(loaded.numbers.sum() - loaded.charge))
-    rows = kernel_rows(errors, networks, loaded.dataset["frame"].values[test_rows], test.energy)
+    rows = kernel_rows(errors, networks, len(test_rows))
     if model is not None:
         recorded = {**asdict(settings), "m": fitted[-1].n_points, "labels": fingerprint(labels)}
         write_kernel(model, fitted[-1], recorded)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -12,11 +13,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
+from densnet.io.netcdf import read_dataset
 from densnet.kernel.learning_curve import KernelErrors
 from densnet.report.columns import csv_of_records, read_records, shown_records
 from densnet.report.metrics import mean_error
 from densnet.report.table import plain_table
 from densnet.units import EV_IN_MEV, KCAL_PER_MOL_IN_EV
+
+NEEDED = ("energy_reference", "energy_predicted", "forces_reference", "forces_predicted", "nmae")
 
 
 @dataclass(frozen=True)
@@ -42,38 +46,50 @@ table_csv = partial(csv_of_records, KernelRow)
 read_table = partial(read_records, KernelRow, "kernel")
 
 
+def network_errors(
+    evaluations: Sequence[Path], frame: NDArray[np.integer], energy: NDArray[np.float64]
+) -> dict[int, dict[str, float]]:
+    """Return the errors of networks by their numbers of training frames, of several with one number the mean.
+
+    Args:
+        evaluations: outputs of "evaluate".
+        frame: numbers of the test frames.
+        energy: of these by the labels, eV.
+
+    Raises:
+        DensnetError: a file cannot be read, or a network was judged by other frames.
+    """
+    by_count: dict[int, list[dict[str, float]]] = {}
+    for path in evaluations:
+        outcome = read_dataset(path, stage="evaluate", variables=NEEDED)
+        judged_by = ((outcome["frame"].values, frame), (outcome["energy_reference"].values, energy))
+        if not all(np.array_equal(found, expected) for found, expected in judged_by):
+            raise DensnetError(
+                f"{path}: expected the test frames of the labels, found others; run 'densnet evaluate' on these labels"
+            )
+        by_count.setdefault(int(outcome.attrs["n_train"]), []).append(_network(outcome))
+    return {
+        count: {name: float(np.mean([each[name] for each in several])) for name in several[0]}
+        for count, several in by_count.items()
+    }
+
+
 def kernel_rows(
-    errors: Sequence[KernelErrors], evaluations: Sequence[xr.Dataset], frame: NDArray[np.integer], energy: NDArray
+    errors: Sequence[KernelErrors], networks: Mapping[int, Mapping[str, float]], n_test: int
 ) -> list[KernelRow]:
     """Return a row for each number of training frames of kernels or networks.
 
     Args:
         errors: of the kernels.
-        evaluations: outcomes of "evaluate" of networks; of several with one number of frames the mean is taken.
-        frame: numbers of the test frames.
-        energy: of these by the labels, eV.
-
-    Raises:
-        DensnetError: a network was judged by other frames.
+        networks: :func:`network_errors`.
+        n_test: number of test frames.
     """
-    by_count: dict[int, list[dict[str, float]]] = {}
-    for outcome in evaluations:
-        same = np.array_equal(outcome["frame"].values, frame) and np.array_equal(
-            outcome["energy_reference"].values, energy
-        )
-        if not same:
-            raise DensnetError(
-                "evaluation: expected the test frames of the labels, found others; run 'densnet evaluate' on these"
-            )
-        by_count.setdefault(int(outcome.attrs["n_train"]), []).append(_network(outcome))
-    kernels = {entry.m: {name: value for name, value in asdict(entry).items() if name != "m"} for entry in errors}
-    nothing: dict[str, Any] = dict.fromkeys(KernelRow.__dataclass_fields__) | {"n_test": len(frame)}
-    rows = []
-    for m in sorted({*kernels, *by_count}):
-        several = by_count.get(m, [])
-        means = {name: float(np.mean([entry[name] for entry in several])) for name in (several[0] if several else ())}
-        rows.append(KernelRow(**(nothing | kernels.get(m, {}) | means | {"m": m})))
-    return rows
+    kernels = {entry.m: asdict(entry) for entry in errors}
+    nothing: dict[str, Any] = dict.fromkeys(KernelRow.__dataclass_fields__) | {"n_test": n_test}
+    return [
+        KernelRow(**(nothing | {"m": m} | kernels.get(m, {}) | networks.get(m, {})))
+        for m in sorted({*kernels, *networks})
+    ]
 
 
 def shown_table(rows: Sequence[dict[str, str]]) -> str:

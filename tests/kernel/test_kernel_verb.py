@@ -83,7 +83,7 @@ def test_what_does_not_suffice_is_one_line_and_leaves_no_file(labels: Path, tmp_
     dataset = read_dataset(strange, stage="evaluate")
     dataset["energy_reference"] += 1.0
     write_dataset(dataset, strange, stage="evaluate", method_version=1, settings={})
-    with pytest.raises(DensnetError, match="evaluation: expected the test frames of the labels, found others"):
+    with pytest.raises(DensnetError, match=r"strange.nc: expected the test frames of the labels, found others"):
         kernel(labels=labels, output=table, m=(4,), evaluation=(strange,))
     without = read_dataset(labels, stage="fit").drop_vars("coefficients")
     write_dataset(without, tmp_path / "without.nc", stage="fit", method_version=1, settings={})
