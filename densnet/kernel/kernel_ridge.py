@@ -138,5 +138,6 @@ def _check_library() -> None:
 
     if find_spec("sklearn") is None:
         raise DensnetError(
-            "kernel: the package scikit-learn is not installed; install it by pip install 'densnet[kernel]'"
+            "kernel: the package scikit-learn is not installed; install it by .venv/bin/pip install -c "
+            "envs/requirements.lock '.[kernel]'"
         )

@@ -87,7 +87,7 @@ def kernel_rows(
     kernels = {entry.m: asdict(entry) for entry in errors}
     nothing: dict[str, Any] = dict.fromkeys(KernelRow.__dataclass_fields__) | {"n_test": n_test}
     return [
-        KernelRow(**(nothing | {"m": m} | kernels.get(m, {}) | networks.get(m, {})))
+        KernelRow(**{**nothing, "m": m, **kernels.get(m, {}), **networks.get(m, {})})
         for m in sorted({*kernels, *networks})
     ]
 

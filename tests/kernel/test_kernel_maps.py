@@ -196,3 +196,9 @@ def test_geometries_that_coincide_are_refused() -> None:
     learned = frames(WATER, np.repeat(water(1), 5, axis=0))
     with pytest.raises(DensnetError, match="labels: expected different geometries, found the same ones"):
         fit_maps(learned, SETTINGS)
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(DensnetError, match="scikit-learn is not installed; install it by"):
+        chosen_frames(frames(WATER, water(5)), 3, SETTINGS)
