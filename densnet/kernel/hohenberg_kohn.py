@@ -106,12 +106,11 @@ class HohenbergKohn:
         electrons = self._body_coefficients(aligned)
         q, p = integrals.charges(self.basis, self.numbers), integrals.onsite_dipoles(self.basis, self.numbers)
         atom = self.basis.layout(self.numbers).atom
-        charge = self.numbers - np.stack(
-            [(electrons * q)[:, atom == i].sum(axis=1) for i in range(len(self.numbers))], 1
-        )
-        dipole = np.einsum("ti,tix->tx", charge, aligned) - BOHR_IN_ANGSTROM * electrons @ p
+        of_nuclei = np.einsum("i,tix->tx", self.numbers, aligned)
+        of_electrons = np.einsum("tk,k,tkx->tx", electrons, q, aligned[:, atom]) + BOHR_IN_ANGSTROM * electrons @ p
+        charge = self.numbers.sum() - electrons @ q
         centre = np.einsum("i,tix->tx", self.alignment.weights, positions)
-        return np.einsum("tyx,ty->tx", rotation, dipole) + charge.sum(axis=1, keepdims=True) * centre
+        return np.einsum("tyx,ty->tx", rotation, of_nuclei - of_electrons) + charge[:, None] * centre
 
     def energy_and_forces(self, positions: Array, *, by_density: bool = True) -> tuple[Array, Array]:
         """Return E (t,) in eV and F = -∂E/∂R (t, i, x) in eV/Angstrom, the exact gradient.

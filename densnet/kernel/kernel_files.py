@@ -23,6 +23,7 @@ OF_MAPS = ("width", "ridge", "mean", "weights")
 VARIABLES = (
     "numbers",
     "share",
+    "smearing",
     "reference",
     "aligned",
     "whitened",
@@ -50,6 +51,7 @@ def write_kernel(path: Path, maps: HohenbergKohn, settings: Mapping[str, Any]) -
     variables = {
         "numbers": variable(("atom",), maps.numbers, "1", "atomic numbers"),
         "share": variable(("atom",), maps.alignment.weights, "1", "weights of the atoms in the alignment"),
+        "smearing": variable((), maps.smearing, "angstrom", "width of the Gaussians in the place of the nuclei"),
         "reference": variable(
             ("atom", "x"), maps.alignment.reference, "angstrom", "geometry that others are turned to"
         ),
@@ -69,7 +71,6 @@ def write_kernel(path: Path, maps: HohenbergKohn, settings: Mapping[str, Any]) -
         }
     attrs = {
         "title": f"Hohenberg-Kohn map of {formula(maps.numbers)} by kernel ridge regression",
-        "smearing_angstrom": maps.smearing,
         "fit_basis": maps.basis.to_json(),
         "coefficient_convention": "densnet",
     }
@@ -113,7 +114,7 @@ def read_kernel(path: Path) -> HohenbergKohn:
         basis,
         numbers,
         alignment,
-        float(data.attrs["smearing_angstrom"]),
+        float(data["smearing"]),
         data["aligned"].values,
         data["whitened"].values,
         metric_factor(basis, numbers, alignment.reference),

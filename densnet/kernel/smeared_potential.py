@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+VALUES_AT_ONCE = 4_000_000
+"""Components of differences between atoms that are held at a time."""
+
 
 @dataclass(frozen=True)
 class SmearedNuclei:
@@ -33,7 +36,8 @@ class SmearedNuclei:
 
     def inner(self, first: Array, second: Array) -> Array:
         """Return ⟨v_t, v_m⟩, (t, m), in e² Å³, of geometries (t, i, x) and (m, j, x)."""
-        return np.asarray(self._products(first, second)[1].sum(axis=(2, 3)))
+        blocks = self._blocks(first, second)
+        return np.concatenate([self._products(first[block], second)[1].sum(axis=(2, 3)) for block in blocks])
 
     def norms(self, positions: Array) -> Array:
         """Return ⟨v_t, v_t⟩, (t,), in e² Å³, of geometries (t, i, x)."""
@@ -46,13 +50,19 @@ class SmearedNuclei:
 
     def slope(self, positions: Array, points: Array, weights: Array) -> Array:
         """Return Σ_m w_tm ∂D²_tm/∂y_ti, (t, i, x), of geometries (t, i, x), points (m, j, x) and weights (t, m)."""
-        apart, products = self._products(positions, points)
-        between = np.einsum("tm,tmij,tmijx->tix", weights, products, apart)
-        inside = np.zeros_like(positions)
+        between, inside = np.zeros_like(positions), np.zeros_like(positions)
+        for block in self._blocks(positions, points):
+            apart, products = self._products(positions[block], points)
+            between[block] = np.einsum("tm,tmij,tmijx->tix", weights[block], products, apart, optimize=True)
         for t, geometry in enumerate(positions):
             apart, products = self._products(geometry[None], geometry[None])
             inside[t] = weights[t].sum() * np.einsum("ij,ijx->ix", products[0, 0], apart[0, 0])
         return np.asarray((between - inside) / self.smearing**2)
+
+    def _blocks(self, first: Array, second: Array) -> list[slice]:
+        """Return slices of the first geometries whose differences from all the second take little memory."""
+        step = max(1, VALUES_AT_ONCE // (len(second) * first.shape[1] ** 2 * 3))
+        return [slice(start, start + step) for start in range(0, len(first), step)]
 
     def _products(self, first: Array, second: Array) -> tuple[Array, Array]:
         """Return y_ti - y_mj, (t, m, i, j, x), and the terms of the inner product, (t, m, i, j)."""
