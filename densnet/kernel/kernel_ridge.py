@@ -24,7 +24,7 @@ WIDTHS = tuple(2.0**power for power in range(-1, 8))
 RIDGES = tuple(10.0**power for power in range(-12, -1, 2))
 """λ to try; the kernel of a point with itself is 1. Smaller ones gain nothing and let weights of 1e10 cancel."""
 STARTS = 300
-"""Of K-means, of which the best is taken; with 10 the training points, and the errors, depend on the seed."""
+"""Of K-means, of which the best is taken; with fewer the training points, and the errors, depend more on the seed."""
 
 
 @dataclass(frozen=True)
