@@ -92,6 +92,8 @@ def _impossible_sizes(config: Mapping[str, Any]) -> Iterator[str]:
                 )
         if config["peers"]["mace"]:
             yield f"peers.mace: cannot be trained on systems.{name}, whose frames are of several lengths; leave it out"
+        if config["peers"]["kernel"]:
+            yield f"peers.kernel: cannot be fitted to systems.{name}, whose frames are of several lengths; leave it out"
     for name, system in given:
         yield from _impossible_frames(config, name, system)
     for name, system in config["systems"].items():
@@ -141,6 +143,8 @@ def _too_many(config: Mapping[str, Any], available: int, what: str) -> Iterator[
         wanted = config[name]["training"].get("n_train", 0)
         if wanted > available:
             yield f"{name}.training.n_train: expected at most {what} {available}, found {wanted}"
+    if (most := max(config["peers"]["kernel"], default=0)) > available:
+        yield f"peers.kernel: expected at most {what} {available}, found {most}"
 
 
 def _impossible_frames(config: Mapping[str, Any], name: str, system: Mapping[str, Any]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from densnet.dynamics.settings import DynamicsSettings, ExplorationSettings
 from densnet.fitting.settings import FitSettings, ResponseSettings
+from densnet.kernel.settings import Several
 from densnet.models.settings import DensityModelSettings, EnergyModelSettings, ResponseModelSettings
 from densnet.peers.settings import MaceSettings, Size
 from densnet.reference.level import LevelOfTheory
@@ -159,12 +160,15 @@ class Harmonic(Settings):
 
 @dataclass(frozen=True)
 class Peers(Settings):
-    """Models of others, trained from scratch on the same frames and set beside ours (docs/peers.md)."""
+    """Other models, trained from scratch on the same frames and set beside ours (docs/peers.md)."""
 
     mace: Annotated[tuple[Size, ...], Field(strict=False)] = ()
     """MACE, for energies and forces: small, large, or both."""
     mace_minutes: Annotated[Positive, Unit("min")] = MaceSettings.minutes
     """Wall time of each training."""
+    kernel: Annotated[tuple[Several, ...], Field(strict=False)] = ()
+    """The Hohenberg-Kohn map by kernel ridge regression, for these numbers of training points, as kernel.csv and
+    kernel.nc of each system (docs/kernel.md)."""
 
 
 SECTIONS: dict[str, type[Settings]] = {

@@ -239,6 +239,10 @@ STAGES: dict[str, Stage] = {
     "peers": Stage(
         after=("evaluation", "mace", "density_model", "energy_model"), made_for="run with mace",
         version="densnet.report.peer_table"),
+    # Beside the networks of all variants of a sweep, by their numbers of training frames.
+    "kernel": Stage(
+        after=("labels", "evaluation"), reads=("peers.kernel",), made_for="kernel",
+        version="densnet.kernel.kernel_files", priority=10, memory=Memory(4000)),
     "benchmark_errors": Stage(
         after=("energy_model",), made_for="rmd17",
         version="densnet.training.benchmark_errors", priority=40, memory=Memory(4000), minutes=60),
@@ -250,7 +254,7 @@ STAGES: dict[str, Stage] = {
         after=("evaluation", "mace", "density_model", "energy_model"), made_for="asked for",
         version="densnet.report.peer_table"),
     "sweep": Stage(
-        after=("sweep_plan", "sweep_peers", "evaluation", "density_model", "energy_model", "metrics"),
+        after=("sweep_plan", "sweep_peers", "kernel", "evaluation", "density_model", "energy_model", "metrics"),
         made_for="run with sweep", version="densnet.report.sweep_table"),
     "report": Stage(
         after=("figures", "metrics", "labels", "comparison", "assignment", "raman", "raman_comparison",

@@ -12,10 +12,12 @@ from cyclopts import Parameter
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
 from densnet.io.netcdf import read_dataset, variable, write_dataset
+from densnet.kernel.kernel_files import is_kernel_file
 from densnet.molecule import Molecule, from_smiles, from_xyz
 from densnet.oligomer import oligomer
 from densnet.potential import Potential
 from densnet.potentials import named
+from densnet.potentials.kernel import KernelPotential
 from densnet.potentials.reference import ReferencePotential
 from densnet.reference.level import LevelOfTheory
 from densnet.reference.programs import described
@@ -48,7 +50,7 @@ def harmonic_modes(
 
     Args:
         output: netCDF file to write; finished geometries of Psi4 or PySCF are kept in OUTPUT.parts until then.
-        model: output of 'densnet train energy' that gives the forces ...
+        model: output of 'densnet train energy', or of 'densnet kernel', that gives the forces ...
         potential: ... or a potential by its name, such as gfn2-xtb; without both Psi4 or PySCF at the level below.
         smiles: the molecule as SMILES ...
         xyz: ... or as an xyz file ...
@@ -145,6 +147,8 @@ def _potential(
         reference = ReferencePotential(molecule, level, output)
         print(f"densnet harmonic: {described(reference.level)}", file=sys.stderr)
         return reference, reference.level.decisive()
+    if is_kernel_file(model):
+        return KernelPotential.from_file(model, molecule.numbers), {"model": fingerprint(model)}
     import torch
 
     from densnet.potentials.model import ModelPotential

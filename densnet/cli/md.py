@@ -14,9 +14,11 @@ from densnet.dynamics.settings import DynamicsSettings
 from densnet.dynamics.simulation import simulate, starting_geometries
 from densnet.errors import DensnetError
 from densnet.io.fingerprint import fingerprint
+from densnet.kernel.kernel_files import is_kernel_file
 from densnet.molecule import Molecule
 from densnet.potential import Potential
 from densnet.potentials import named
+from densnet.potentials.kernel import KernelPotential
 from densnet.processes.replicas import ReplicaProcesses
 
 
@@ -38,7 +40,7 @@ def md(
     output
         The trajectory to write; stopped at any moment, the same command goes on.
     model
-        Move the atoms by this model.
+        Move the atoms by this model, or by an output of 'densnet kernel'.
     potential
         Move them by this potential instead, such as gfn2-xtb; docs/potentials.md has them all.
     threads
@@ -63,6 +65,9 @@ def md(
 
 def _model_potential(model: Path, numbers: NDArray[np.int64], replicas: int, threads: int) -> Potential:
     """Return the model on a GPU if there is one, else its replicas shared out over processes."""
+    if is_kernel_file(model):
+        kernel = partial(KernelPotential.from_file, model, numbers)
+        return ReplicaProcesses(kernel, replicas=replicas, processes=threads)
     import torch
 
     from densnet.potentials.model import ModelPotential

@@ -26,6 +26,7 @@ GROUPS = {
     },
     "Labels": {
         "sample:sample": "sample --smiles CCO --n-train 100 --output geometries.nc",
+        "geometries:geometries": "geometries --xyz frames.xyz --n-test 50 --output geometries.nc",
         "label:label": "label --geometries geometries.nc --shard 0 --shards 2 --output shards/0.nc",
         "atoms:atoms": "atoms --geometries geometries.nc --output atoms.nc",
         "fit:fit": (
@@ -60,6 +61,7 @@ GROUPS = {
             "peer table --system ethanol --evaluation evaluation.nc --peer mace_small.nc --training-log "
             "density.csv energy.csv --output peers.csv"
         ),
+        "kernel:kernel": "kernel --labels labels.nc --m 5 10 15 20 --output kernel.csv --model kernel.nc",
         "benchmark:geometries": (
             "benchmark geometries --data rmd17 --molecule ethanol --n-train 950 --n-validation 50 --n-test 100 "
             "--output geometries.nc"

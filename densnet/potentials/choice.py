@@ -13,10 +13,12 @@ from typing import Any
 from densnet.dynamics.separate import Separate
 from densnet.errors import DensnetError
 from densnet.io.parts import digest_of
+from densnet.kernel.kernel_files import is_kernel_file
 from densnet.molecule import Molecule
 from densnet.potential import Potential
 from densnet.potentials import NAMED, named
 from densnet.potentials.ase import AsePotential
+from densnet.potentials.kernel import KernelPotential
 from densnet.potentials.reference import ReferencePotential
 from densnet.reference.level import AUTO, PSI4, PYSCF, LevelOfTheory
 
@@ -33,7 +35,7 @@ class Chosen:
     """A potential that was chosen, to be made for any molecule.
 
     Attributes:
-        model: a ``model.pt``; or ...
+        model: a ``model.pt``, or an output of 'densnet kernel'; or ...
         calculator: ... one of :data:`COMPUTED`, or MODULE:CALLABLE, called without arguments for an ASE calculator.
         device: where a model computes; a GPU if there is one, if not given.
         threads: of a model on the CPU.
@@ -112,6 +114,8 @@ class Chosen:
             potential.remove_parts()
 
     def _of_model(self, model: Path, molecule: Molecule, lasting: bool, double: bool) -> Potential:
+        if is_kernel_file(model):
+            return KernelPotential.from_file(model, molecule.numbers)
         import torch
 
         from densnet.potentials.model import ModelPotential

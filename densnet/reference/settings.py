@@ -102,3 +102,15 @@ class BenchmarkSettings(Settings):
     """Validation frames: the last of those to learn from."""
     n_test: Count = 200
     """Test frames: the first of those to be judged by."""
+
+
+@dataclass(frozen=True)
+class GivenFramesSettings(Settings):
+    """How given frames are dealt; those that are not held out are for training."""
+
+    n_validation: Natural = 20
+    """Validation frames, drawn at random."""
+    n_test: Natural = 40
+    """Test frames, drawn at random."""
+    seed: Natural = 0
+    """Of the random choice."""

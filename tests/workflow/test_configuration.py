@@ -83,6 +83,8 @@ def files(tmp_path: Path) -> Path:
         (("reference", "shards"), 1000, ["reference.shards: expected at most 210", "found 1000"]),
         (("reference", "max_failed_share"), 1.5, ["reference.max_failed_share", "less than 1", "1.5"]),
         (("density_model", "training", "n_train"), 151, ["n_train: expected at most sampling.n_train = 150"]),
+        (("peers", "kernel"), [5, 151], ["peers.kernel: expected at most sampling.n_train = 150, found 151"]),
+        (("peers", "kernel"), [2], ["peers.kernel.0: expected a whole number of at least 3, found 2"]),
         (("density_model", "target"), "detla", ["density_model.target", "did you mean delta?"]),
         (("density_model", "architecture", "body_order"), 5, ["body_order", "expected one of 2, 3, 4"]),
         (("spectrum", "window"), "han", ["spectrum.window", "did you mean hann?"]),

@@ -116,6 +116,7 @@ def test_a_lone_chain(system: dict[str, Any]) -> None:
         ({}, {"harmonic": {"model": "some"}}, ["harmonic.model", "expected one of families, all, none"]),
         ({}, {"sweep": {"harmonic.model": ["all"]}}, ["sweep.harmonic.model: cannot be swept"]),
         ({}, {"peers": {"mace": ["small"]}}, ["peers.mace: cannot be trained on systems.pt"]),
+        ({}, {"peers": {"kernel": [5]}}, ["peers.kernel: cannot be fitted to systems.pt"]),
         ({}, {"density_model": {"training": {"n_train": 3}}}, ["density_model.training.n_train: cannot be set"]),
         (
             {"sizes": {2: {"n_train": 4}}},

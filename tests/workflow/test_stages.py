@@ -21,9 +21,9 @@ CHAINS = {
     "extrapolate": {3: 2},
     "experiment": {"fundamentals": "thiophene"},
 }
-MACE = {"peers": {"mace": ["small"]}}
+PEERS = {"peers": {"mace": ["small"], "kernel": [5]}}
 CONFIGURATIONS: tuple[dict[str, Any], ...] = (
-    {"systems": {"water": WATER}, "harmonic": {"psi4": ["water"]}, "sweep": {"md.temperature": [300, 400]}, **MACE},
+    {"systems": {"water": WATER}, "harmonic": {"psi4": ["water"]}, "sweep": {"md.temperature": [300, 400]}, **PEERS},
     {"systems": {"chains": CHAINS}, "harmonic": {"psi4": ["chains/2"]}},
     {
         "systems": {"judged": {"rmd17": "ethanol", "experiment": {"fundamentals": "water"}}},

@@ -38,6 +38,7 @@ FAMILIES = list(config["families"])
 POTENTIALS = {"gfn2" if name == "gfn2-xtb" else name: name for name in config["md"]["potentials"]}
 HARMONIC_PSI4 = list(dict.fromkeys(config["harmonic"]["psi4"]))
 MACE = list(dict.fromkeys(config["peers"]["mace"]))
+KERNEL = list(dict.fromkeys(config["peers"]["kernel"]))
 # Systems of the benchmark, and those of them whose orbitals lie beside its files.
 RMD17 = [name for name, own in SYSTEMS.items() if "rmd17" in own]
 WITH_ORBITALS = [name for name in RMD17 if given_orbitals(SYSTEMS[name])]
@@ -80,6 +81,7 @@ MADE_FOR = {
     "rmd17": RMD17,
     "with orbitals": WITH_ORBITALS,
     "mace": list(SYSTEMS) if MACE else [],
+    "kernel": list(SYSTEMS) if KERNEL else [],
     "run": [RUN],
     "run with mace": [RUN] if MACE else [],
     "run with rmd17": [RUN] if RMD17 else [],

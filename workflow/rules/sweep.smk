@@ -51,6 +51,7 @@ rule sweep:
     input:
         plan=rules.sweep_plan.output.plan,
         peers=rules.sweep_peers.output.table if MACE else [],
+        kernel=of_all("kernel"),
         evaluations=[row["evaluation"] for row in SWEEP_ROWS],
         logs=[log for row in SWEEP_ROWS for log in row["density_logs"] + row["energy_logs"]],
         metrics=[row["metrics"] for row in SWEEP_ROWS if row["metrics"]],
