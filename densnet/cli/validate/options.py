@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from densnet.errors import DensnetError
 from densnet.molecule import Molecule, from_smiles, from_xyz
+from densnet.oligomer import oligomer
 from densnet.potentials.choice import Chosen
 from densnet.reference.level import LevelOfTheory
 
@@ -41,19 +42,23 @@ class PotentialOptions:
 
 @dataclass(frozen=True)
 class MoleculeOptions:
-    """The molecule, in one of two ways."""
+    """The molecule, in one of three ways."""
 
     smiles: str | None = None
     """The molecule as SMILES ..."""
     xyz: Path | None = None
-    """... or as an xyz file."""
+    """... or as an xyz file ..."""
+    oligomer: str | None = None
+    """... or as a chain of thiophene or of another repeat unit, a SMILES with two attachment points."""
+    units: int = 1
+    """Length of the chain."""
     charge: int | None = None
     """Total charge in e; by default the SMILES' formal charge, or what the xyz file says (charge=1), or 0."""
 
     @property
     def ways(self) -> list[str]:
         """Return the options that were used."""
-        return [f"--{name}" for name in ("smiles", "xyz") if getattr(self, name) is not None]
+        return [f"--{name}" for name in ("smiles", "xyz", "oligomer") if getattr(self, name) is not None]
 
     def molecule(self) -> Molecule:
         """Return the molecule.
@@ -62,7 +67,10 @@ class MoleculeOptions:
             DensnetError: none or two, or one that cannot be.
         """
         if len(self.ways) != 1:
-            raise DensnetError(f"molecule: expected --smiles or --xyz, found {' and '.join(self.ways) or 'neither'}")
+            found = " and ".join(self.ways) or "none"
+            raise DensnetError(f"molecule: expected one of --smiles, --xyz and --oligomer, found {found}")
+        if self.oligomer is not None:
+            return oligomer(self.oligomer, self.units, count=1).molecules[0]
         if self.smiles is not None:
             return from_smiles(self.smiles, charge=self.charge)
         return from_xyz(Path(str(self.xyz)), charge=self.charge)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from cyclopts import Parameter
 
 from densnet.cli.validate.options import LEVEL, MANY, MoleculeOptions, PotentialOptions
@@ -60,7 +61,8 @@ def robustness(
     """Scan pairs of atoms beside a reference, and heat replicas until they fail.
 
     Every pair of atoms that is bonded or within 3.2 Å is set to 0.7 to 1.5 times its length in the reference's minimum.
-    Psi4's points are kept beside --scan-output until that is whole, and the same command goes on.
+    Psi4's points are kept beside --scan-output until that is whole, and the same command goes on. Without a potential to
+    test, the reference's scan is written alone.
 
     Parameters
     ----------
@@ -79,6 +81,7 @@ def robustness(
     scan_output
         NetCDF file of all points of the scan.
     """
+    alone = scan_output is not None and tested.model is None and tested.calculator is None
     ways = given.ways + ([] if reference in COMPUTED else ["--reference FILE"])
     if len(ways) > 1:
         raise DensnetError(f"molecule: expected one of --smiles, --xyz and --reference FILE, found {', '.join(ways)}")
@@ -88,10 +91,12 @@ def robustness(
         raise DensnetError(f"temperatures: expected positive numbers, found {' '.join(map(str, temperatures))}")
     if scan_output and scan_output.suffix != ".nc":
         raise DensnetError(f"scan-output: expected the name of a netCDF file (.nc), found {scan_output}")
+    origin = _Origin(reference, given, factors, moving, scan_output)
+    if alone:
+        return origin.write(level)
     potential = tested.chosen(level, output)
     findings = _along_curves(potential, curve)
     if ways:
-        origin = _Origin(reference, given, factors, moving, scan_output)
         molecule, minimum, of_scan = _scan(potential, origin, level)
         findings += of_scan + _heated(potential, molecule, minimum, temperatures, dynamics)
     if output:
@@ -122,6 +127,17 @@ class _Origin:
         )
         method = {"reference": level.name, **level.decisive()} if psi4 else {"reference": self.reference}
         return points, energy, method, reference
+
+    def write(self, level: LevelOfTheory) -> None:
+        """Write the reference's points and energies alone."""
+        if self.reference not in COMPUTED:
+            raise DensnetError(f"reference: expected one of {', '.join(COMPUTED)}, found the file {self.reference}")
+        molecule = self.given.molecule()
+        points, energy, method, reference = self.computed(molecule, level)
+        scan = Scan(points, np.full(len(energy), np.nan), energy)
+        write_scan(scan, Path(str(self.output)), settings=method, charge=molecule.charge)
+        reference.remove_parts()
+        _progress(f"reference ({method['reference']}): {len(energy)} points")
 
     def read(self) -> tuple[ScanPoints, Array, dict[str, Any], int]:
         """Return points, energies, settings and charge of an earlier scan."""

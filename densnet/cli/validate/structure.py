@@ -20,6 +20,7 @@ from densnet.reference.level import LevelOfTheory
 from densnet.report.structure_text import histograms_text, structure_text
 from densnet.validation.findings import Finding, findings_csv
 from densnet.validation.pair_distances import histogram_findings, pair_histograms, read_trajectories
+from densnet.validation.pair_scan import read_scan
 from densnet.validation.structures import compare_structures, structure_findings
 
 
@@ -42,7 +43,8 @@ def structure(
     Parameters
     ----------
     reference
-        gfn2-xtb, psi4 or another potential by its name, or an xyz file of the relaxed molecule.
+        gfn2-xtb, psi4 or another potential by its name, or the relaxed molecule: an xyz file, or a file of 'densnet
+        validate robustness --scan-output', whose reference relaxed it.
     trajectory
         Output of 'densnet md' ...
     against
@@ -99,7 +101,12 @@ def _relaxed_both(chosen: Sequence[Chosen], given: MoleculeOptions, reference: s
 
 
 def _in_file(reference: str, given: MoleculeOptions) -> Molecule:
-    """Return the molecule of an xyz file."""
+    """Return the molecule of an xyz file, or the one that the reference of a scan relaxed."""
     if not Path(reference).is_file():
-        raise DensnetError(f"reference: expected one of {', '.join(COMPUTED)} or an xyz file, found {reference!r}")
+        raise DensnetError(
+            f"reference: expected one of {', '.join(COMPUTED)}, an xyz file or a scan (.nc), found {reference!r}"
+        )
+    if Path(reference).suffix == ".nc":
+        scan, _, charge = read_scan(Path(reference))
+        return Molecule(scan.points.numbers, scan.points.minimum, charge)
     return from_xyz(Path(reference), charge=given.charge)
