@@ -189,7 +189,12 @@ class Validation(Settings):
 class Heating(FailureSettings):
     """Hot dynamics of the test of robustness, until replicas fail."""
 
-    temperatures: Annotated[tuple[Kelvin, ...], MinLen(1), Field(strict=False), Unit("K")] = (300.0, 500.0, 700.0, 1000.0)
+    temperatures: Annotated[tuple[Kelvin, ...], MinLen(1), Field(strict=False), Unit("K")] = (
+        300.0,
+        500.0,
+        700.0,
+        1000.0,
+    )
     """Of the thermostat; each is run with all replicas."""
 
 

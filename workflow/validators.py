@@ -44,8 +44,8 @@ def impossible_validation(config: Mapping[str, Any]) -> Iterator[str]:
     for name, system in config["systems"].items() if alone else ():
         if not {"smiles", "xyz", "oligomer"} & set(system):
             yield (
-                f"validation.tests: expected ladder alone, found {', '.join(alone)}, for systems.{name} has no geometry "
-                "to start from; add its smiles or xyz"
+                f"validation.tests: expected ladder alone, found {', '.join(alone)}, for systems.{name} has no "
+                "geometry to start from; add its smiles or xyz"
             )
 
 

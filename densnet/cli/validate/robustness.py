@@ -61,8 +61,8 @@ def robustness(
     """Scan pairs of atoms beside a reference, and heat replicas until they fail.
 
     Every pair of atoms that is bonded or within 3.2 Å is set to 0.7 to 1.5 times its length in the reference's minimum.
-    Psi4's points are kept beside --scan-output until that is whole, and the same command goes on. Without a potential to
-    test, the reference's scan is written alone.
+    Psi4's points are kept beside --scan-output until that is whole, and the same command goes on. Without a potential
+    to test, the reference's scan is written alone.
 
     Parameters
     ----------
