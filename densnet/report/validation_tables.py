@@ -13,7 +13,7 @@ from scipy.stats import t as student_t
 from densnet.errors import DensnetError
 from densnet.quantities import three_digits
 from densnet.report.columns import Shown
-from densnet.validation.findings import Finding, read_findings
+from densnet.validation.findings import UNFIT, Finding, read_findings
 from densnet.validation.ladder import FAR
 from densnet.validation.pair_scan import HOLE
 
@@ -73,12 +73,14 @@ def read_test(entry: Mapping[str, Any]) -> ValidationTest:
 def shown_test(tested: ValidationTest) -> ShownTest:
     """Return the table of a test, its sentence, and what went wrong in words."""
     title, sentence, cells_of, alarms_of = _SHOWN[tested.test]
-    cells = {name: cells_of(findings) for name, findings in tested.findings.items()}
+    done = {name: findings for name, findings in tested.findings.items() if findings[0].what != UNFIT}
+    cells = {name: cells_of(done.get(name, ())) for name in tested.findings}
     heads = dict.fromkeys(head for of_potential in cells.values() for head in of_potential)
     rows = [[head, *(of_potential.get(head, NOTHING) for of_potential in cells.values())] for head in heads]
-    alarms = [f"{name}: {alarm}" for name, findings in tested.findings.items() for alarm in alarms_of(findings)]
+    unfit = [f"{UNFIT}: {tested.findings[name][0].condition}" for name in tested.findings if name not in done]
+    alarms = unfit + [f"{name}: {alarm}" for name, findings in done.items() for alarm in alarms_of(findings)]
     reference = REFERENCES.get(tested.reference, tested.reference)
-    run = next((_run_of(findings) for findings in tested.findings.values()), "")
+    run = next((_run_of(findings) for findings in done.values()), "none to show")
     names = [f"{name} (reference)" if name == tested.reference else name for name in cells]
     return ShownTest(title, sentence.format(reference=reference, run=run), alarms, (["", *names], rows))
 

@@ -10,6 +10,13 @@ from typing import NamedTuple
 
 from densnet.errors import DensnetError
 
+UNFIT = "test that could not be done"
+"""What is said of a potential that has no minimum, or no energy there; the condition says why."""
+
+
+class UnfitPotentialError(DensnetError):
+    """A potential that a test cannot be done with: an answer, too."""
+
 
 class Finding(NamedTuple):
     """One number.

@@ -14,7 +14,7 @@ from densnet.cli.report import report
 from densnet.errors import DensnetError
 from densnet.report.validation_tables import ShownTest, read_test, shown_test
 from densnet.validation.conservation import Conservation, EnergyLine, conservation_findings
-from densnet.validation.findings import Finding, findings_csv, read_findings
+from densnet.validation.findings import UNFIT, Finding, findings_csv, read_findings
 from densnet.validation.ladder import JudgedFrames, ladder_findings
 from densnet.validation.pair_scan import Scan, scan_points, scan_summary
 from densnet.validation.robustness import failure_findings, point_findings, remarkable_points, scan_findings
@@ -91,7 +91,8 @@ def test_holes_and_broken_molecules_are_said(tmp_path: Path) -> None:
         "0 of 2 in 1 ps",
     ]
     assert list(test.alarms) == [
-        "model: holes, points of the scan more than 0.3 eV below the minimum: 1, the deepest with -4.4 eV (O1-H2 x 1.5).",
+        "model: holes, points of the scan more than 0.3 eV below the minimum: 1, the deepest with -4.4 eV "
+        "(O1-H2 x 1.5).",
         "model: replicas failed at 1000 K: 1 of 2 in 1 ps, first after 0.25 ps (O1-H2 broken).",
     ]
 
@@ -126,6 +127,14 @@ def test_frames_without_an_alarm_are_said(tmp_path: Path) -> None:
         "model: 50 % of the frames that are far off raise no alarm (domain distance above 0).",
         "gfn2-xtb: frames without an answer, which count nowhere below: 2.",
     ]
+
+
+def test_a_potential_that_cannot_be_tested_stands_beside_the_others(tmp_path: Path) -> None:
+    unfit = [Finding(UNFIT, "model.pt: no minimum near the start", 1, "1")]
+    test = shown(tmp_path, "energy", {"model": unfit, "gfn2-xtb": conserved(0.0)})
+    assert cells(test, "replicas lost") == ["–", "0 of 4"]
+    assert list(test.alarms) == ["test that could not be done: model.pt: no minimum near the start"]
+    assert shown(tmp_path, "energy", {"model": unfit}).table == (["", "model"], [])
 
 
 def test_the_page_has_a_section_of_tests_only_where_there_are_some(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import xarray as xr
 from cyclopts import Parameter
 from numpy.typing import NDArray
 
-from densnet.cli.validate.options import LEVEL, MANY, PotentialOptions
+from densnet.cli.validate.options import LEVEL, MANY, PotentialOptions, asking, recording
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_text
 from densnet.molecule import Molecule, formula
@@ -49,11 +49,13 @@ def ladder(
     """
     potential = tested.chosen(level, output)
     loaded = [load_labels(path) for path in labels]
-    parts = [_judged(potential, each, splits, path, len(labels) > 1) for each, path in zip(loaded, labels, strict=True)]
-    frames = joined_frames(parts)
-    print(f"{potential.name} on {', '.join(map(str, labels))}: {', '.join(splits)}\n\n{ladder_text(frames)}")
-    if output:
-        write_text(output, findings_csv(ladder_findings(frames)))
+    several = len(labels) > 1
+    with recording(output):
+        parts = [_judged(potential, each, splits, path, several) for each, path in zip(loaded, labels, strict=True)]
+        frames = joined_frames(parts)
+        print(f"{potential.name} on {', '.join(map(str, labels))}: {', '.join(splits)}\n\n{ladder_text(frames)}")
+        if output:
+            write_text(output, findings_csv(ladder_findings(frames)))
     potential.remove_parts()
 
 
@@ -64,15 +66,17 @@ def _judged(potential: Chosen, labels: Labels, splits: tuple[Split, ...], path: 
     if not data.sizes["frame"]:
         raise DensnetError(f"{path}: expected frames of {', '.join(splits)}, found none; name other --splits")
     positions = data["positions"].values
-    return judged_frames(
-        potential(Molecule(labels.numbers, positions[0], labels.charge)),
-        positions,
-        {name: data[name].values for name in PREDICTED},
-        condition=_conditions(data, f"{formula(labels.numbers)}; " if several else ""),
-        test=data["split"].values.astype(str) == "test",
-        batch=potential.batch,
-        remove_offset=potential.model is None,
-    )
+    judging = potential(Molecule(labels.numbers, positions[0], labels.charge))
+    with asking(potential):
+        return judged_frames(
+            judging,
+            positions,
+            {name: data[name].values for name in PREDICTED},
+            condition=_conditions(data, f"{formula(labels.numbers)}; " if several else ""),
+            test=data["split"].values.astype(str) == "test",
+            batch=potential.batch,
+            remove_offset=potential.model is None,
+        )
 
 
 def _conditions(data: xr.Dataset, prefix: str) -> NDArray[np.str_]:

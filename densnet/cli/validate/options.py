@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cyclopts import Parameter
 
 from densnet.errors import DensnetError
+from densnet.io.netcdf import write_text
 from densnet.molecule import Molecule, from_smiles, from_xyz
 from densnet.oligomer import oligomer
-from densnet.potentials.choice import Chosen
+from densnet.potentials.choice import PSI4, Chosen
 from densnet.reference.level import LevelOfTheory
+from densnet.validation.findings import UNFIT, Finding, UnfitPotentialError, findings_csv
 
 LEVEL = LevelOfTheory()
 """The default level of Psi4."""
@@ -74,3 +79,34 @@ class MoleculeOptions:
         if self.smiles is not None:
             return from_smiles(self.smiles, charge=self.charge)
         return from_xyz(Path(str(self.xyz)), charge=self.charge)
+
+
+@contextmanager
+def asking(potential: Chosen) -> Iterator[None]:
+    """Say of what is refused inside that the tested potential is unfit, for the molecule and the potential are there.
+
+    Raises:
+        UnfitPotentialError: whatever is refused; Psi4's refusals stay errors, for they are of its installation or its level.
+    """
+    try:
+        yield
+    except DensnetError as error:
+        if potential.calculator == PSI4:
+            raise
+        raise UnfitPotentialError(str(error)) from error
+
+
+@contextmanager
+def recording(output: Path | None) -> Iterator[None]:
+    """Write that a potential is unfit for a test as its only finding, so that others can stand beside it.
+
+    Raises:
+        UnfitPotentialError: there is no output to write to.
+    """
+    try:
+        yield
+    except UnfitPotentialError as error:
+        if output is None:
+            raise
+        write_text(output, findings_csv([Finding(UNFIT, str(error), 1, "1")]))
+        print(f"validate: {UNFIT}: {error}", file=sys.stderr)

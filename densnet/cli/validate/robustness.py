@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
-from densnet.cli.validate.options import LEVEL, MANY, MoleculeOptions, PotentialOptions
+from densnet.cli.validate.options import LEVEL, MANY, MoleculeOptions, PotentialOptions, asking, recording
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_text
 from densnet.molecule import Molecule, formula
@@ -95,12 +95,13 @@ def robustness(
     if alone:
         return origin.write(level)
     potential = tested.chosen(level, output)
-    findings = _along_curves(potential, curve)
-    if ways:
-        molecule, minimum, of_scan = _scan(potential, origin, level)
-        findings += of_scan + _heated(potential, molecule, minimum, temperatures, dynamics)
-    if output:
-        write_text(output, findings_csv(findings))
+    with recording(output):
+        findings = _along_curves(potential, curve)
+        if ways:
+            molecule, minimum, of_scan = _scan(potential, origin, level)
+            findings += of_scan + _heated(potential, molecule, minimum, temperatures, dynamics)
+        if output:
+            write_text(output, findings_csv(findings))
     potential.remove_parts()
 
 
@@ -168,9 +169,11 @@ def _scan(potential: Chosen, origin: _Origin, level: LevelOfTheory) -> tuple[Mol
     else:
         points, energy, method, charge = origin.read()
         molecule = Molecule(points.numbers, points.minimum, charge)
+        potential(molecule)
     _progress(f"reference ({method['reference']}): {len(energy)} points, {time.monotonic() - began:.0f} s")
     began = time.monotonic()
-    minimum, tested = tested_points(potential, molecule, points)
+    with asking(potential):
+        minimum, tested = tested_points(potential, molecule, points)
     _progress(f"{potential.name}: {len(tested)} points, {time.monotonic() - began:.0f} s")
     scan = Scan(points, tested, energy)
     if origin.output:
@@ -191,7 +194,8 @@ def _heated(
     if not temperatures:
         return []
     mover = potential(molecule, settings.replicas, lasting=True)
-    failures = [time_to_failure(mover, minimum, temperature, settings) for temperature in temperatures]
+    with asking(potential):
+        failures = [time_to_failure(mover, minimum, temperature, settings) for temperature in temperatures]
     print("\n" + failures_text(failures, settings))
     return [finding for hot in failures for finding in failure_findings(hot, settings)]
 

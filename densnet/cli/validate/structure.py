@@ -10,7 +10,7 @@ import numpy as np
 from ase.data import chemical_symbols
 from cyclopts import Parameter
 
-from densnet.cli.validate.options import LEVEL, MoleculeOptions, PotentialOptions
+from densnet.cli.validate.options import LEVEL, MoleculeOptions, PotentialOptions, asking, recording
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_text
 from densnet.mechanics.relaxation import relaxed
@@ -64,9 +64,11 @@ def structure(
         chosen = [tested.chosen(level, output)]
         if reference in COMPUTED:
             chosen.append(Chosen(None, reference, level=level, output=output))
-        findings += _relaxed_both(chosen, given, reference)
-    if output:
-        write_text(output, findings_csv(findings))
+    with recording(output):
+        if chosen:
+            findings += _relaxed_both(chosen, given, reference)
+        if output:
+            write_text(output, findings_csv(findings))
     for potential in chosen:
         potential.remove_parts()
 
@@ -92,7 +94,9 @@ def _relaxed_both(chosen: Sequence[Chosen], given: MoleculeOptions, reference: s
             "".join(chemical_symbols[z] for z in numbers) for numbers in (molecule.numbers, in_file.numbers)
         )
         raise DensnetError(f"reference: expected the atoms {atoms} in this order, found {atoms_in_file} in {reference}")
-    minimum = relaxed(tested(molecule, double=True), molecule.positions)
+    relaxing = tested(molecule, double=True)
+    with asking(tested):
+        minimum = relaxed(relaxing, molecule.positions)
     reference_minimum = in_file.positions if in_file else relaxed(references[0](molecule), molecule.positions)
     comparison = compare_structures(molecule.numbers, minimum, reference_minimum)
     pair = f"{tested.name} beside {reference}"
