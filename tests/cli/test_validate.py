@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase.build import molecule
+from ase.calculators.calculator import Calculator
 from ase.io import write
 
 from densnet.cli.validate.energy import energy
@@ -108,19 +109,30 @@ def test_the_scan_of_a_reference_alone_is_what_others_are_compared_with(tmp_path
         robustness(reference=str(scan), scan_output=tmp_path / "other.nc")
 
 
+class Repelling(Calculator):
+    """Atoms that repel each other as charges of one sign do, so that a molecule has no minimum."""
+
+    implemented_properties = ("energy", "forces")
+
+    def calculate(self, *given: object, **options: object) -> None:
+        """Compute energy and forces."""
+        super().calculate(*given, **options)  # type: ignore[arg-type]
+        apart = self.atoms.positions[:, None] - self.atoms.positions[None]
+        inverse = 1 / (np.linalg.norm(apart, axis=-1) + np.diag(np.full(len(apart), np.inf)))
+        self.results = {"energy": inverse.sum() / 2, "forces": np.einsum("ijx,ij->ix", apart, inverse**3)}
+
+
 def test_a_potential_without_a_minimum_is_an_answer_where_it_is_written(tmp_path: Path) -> None:
-    """Spheres of an Angstrom draw all atoms of ethane together."""
-    spheres, output = PotentialOptions(calculator="ase.calculators.lj:LennardJones"), tmp_path / "unfit.csv"
-    ethane = MoleculeOptions(smiles="CC")
+    repelling, output = PotentialOptions(calculator=f"{__name__}:Repelling"), tmp_path / "unfit.csv"
     for verb, settings in ((energy, {"settings": SHORT}), (robustness, {"factors": (0.9,)})):
         with pytest.raises(DensnetError):
-            verb(spheres, given=ethane, **settings)
-        verb(spheres, given=ethane, output=output, **settings)
+            verb(repelling, given=WATER, **settings)
+        verb(repelling, given=WATER, output=output, **settings)
         (row,) = rows_of(output)
         assert row["what"] == "test that could not be done" and row["condition"]
     # a molecule that is not there is no answer
     with pytest.raises(DensnetError, match="gone"):
-        energy(spheres, given=MoleculeOptions(xyz=tmp_path / "gone.xyz"), output=tmp_path / "gone.csv")
+        energy(repelling, given=MoleculeOptions(xyz=tmp_path / "gone.xyz"), output=tmp_path / "gone.csv")
     assert not (tmp_path / "gone.csv").exists()
 
 

@@ -86,7 +86,7 @@ def asking(potential: Chosen) -> Iterator[None]:
     """Say of what is refused inside that the tested potential is unfit, for the molecule and the potential are there.
 
     Raises:
-        UnfitPotentialError: whatever is refused; Psi4's refusals stay errors, for they are of its installation or its level.
+        UnfitPotentialError: whatever is refused; Psi4's refusals stay errors, of its installation or its level.
     """
     try:
         yield
