@@ -234,7 +234,7 @@ STAGES: dict[str, Stage] = {
     "figures": Stage(
         after=("metrics", "labels", "evaluation", "density_model", "energy_model", "trajectory", "spectrum",
                "peer_trajectory", "peer_spectrum", "comparison", "assignment", "harmonic", "harmonic_psi4",
-               "raman", "raman_comparison"),
+               "raman", "raman_comparison", "validation", "peer_validation"),
         version="densnet.report", memory=Memory(4000)),
     "rounds": Stage(
         after=("labels", "round_model", "round_geometries", "round_labels", "energy_model"), made_for="active",

@@ -47,7 +47,10 @@ WITH_ORBITALS = [name for name in RMD17 if given_orbitals(SYSTEMS[name])]
 LABELLED = [name for name, own in SYSTEMS.items() if "labels" not in own]
 CONVERGENCE = ["convergence"] if config["spectrum"]["convergence"] else []
 RAMAN = ["raman"] if RESPONDING else []
-FIGURES = figures_of("system", "assignment", "benchmarks", *CONVERGENCE, *RAMAN, *(["ensemble"] if ENSEMBLE else []))
+SHOWN_TESTS = [test for test in TESTS if test in ("ladder", "robustness")]
+FIGURES = figures_of(
+    "system", "assignment", "benchmarks", *CONVERGENCE, *RAMAN, *SHOWN_TESTS, *(["ensemble"] if ENSEMBLE else [])
+)
 
 
 def given_file(stage, name):
