@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from report_examples import write_manifest, write_run
 from densnet.cli.figures import figures
 from densnet.cli.report import report
 from densnet.errors import DensnetError
+from densnet.report.style import read_picture
+from densnet.report.validation_figures import survival
 from densnet.report.validation_tables import ShownTest, read_test, shown_test
 from densnet.validation.conservation import Conservation, EnergyLine, conservation_findings
 from densnet.validation.findings import UNFIT, Finding, findings_csv, read_findings
@@ -135,6 +139,39 @@ def test_a_potential_that_cannot_be_tested_stands_beside_the_others(tmp_path: Pa
     assert cells(test, "replicas lost") == ["–", "0 of 4"]
     assert list(test.alarms) == ["test that could not be done: model.pt: no minimum near the start"]
     assert shown(tmp_path, "energy", {"model": unfit}).table == (["", "model"], [])
+
+
+def test_figures_of_the_tests(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    errors = np.array([1.0, 2.0, 20.0])
+    frames = JudgedFrames(
+        np.array(["300 K", "300 K", "strained (no temperature)"]),
+        np.array([True, True, False]),
+        {"energy": errors, "forces": errors, "dipole": errors},
+        None,
+        {},
+    )
+    unfit = [Finding(UNFIT, "no minimum", 1, "1")]
+    options: dict[str, Any] = {"tested": ["model", "gfn2-xtb"]}
+    for test, findings in (("ladder", ladder_findings(frames)), ("robustness", scanned(1.0, failed=True))):
+        options[test] = []
+        for name, of_potential in (("model", findings), ("gfn2-xtb", unfit)):
+            options[test].append(tmp_path / f"{test}_{name}.csv")
+            options[test][-1].write_text(findings_csv(of_potential))
+    figures(name="water", output=tmp_path / "figures", **run, **options)
+    for name, title in (("ladder", "Errors from usual to unusual frames"), ("survival", "Hot dynamics until it fails")):
+        picture = read_picture(tmp_path / "figures" / f"{name}.png")
+        assert picture.title == title and "{" not in picture.caption
+    with pytest.raises(DensnetError, match=r"ladder: expected a file for each name of --tested, found 2 for 1"):
+        figures(name="water", output=tmp_path / "other", **run, **(options | {"tested": ["model"]}))
+
+
+def test_what_a_survival_line_says() -> None:
+    """Half of two replicas are left after one has failed at 0.25 ps."""
+    sources = SimpleNamespace(robustness={"model": scanned(1.0, failed=True)}, words={})
+    figure, _ = survival.draw(sources)  # type: ignore[arg-type]
+    times, shares = figure.axes[0].lines[0].get_data()
+    assert list(times) == [0.0, 0.25, 1.0] and list(shares) == [1.0, 0.5, 0.5]
 
 
 def test_the_page_has_a_section_of_tests_only_where_there_are_some(tmp_path: Path) -> None:
