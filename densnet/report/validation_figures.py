@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from densnet.quantities import PREDICTED
 from densnet.report.palette import MODEL, PEERS
 from densnet.report.sources import Sources
 from densnet.report.style import Drawn, drawing, legend_outside, lettered_panels, logarithmic_heights
 from densnet.validation.findings import UNFIT
-from densnet.validation.ladder import ALL
+from densnet.validation.ladder import ALL, DENSITY, SHOWN
 
 COLOURS = (MODEL, *PEERS)
 APART = 0.12
@@ -25,17 +24,19 @@ IN_A_ROW = 4
     10,
     "Errors from usual to unusual frames",
     "{system}: errors on validation and test frames by the condition that they were sampled under; a mark is the mean, "
-    "the line above it ends at the worst frame. (a) Energy, of other potentials than the model up to a constant. "
-    "(b) Components of the forces, the mean of each frame. (c) Dipole.",
+    "the line above it ends at the worst frame. Forces: components, the mean of each frame. Energies of other "
+    "potentials than the model are compared up to a constant.{of_density}",
     of="ladder",
 )
 def ladder(sources: Sources) -> Drawn:
     """Draw the mean and the largest errors of every condition."""
-    figure, panels = lettered_panels(9.0, 3.4, 1, 3)
     tested = {who: findings for who, findings in sources.ladder.items() if findings[0].what != UNFIT}
     every = (f.condition for findings in tested.values() for f in findings if f.what == "frames" and f.condition != ALL)
     conditions = list(dict.fromkeys(every))
-    for panel, (name, quantity) in zip(panels, PREDICTED.items(), strict=True):
+    known = {finding.what for findings in tested.values() for finding in findings}
+    names = [name for name in SHOWN if name != DENSITY or f"mean error of the {name}" in known]
+    figure, panels = lettered_panels(9.0, 3.1 * (len(names) // 2), len(names) // 2, 2 + len(names) % 2)
+    for panel, name in zip(panels, names, strict=True):
         for number, (who, findings) in enumerate(tested.items()):
             values = {(finding.what, finding.condition): finding.value for finding in findings}
             mean, largest = (
@@ -46,12 +47,13 @@ def ladder(sources: Sources) -> Drawn:
             colour = COLOURS[number % len(COLOURS)]
             panel.errorbar(at, mean, yerr=[np.zeros_like(mean), largest - mean], fmt="o", color=colour, label=who)
         panel.set_xticks(range(len(conditions)), [condition.replace(" (", "\n(") for condition in conditions])
-        panel.set(xlim=(-0.5, len(conditions) - 0.5), ylabel=f"error of the {name} [{quantity.error.unit}]")
+        panel.set(xlim=(-0.5, len(conditions) - 0.5), ylabel=f"error of the {name} [{SHOWN[name].unit}]")
         if conditions:
             logarithmic_heights(panel)
         panel.grid(axis="y")
     legend_outside(figure, panels)
-    return figure, sources.words
+    said = " The error of the density is 100 ∫|ρ̂ − ρ| / N against the fitted density." if DENSITY in names else ""
+    return figure, sources.words | {"of_density": said}
 
 
 @drawing(
