@@ -53,6 +53,6 @@ def density_errors(
     errors = []
     for t, frame in enumerate(positions):
         grid = DensityGrid.around(numbers, frame / BOHR_IN_ANGSTROM, grid_level)
-        densities = (grid.fitted(density.basis, density.coefficients[t]) for density in (tested, reference))
-        errors.append(grid.nmae(*densities, n_electrons))
+        rho, expected = (grid.fitted(density.basis, density.coefficients[t]) for density in (tested, reference))
+        errors.append(grid.nmae(rho, expected, n_electrons))
     return np.array(errors)
