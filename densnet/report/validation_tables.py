@@ -14,7 +14,7 @@ from densnet.errors import DensnetError
 from densnet.quantities import three_digits
 from densnet.report.columns import Shown
 from densnet.validation.findings import UNFIT, Finding, read_findings
-from densnet.validation.ladder import FAR
+from densnet.validation.ladder import ALL, FAR
 from densnet.validation.pair_scan import HOLE
 
 Cells = dict[str, str]
@@ -189,17 +189,13 @@ def _structure_alarms(findings: Sequence[Finding]) -> Iterator[str]:
 def _ladder_cells(findings: Sequence[Finding]) -> Cells:
     cells = {}
     for finding in findings:
-        correlation = finding.what.startswith("rank correlation")
-        head = f"{finding.what}: {finding.condition}"
-        if correlation:
+        head, unit = f"{finding.what}: {finding.condition}", "" if finding.unit == "1" else f" [{finding.unit}]"
+        if finding.what.startswith("rank correlation"):
             head = f"{finding.what} of the {finding.condition}"
-        elif finding.condition == "all" and not finding.what.startswith(("mean", "largest", "share of frames")):
+        elif finding.condition == ALL and not finding.what.startswith(("mean", "largest", "share of frames")):
             head = finding.what
-        share = finding.what.startswith("share")
-        text = f"{100 * finding.value:.0f} %" if share else _number(finding.value)
-        cells[head if finding.unit == "1" else f"{head} [{finding.unit}]"] = (
-            text if finding.value == finding.value else NOTHING
-        )
+        share = finding.what.startswith("share") and math.isfinite(finding.value)
+        cells[head + unit] = f"{100 * finding.value:.0f} %" if share else _number(finding.value)
     return cells
 
 

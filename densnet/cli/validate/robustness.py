@@ -81,7 +81,7 @@ def robustness(
     scan_output
         NetCDF file of all points of the scan.
     """
-    alone = scan_output is not None and tested.model is None and tested.calculator is None
+    alone = scan_output is not None and output is None and not curve and not (tested.model or tested.calculator)
     ways = given.ways + ([] if reference in COMPUTED else ["--reference FILE"])
     if len(ways) > 1:
         raise DensnetError(f"molecule: expected one of --smiles, --xyz and --reference FILE, found {', '.join(ways)}")
