@@ -149,6 +149,6 @@ def test_make_plan_prints_every_rule_and_submits_nothing(tmp_path: Path) -> None
     assert lines["label_shard"][:3] == ["label_shard", "water", "2"]
     assert len(lines["density_model"]) == 6, "with GPU-hours"
     assert len(lines["labels"]) == 5, "without"
-    assert lines["together"][1] == "17"
+    assert lines["together"][1] == "18"
     assert re.search(r"^wall time: (\d+ min )?\d+ s where no job waits in a queue$", done.stdout, re.MULTILINE)
     assert not (tmp_path / "results").exists()
