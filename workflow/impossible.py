@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,10 @@ from typing import Any
 from families import harmonic_systems
 from given_benchmarks import benchmark_numbers, impossible_benchmark, impossible_folder, impossible_sizes
 from given_labels import check_harmonic, impossible_labels, labels_in
+from schema_lines import refused
 from sections import SECTIONS, Reference
 from stages import SIZES, one_of
+from validators import impossible_validation, lacking_elements
 
 from densnet.basis.pyscf_functionals import libxc_name
 from densnet.errors import DensnetError
@@ -43,6 +45,7 @@ def impossible(config: Mapping[str, Any], *, molecules: bool = True) -> Iterator
     yield from _impossible_active(config)
     yield from _impossible_response(config)
     yield from _impossible_potentials(config)
+    yield from impossible_validation(config)
     if molecules:
         yield from impossible_folder(config)
     for name, system in config["systems"].items() if molecules else ():
@@ -197,6 +200,7 @@ def _unknown_elements(where: str, config: Mapping[str, Any], numbers: Iterable[i
     for name in config["md"]["potentials"]:
         if name in NAMED:
             yield from refused(f"{where} with md.potentials", partial(check_elements, named_class(name), numbers))
+    yield from lacking_elements(where, config, numbers)
 
 
 def _impossible_harmonic(config: Mapping[str, Any]) -> Iterator[str]:
@@ -339,10 +343,3 @@ def _all_electron(basis: str, numbers: set[int]) -> None:
                 f"basis {basis!r}: replaces the core of {symbol} by a potential; choose an all-electron basis, "
                 "for the density is learned to the nuclei"
             )
-
-
-def refused(where: str, attempt: Callable[[], object], link: str = ": ") -> Iterator[str]:
-    try:
-        attempt()
-    except DensnetError as error:
-        yield f"{where}{link}{error}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
+from densnet.errors import DensnetError
 from densnet.settings import near, refusal, shown
 
 
@@ -74,3 +75,11 @@ def unknown(where: str, key: str, rules: Mapping[str, Any]) -> str:
 def join(where: str, key: Any) -> str:
     """Return the dotted name of a key in a section."""
     return f"{where}.{key}" if where else str(key)
+
+
+def refused(where: str, attempt: Callable[[], object], link: str = ": ") -> Iterator[str]:
+    """Yield the line for what a part of the package refuses, the key before it."""
+    try:
+        attempt()
+    except DensnetError as error:
+        yield f"{where}{link}{error}"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Le, Unit
+from annotated_types import Ge, Le, MinLen, Unit
 from pydantic import Field
 
 from densnet.dynamics.settings import DynamicsSettings, ExplorationSettings
@@ -16,9 +16,10 @@ from densnet.models.settings import DensityModelSettings, EnergyModelSettings, R
 from densnet.peers.settings import MaceSettings, Size
 from densnet.reference.level import LevelOfTheory
 from densnet.reference.settings import Benchmarked, CollectionSettings, SamplingSettings
-from densnet.settings import Count, Natural, Positive, Rules, Settings, Text, rules, section
+from densnet.settings import Count, Kelvin, Natural, Positive, Rules, Settings, Text, rules, section
 from densnet.spectra.settings import ComparisonSettings, SpectrumSettings
 from densnet.training.settings import DensityTrainingSettings, EnergyTrainingSettings, ResponseTrainingSettings
+from densnet.validation.settings import ConservationSettings, FailureSettings
 
 LETTERS = "letters, digits, _ and -"
 NAME = {
@@ -171,6 +172,38 @@ class Peers(Settings):
     kernel.nc of each system (docs/kernel.md)."""
 
 
+@dataclass(frozen=True)
+class Validation(Settings):
+    """Tests of the model where test frames do not reach, with their results on the page (docs/validation.md)."""
+
+    tests: Annotated[
+        tuple[Literal["energy", "robustness", "structure", "ladder"], ...],
+        Field(strict=False),
+    ] = ()
+    """energy: is it conserved; robustness: are there holes, does hot dynamics survive; structure: is the minimum right;
+    ladder: how errors grow from usual to unusual labels."""
+    potentials: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    """Potentials that are put to the same tests and stand beside the model, named as in md.potentials."""
+    reference: Text = "gfn2-xtb"
+    """What robustness and structure compare with: a potential by its name, or psi4 at the level of the labels, which
+    takes some 30 energies and gradients for each atom, once for all potentials."""
+
+
+@dataclass(frozen=True)
+class Heating(FailureSettings):
+    """Hot dynamics of the test of robustness, until replicas fail."""
+
+    temperatures: Annotated[tuple[Kelvin, ...], MinLen(1), Field(strict=False), Unit("K")] = (
+        300.0,
+        500.0,
+        700.0,
+        1000.0,
+    )
+    """Of the thermostat; each is run with all replicas."""
+
+
+TESTS: dict[str, type[Settings]] = {"energy": ConservationSettings, "robustness": Heating}
+"""Sections of validation: of the tests that have settings of their own."""
 SECTIONS: dict[str, type[Settings]] = {
     "reference": Reference,
     "sampling": Sampling,
@@ -202,6 +235,8 @@ def schema(of: Callable[[type[Settings]], Rules] = rules) -> Rules:
     response = {"architecture": of(ResponseModelSettings), "training": of(ResponseTrainingSettings)}
     simple = {name: of(kind) | {"default": {}} for name, kind in SECTIONS.items()}
     labels = {name: simple.pop(name) for name in ("reference", "sampling")}
+    validation = of(Validation) | {"default": {}}
+    validation["properties"] |= {name: of(kind) | {"default": {}} for name, kind in TESTS.items()}
     return section(
         {
             "run": top["run"] | NAME,
@@ -217,6 +252,7 @@ def schema(of: Callable[[type[Settings]], Rules] = rules) -> Rules:
             "energy_model": _optional(energy),
             "response_model": _optional(response),
             **simple,
+            "validation": validation,
             "sweep": {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}, "default": {}},
         },
         required=["run", "systems"],

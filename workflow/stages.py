@@ -216,12 +216,25 @@ STAGES: dict[str, Stage] = {
         after=("raman",), reads=("comparison",), made_for="responding", version="densnet.spectra.compare"),
     "comparison": Stage(
         after=("spectrum", "peer_spectrum"), reads=("comparison",), version="densnet.spectra.compare"),
+    # Of the minimum and the geometries about it by Psi4, for the model and all others.
+    "validation_reference": Stage(
+        reads=LEVEL, made_for="tested against psi4", version="densnet.validation.pair_scan", psi4=True, priority=10,
+        amount=lambda task: task.scanned, size="functions", memory=GRADIENTS, resumes=True, costs_like="label_shard"),
+    "validation": Stage(
+        after=("energy_model", "labels", "validation_reference"), reads=("validation",), made_for="tested", each="test",
+        version="densnet.validation", priority=10,
+        amount=lambda task: task.tested_steps, memory=Memory(4000, 0.1), costs_like="trajectory"),
+    # It waits for the labels, as dynamics of other potentials do.
+    "peer_validation": Stage(
+        after=("labels", "validation_reference"), reads=("validation",), made_for="tested beside others",
+        each="test peer", version="densnet.validation", priority=10,
+        amount=lambda task: task.tested_steps, memory=Memory(4000, 0.1), costs_like="peer_trajectory"),
     "metrics": Stage(
         after=("evaluation", "trajectory", "comparison", "response_errors"), version="densnet.report.metrics"),
     "figures": Stage(
         after=("metrics", "labels", "evaluation", "density_model", "energy_model", "trajectory", "spectrum",
                "peer_trajectory", "peer_spectrum", "comparison", "assignment", "harmonic", "harmonic_psi4",
-               "raman", "raman_comparison"),
+               "raman", "raman_comparison", "validation", "peer_validation"),
         version="densnet.report", memory=Memory(4000)),
     "rounds": Stage(
         after=("labels", "round_model", "round_geometries", "round_labels", "energy_model"), made_for="active",
@@ -258,7 +271,7 @@ STAGES: dict[str, Stage] = {
         made_for="run with sweep", version="densnet.report.sweep_table"),
     "report": Stage(
         after=("figures", "metrics", "labels", "comparison", "assignment", "raman", "raman_comparison",
-               "peers", "benchmark_table", "sweep", "rounds", "lengths", "chains"),
+               "validation", "peer_validation", "peers", "benchmark_table", "sweep", "rounds", "lengths", "chains"),
         made_for="run", version="densnet.report"),
 }
 # fmt: on

@@ -20,6 +20,7 @@ FIXED = {
     "ensemble": "it decides which jobs there are",
     "peers": "it decides which jobs there are",
     "harmonic": "it decides which jobs there are",
+    "validation": "it decides which jobs there are",
     "reference.shards": "it changes no result",
     "md.potentials": "it decides which jobs there are",
 }

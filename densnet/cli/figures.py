@@ -8,11 +8,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
 from densnet.report.figures import draw_figures
 from densnet.report.metrics import read_metrics
 from densnet.report.sources import Sources, read_log, read_of_kind
 from densnet.report.style import write_picture
+from densnet.validation.findings import Finding, read_findings
 
 _MANY = Parameter(consume_multiple=True, negative="")
 
@@ -36,6 +38,9 @@ def figures(
     benchmarks: Path | None = None,
     raman: Path | None = None,
     raman_comparison: Path | None = None,
+    tested: Annotated[list[str] | None, _MANY] = None,
+    ladder: Annotated[list[Path] | None, _MANY] = None,
+    robustness: Annotated[list[Path] | None, _MANY] = None,
 ) -> None:
     """Draw the figures of one system.
 
@@ -75,6 +80,12 @@ def figures(
         Output of 'densnet spectrum --raman' for the model.
     raman_comparison
         Output of 'densnet compare' for that.
+    tested
+        Names of the potentials that were put to the test, the model's first.
+    ladder
+        Outputs of 'densnet validate ladder', one for each of them.
+    robustness
+        Outputs of 'densnet validate robustness', one for each of them.
     """
     sources = Sources(
         system=name,
@@ -93,6 +104,16 @@ def figures(
         benchmarks=benchmarks,
         raman=None if raman is None else read_of_kind(raman, "raman"),
         raman_comparison=None if raman_comparison is None else read_of_kind(raman_comparison, "raman", "compare"),
+        ladder=_findings("ladder", tested, ladder),
+        robustness=_findings("robustness", tested, robustness),
     )
     for shown in draw_figures(sources):
         print(f"figures: {write_picture(shown, output)}", file=sys.stderr)
+
+
+def _findings(test: str, tested: list[str] | None, paths: list[Path] | None) -> dict[str, list[Finding]]:
+    """Return the numbers of a test by the name of each potential."""
+    names = tested or []
+    if paths and len(paths) != len(names):
+        raise DensnetError(f"{test}: expected a file for each name of --tested, found {len(paths)} for {len(names)}")
+    return dict(zip(names, map(read_findings, paths), strict=True)) if paths else {}

@@ -26,6 +26,8 @@ def draw_figures(sources: Sources) -> Iterator[Picture]:
         "convergence": "convergence_pearson" in sources.spectrum,
         "assignment": sources.assignment is not None,
         "raman": sources.raman is not None,
+        "ladder": bool(sources.ladder),
+        "robustness": bool(sources.robustness),
         "benchmarks": sources.benchmarks is not None,
     }
     for draw in DRAWINGS:

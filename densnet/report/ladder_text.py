@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from densnet.quantities import PREDICTED, three_digits
+from densnet.quantities import three_digits
 from densnet.report.table import plain_table
-from densnet.validation.ladder import FAR, JudgedFrames, alarms, correlations
+from densnet.validation.ladder import FAR, SHOWN, JudgedFrames, alarms, correlations
 
 
 def ladder_text(frames: JudgedFrames) -> str:
     """Return the table of errors by condition, and sentences on alarms and correlations."""
-    heads = [f"{PREDICTED[name].error.word} [{PREDICTED[name].error.unit}]" for name in frames.errors]
+    heads = [f"{SHOWN[name].word} [{SHOWN[name].unit}]" for name in frames.errors]
     outside = [] if frames.domain_distance is None else ["outside the domain"]
     header = ["mean error", "frames", *heads, "worst frame's force", *outside]
     lines = [plain_table(header, [_row(frames, condition) for condition in frames.shown]), ""]

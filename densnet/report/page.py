@@ -28,6 +28,7 @@ from densnet.report.run import Run, SystemReport
 from densnet.report.sources import level_of_theory
 from densnet.report.sweep_table import axes_of, mean_rows
 from densnet.report.table import band_rows, metric_rows, score_rows
+from densnet.report.validation_tables import shown_test
 
 PACKAGES = ("torch", "e3nn", "pyscf", "ase", "tblite", "rdkit", "xarray", "numpy", "scipy", "matplotlib", "snakemake")
 """Whose versions the page names."""
@@ -84,6 +85,7 @@ def _context(system: SystemReport, run: Run) -> dict[str, Any]:
         "lines": None if system.assignment is None else line_rows(comparison, system.assignment),
         "raman_lines": None if system.raman is None else raman_rows(system.raman, system.assignment),
         "raman_scores": None if system.raman_comparison is None else score_rows(system.raman_comparison),
+        "tests": [shown_test(tested) for tested in system.validation],
         "peers": peer_cells(run.peers, system.name),
         "doubts": doubts(system.metrics),
         "remarks": [*dict.fromkeys(remark for each in comparisons for remark in _remarks(each))],

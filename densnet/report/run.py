@@ -17,6 +17,7 @@ from densnet.report.job_costs import where_it_ran
 from densnet.report.metrics import Metrics, read_metrics
 from densnet.report.sources import read_of_kind
 from densnet.report.style import Picture, read_picture
+from densnet.report.validation_tables import ValidationTest, read_test
 from densnet.text_files import read_json
 
 
@@ -32,6 +33,7 @@ class SystemReport:
     assignment: xr.Dataset | None = None
     raman: xr.Dataset | None = None
     raman_comparison: xr.Dataset | None = None
+    validation: Sequence[ValidationTest] = ()
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "assignment": _of("assign", "name"),
     "raman": lambda path: read_of_kind(Path(path), "raman"),
     "raman_comparison": lambda path: read_of_kind(Path(path), "raman", "compare"),
+    "validation": lambda entries: [read_test(entry) for entry in entries],
     "lengths": _of("lengths"),
     "chains": _of("chains"),
     "table": _of("sweep"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
 from densnet.report.metrics import Metrics
 from densnet.spectra.kinds import SAID, Kind, kind_of
+from densnet.validation.findings import Finding
 
 Array = NDArray[np.float64]
 
@@ -34,6 +35,8 @@ class Sources:
         harmonic: the model's first.
         raman: the model's Raman spectrum.
         raman_comparison: of it with a measured one.
+        ladder: numbers of that test by the name of each potential, the model's first.
+        robustness: likewise.
         benchmarks: folder of the files that Snakemake writes of its jobs.
     """
 
@@ -53,6 +56,8 @@ class Sources:
     benchmarks: Path | None = None
     raman: xr.Dataset | None = None
     raman_comparison: xr.Dataset | None = None
+    ladder: Mapping[str, Sequence[Finding]] = field(default_factory=dict)
+    robustness: Mapping[str, Sequence[Finding]] = field(default_factory=dict)
 
     @property
     def words(self) -> dict[str, Any]:

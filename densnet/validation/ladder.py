@@ -15,11 +15,14 @@ from scipy.stats import spearmanr
 
 from densnet.errors import DensnetError
 from densnet.potential import Array, Potential, joined
-from densnet.quantities import DIPOLE, ENERGY, FORCES, PREDICTED
+from densnet.quantities import DIPOLE, ENERGY, FORCES, PREDICTED, ErrorScale
 from densnet.validation.findings import Finding
 
 FAR = 5.0
 """Times the median of the test frames."""
+DENSITY = "density"
+SHOWN = {DENSITY: ErrorScale(DENSITY, "", 1.0, "%", "")} | {name: q.error for name, q in PREDICTED.items()}
+"""Whose errors are shown, and how."""
 ALL = "all"
 """The condition of all frames together."""
 DOMAIN = "domain distance above 0"
@@ -33,7 +36,8 @@ class JudgedFrames:
     Attributes:
         condition: where each frame comes from, (T,).
         test: whether it is a test frame, (T,).
-        errors: by quantity, (T,): of the dipole in D, of the energy in meV/atom, mean of force components in meV/Å.
+        errors: by quantity, (T,): of the density, if the potential has one, NMAE in percent; of the dipole in D, of the
+            energy in meV/atom, mean of force components in meV/Å.
         domain_distance: (T,), None if the potential has none.
         spreads: by quantity, (T,), of an ensemble; else empty.
         unanswered: number of frames for which there was no answer; they are not among the T.
@@ -82,6 +86,7 @@ def judged_frames(
     condition: NDArray[np.str_],
     test: NDArray[np.bool_],
     batch: int | None,
+    density: Array | None = None,
     remove_offset: bool = False,
 ) -> JudgedFrames:
     """Compare a potential with labels, frame by frame.
@@ -93,6 +98,7 @@ def judged_frames(
         condition: where each frame comes from, (T,).
         test: whether it is a test frame, (T,).
         batch: frames that are evaluated at once; None: all.
+        density: errors of the density in percent, (T,), of a potential that has one.
         remove_offset: take the median off the errors of the energy, for a potential with another zero of energy.
 
     Raises:
@@ -116,7 +122,8 @@ def judged_frames(
     return JudgedFrames(
         condition[answered],
         test[answered],
-        {name: _sizes(name, values)[answered] for name, values in off.items()},
+        ({} if density is None else {DENSITY: density[answered]})
+        | {name: _sizes(name, values)[answered] for name, values in off.items()},
         None if distance is None else distance[answered],
         {
             name: said[f"{name}_spread"].reshape(len(positions), -1).mean(axis=1)[answered]
@@ -175,7 +182,7 @@ def ladder_findings(frames: JudgedFrames) -> list[Finding]:
         rows = frames.rows(condition)
         findings.append(Finding("frames", condition, int(rows.sum()), "1"))
         for name, error in frames.errors.items():
-            unit = PREDICTED[name].error.unit
+            unit = SHOWN[name].unit
             findings.append(Finding(f"mean error of the {name}", condition, float(error[rows].mean()), unit))
             findings.append(
                 Finding(f"largest error of the {name} of a frame", condition, float(error[rows].max()), unit)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase.build import molecule
+from ase.calculators.calculator import Calculator
 from ase.io import write
 
 from densnet.cli.validate.energy import energy
@@ -96,13 +97,59 @@ def test_a_structure_beside_a_reference_and_beside_a_file(tmp_path: Path) -> Non
         structure(GFN2, given=MoleculeOptions(smiles="C"), reference=str(tmp_path / "water.xyz"))
 
 
+def test_the_scan_of_a_reference_alone_is_what_others_are_compared_with(tmp_path: Path) -> None:
+    scan = tmp_path / "reference.nc"
+    robustness(given=MoleculeOptions(smiles="O"), factors=(0.9,), scan_output=scan)
+    robustness(GFN2, reference=str(scan), temperatures=(), output=tmp_path / "scan.csv")
+    # energies at minima that two relaxations find, each with 2e-3 eV/Å left
+    assert value_of(tmp_path / "scan.csv", "largest difference") < 1e-4
+    structure(GFN2, reference=str(scan), output=tmp_path / "structure.csv")
+    assert value_of(tmp_path / "structure.csv", "largest difference of a bond length") < 1e-3
+    with pytest.raises(DensnetError, match=r"reference: expected one of gfn2-xtb.*, found the file"):
+        robustness(reference=str(scan), scan_output=tmp_path / "other.nc")
+
+
+class Repelling(Calculator):
+    """Atoms that repel each other as charges of one sign do, so that a molecule has no minimum."""
+
+    implemented_properties = ("energy", "forces")
+
+    def calculate(self, *given: object, **options: object) -> None:
+        """Compute energy and forces."""
+        super().calculate(*given, **options)  # type: ignore[arg-type]
+        apart = self.atoms.positions[:, None] - self.atoms.positions[None]
+        inverse = 1 / (np.linalg.norm(apart, axis=-1) + np.diag(np.full(len(apart), np.inf)))
+        self.results = {"energy": inverse.sum() / 2, "forces": np.einsum("ijx,ij->ix", apart, inverse**3)}
+
+
+def test_a_potential_without_a_minimum_is_an_answer_where_it_is_written(tmp_path: Path) -> None:
+    repelling, output = PotentialOptions(calculator=f"{__name__}:Repelling"), tmp_path / "unfit.csv"
+    for verb, settings in ((energy, {"settings": SHORT}), (robustness, {"factors": (0.9,)})):
+        with pytest.raises(DensnetError):
+            verb(repelling, given=WATER, **settings)
+        verb(repelling, given=WATER, output=output, **settings)
+        (row,) = rows_of(output)
+        assert row["what"] == "test that could not be done" and row["condition"]
+    # a molecule that is not there is no answer
+    with pytest.raises(DensnetError, match="gone"):
+        energy(repelling, given=MoleculeOptions(xyz=tmp_path / "gone.xyz"), output=tmp_path / "gone.csv")
+    assert not (tmp_path / "gone.csv").exists()
+
+
+def test_a_chain_is_a_molecule_too() -> None:
+    assert len(MoleculeOptions(oligomer="*CC*", units=2).molecule().numbers) == 14
+
+
 def test_what_cannot_be_asked_is_one_line_before_any_work(tmp_path: Path) -> None:
     for asked, expected in (
         (lambda: energy(PotentialOptions(), given=WATER), "found neither"),
         (lambda: energy(PotentialOptions(tmp_path / "model.pt", "gfn2-xtb"), given=WATER), "found both"),
-        (lambda: energy(GFN2), "expected --smiles or --xyz, found neither"),
+        (lambda: energy(GFN2), "expected one of --smiles, --xyz and --oligomer, found none"),
         (lambda: energy(GFN2, given=MoleculeOptions("O", tmp_path / "water.xyz")), "found --smiles and --xyz"),
-        (lambda: structure(GFN2, given=WATER, reference="gfn3"), "expected one of .* or an xyz file, found 'gfn3'"),
+        (
+            lambda: structure(GFN2, given=WATER, reference="gfn3"),
+            "expected one of .* an xyz file or a scan .*, found 'gfn3'",
+        ),
         (lambda: structure(trajectory=tmp_path / "t.nc"), "expected both --trajectory FILE and --against FILE"),
         (lambda: robustness(GFN2), "expected --smiles, --xyz or --reference FILE, or --curve FILE"),
         (lambda: robustness(GFN2, given=WATER, temperatures=(np.inf,)), "temperatures: expected positive numbers"),

@@ -68,6 +68,17 @@ def files(tmp_path: Path) -> Path:
         (("md", "potentials"), "gfn2-xtb", ["md.potentials: expected a list", "'gfn2-xtb'"]),
         (("md", "potentials"), ["gfn1"], ["md.potentials: expected one of gfn2-xtb", "found 'gfn1'"]),
         (("md", "peer"), "maybe", ["md.peer: unknown key"]),
+        (
+            ("validation", "tests"),
+            ["energies"],
+            ["validation.tests.0: expected one of energy, robustness", "'energies'"],
+        ),
+        (("validation", "potentials"), ["gfn1"], ["validation.potentials: expected one of gfn2-xtb", "'gfn1'"]),
+        (("validation", "reference"), "psi5", ["validation.reference: expected one of gfn2-xtb", "psi4", "'psi5'"]),
+        (("validation", "energy", "picoseconds"), 0.001, ["validation.energy.picoseconds: expected at least 20 steps"]),
+        (("validation", "energy", "replicas"), 1, ["validation.energy.replicas", "at least 2", "found 1"]),
+        (("validation", "robustness", "temperatures"), [], ["robustness.temperatures: expected at least one entry"]),
+        (("validation", "heat"), {}, ["validation.heat: unknown key"]),
         (("active", "members"), 1, ["active.members: expected a whole number of at least 2", "found 1"]),
         (("active", "temperatures"), [], ["active.temperatures: expected at least one entry"]),
         (("md", "stride"), 25, ["md.stride", "spectrum.wavenumber_max = 4500"]),
@@ -188,6 +199,20 @@ def test_a_potential_that_lacks_an_element_a_quantity_or_its_package(monkeypatch
             patched.setattr(Gfn2, attribute, value)
             with pytest.raises(ConfigurationError, match=line):
                 configuration(changed("md", "replicas", to=7))
+
+
+def test_tests_that_need_a_geometry_or_an_element(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = changed("validation", to={"tests": ["ladder", "robustness"], "reference": "mmff94"})
+    monkeypatch.setattr("densnet.potentials.mmff94.Mmff94.elements", frozenset({1}))
+    with pytest.raises(ConfigurationError, match=r"systems\.water with validation\.reference: mmff94: does not know O"):
+        configuration(config)
+    folder = ROOT / "data" / "ethanol"
+    config = changed("systems", to={"given": {"labels": str(folder), "experiment": {"fundamentals": "none"}}})
+    config["validation"] = {"tests": ["energy", "ladder"]}
+    with pytest.raises(
+        ConfigurationError, match=r"tests: expected ladder alone, found energy, for systems\.given has no"
+    ):
+        configuration(config)
 
 
 def test_a_default_that_nobody_wrote_is_no_mistake() -> None:

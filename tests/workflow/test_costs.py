@@ -13,11 +13,13 @@ from configuration import configuration
 from operations import costs, plan
 from operations.costs import START_SECONDS, Law, Measurement, Work
 from operations.planned_jobs import PlannedJob
-from stages import STAGES
+from stages import RELAXATION, STAGES
+from validators import SCANNED
 
 from densnet.molecule import from_smiles
 from densnet.reference.sampling import plan_trajectories
 from densnet.reference.settings import SamplingSettings
+from densnet.validation.settings import ConservationSettings
 
 ROOT = Path(__file__).parents[2]
 MOLECULES = {"water": "O", "ethanol": "CCO", "ethanethiol": "CCS", "thiophene": "c1ccsc1"}
@@ -49,6 +51,23 @@ def test_psi4_is_allowed_what_keeps_twelve_thiophene_units_within_8_gb() -> None
     asked = [costs.memory_mb(rule, Work(1, size)) for rule in ("label_shard", "displaced") for size in (72, 682, 1018)]
     assert asked == 2 * [3104, 12000, 12000]
     assert asked[-1] // 3000 == 4, "GiB, of which it took 4.5 GB (docs/polythiophene.md)"
+
+
+def test_tests_are_counted_in_the_steps_that_they_make() -> None:
+    energy = {"replicas": 3, "picoseconds": 0.1, "thermalise_ps": 0.05, "reversal_steps": 7}
+    heated = {"replicas": 2, "picoseconds": 0.1, "temperatures": [300, 500]}
+    validation = {"tests": ["energy", "robustness"], "energy": energy, "robustness": heated}
+    complete = configuration({"run": "x", "systems": {"water": {"smiles": "O"}}, "validation": validation})
+    settings = ConservationSettings(**energy)
+    thermalised = round(0.05e3 / (settings.ratio * settings.timestep_fs))
+    steps = 3 * (settings.steps(1) + settings.steps(2) + thermalised + 2 * 7)
+    assert costs.work("validation", complete, "water", test="energy") == Work(steps + RELAXATION, 3)
+    scanned = 2 * (RELAXATION + SCANNED * 3)
+    assert costs.work("validation", complete, "water", test="robustness") == Work(2 * 2 * 200 + scanned, 3)
+    # the force field costs a fiftieth of GFN2-xTB
+    assert costs.work("peer_validation", complete, "water", "mmff94", "energy").amount == round(
+        0.02 * (steps + RELAXATION)
+    )
 
 
 def test_sampling_is_counted_in_the_steps_that_it_makes() -> None:
@@ -131,6 +150,6 @@ def test_make_plan_prints_every_rule_and_submits_nothing(tmp_path: Path) -> None
     assert lines["label_shard"][:3] == ["label_shard", "water", "2"]
     assert len(lines["density_model"]) == 6, "with GPU-hours"
     assert len(lines["labels"]) == 5, "without"
-    assert lines["together"][1] == "22"
+    assert lines["together"][1] == "23"
     assert re.search(r"^wall time: (\d+ min )?\d+ s where no job waits in a queue$", done.stdout, re.MULTILINE)
     assert not (tmp_path / "results").exists()

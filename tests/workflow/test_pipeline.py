@@ -138,13 +138,14 @@ def test_every_file_of_the_contract_is_there(disturbed: Run) -> None:
     page = (disturbed.results.parent / "report.html").read_text()
     assert "water" in page
     assert 'src="http' not in page
+    assert "Is the energy conserved?" in page
 
 
 def test_every_job_says_where_it_ran(disturbed: Run) -> None:
     rows = [dict(zip(HEADS, row, strict=True)) for row in where_it_ran(disturbed.results.parent)]
     assert {row["host"] for row in rows} == {socket.gethostname()}
     assert {row["rule"]: row["jobs"] for row in rows}["label shard"] == "2"
-    assert len(rows) == 16
+    assert len(rows) == 17
     page = (disturbed.results.parent / "report.html").read_text()
     assert socket.gethostname() in page.partition("Where it ran")[2]
 

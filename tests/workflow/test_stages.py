@@ -22,6 +22,11 @@ CHAINS = {
     "experiment": {"fundamentals": "thiophene"},
 }
 PEERS = {"peers": {"mace": ["small"], "kernel": [5]}}
+VALIDATION = {
+    "tests": ["energy", "robustness", "structure", "ladder"],
+    "potentials": ["gfn2-xtb", "mmff94"],
+    "reference": "psi4",
+}
 CONFIGURATIONS: tuple[dict[str, Any], ...] = (
     {"systems": {"water": WATER}, "harmonic": {"psi4": ["water"]}, "sweep": {"md.temperature": [300, 400]}, **PEERS},
     {"systems": {"chains": CHAINS}, "harmonic": {"psi4": ["chains/2"]}},
@@ -31,10 +36,15 @@ CONFIGURATIONS: tuple[dict[str, Any], ...] = (
         "ensemble": 2,
     },
     {"systems": {"water": WATER}, "active": {"rounds": 2, "frames": 4, "members": 2}},
-    {"systems": {"water": WATER}, "reference": {"response": True, "shards": 2}, "harmonic": {"model": "all"}},
+    {
+        "systems": {"water": WATER},
+        "harmonic": {"model": "all"},
+        "validation": VALIDATION,
+        "reference": {"response": True, "shards": 2},
+    },
 )
 """Together they have every rule: peers, harmonics and a sweep; a family; a benchmark with orbitals and an ensemble;
-active learning; the response to a field."""
+active learning; the response to a field, and tests beside Psi4."""
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,8 @@ from typing import Any
 from given_benchmarks import benchmark_numbers
 from given_labels import labels_in
 from impossible import atomic_numbers
-from stages import STAGES
+from stages import RELAXATION, STAGES
+from validators import SCANNED, evaluations
 
 from densnet.potentials import named_class
 
@@ -116,6 +117,7 @@ class Task:
     config: Mapping[str, Any]
     system: Mapping[str, Any]
     potential: str | None = None
+    test: str | None = None
 
     @property
     def atoms(self) -> int:
@@ -171,6 +173,18 @@ class Task:
         return round(self.steps * (named_class(self.potential).cost if self.potential else 1))
 
     @property
+    def tested_steps(self) -> int:
+        """Steps of dynamics that take as long as a test, of the model or of another potential."""
+        judged = self.frames["validation"] + self.frames["test"]
+        asked = evaluations(str(self.test), self.config["validation"], atoms=self.atoms, judged=judged)
+        return max(round(asked * (named_class(self.potential).cost if self.potential else 1)), 1)
+
+    @property
+    def scanned(self) -> int:
+        """Geometries that a reference computes for the tests."""
+        return RELAXATION + SCANNED * self.atoms
+
+    @property
     def kept_steps(self) -> int:
         """Steps of dynamics that a trajectory keeps."""
         md = self.config["md"]
@@ -217,9 +231,11 @@ class Task:
         return training["steps"] * min(training["batch_size"], sum(count for count, _ in self._learned_from))
 
 
-def work(rule: str, config: Mapping[str, Any], system: str, potential: str | None = None) -> Work:
-    """Return how much a job of a rule, and of a potential that runs beside the model, does."""
-    stage, task = STAGES[rule], Task(config, config["systems"][system], potential)
+def work(
+    rule: str, config: Mapping[str, Any], system: str, potential: str | None = None, test: str | None = None
+) -> Work:
+    """Return how much a job of a rule, of a potential that runs beside the model, and of a test does."""
+    stage, task = STAGES[rule], Task(config, config["systems"][system], potential, test)
     return Work(stage.amount(task) if stage.amount else 1, int(getattr(task, stage.size)))
 
 

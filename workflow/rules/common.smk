@@ -11,6 +11,7 @@ from given_labels import given_harmonic
 from operations.costs import memory_mb, minutes, work
 from stages import GIVEN, STAGES, one_of
 from sweeps import MODELS, Places, lookup, rows_for_peers, system_of, table_rows, variants, write_plan
+from validators import COMPARED, PSI4, compares
 
 verbs_on_path()
 
@@ -37,6 +38,10 @@ FAMILIES = list(config["families"])
 # Potentials that run beside the model, by what their files are called.
 POTENTIALS = {"gfn2" if name == "gfn2-xtb" else name: name for name in config["md"]["potentials"]}
 HARMONIC_PSI4 = list(dict.fromkeys(config["harmonic"]["psi4"]))
+# Tests of the model and, in the same way, of other potentials.
+TESTS = list(dict.fromkeys(config["validation"]["tests"]))
+TESTED = list(dict.fromkeys(config["validation"]["potentials"]))
+TESTED_AGAINST_PSI4 = compares(config) and config["validation"]["reference"] == PSI4
 MACE = list(dict.fromkeys(config["peers"]["mace"]))
 KERNEL = list(dict.fromkeys(config["peers"]["kernel"]))
 # Systems of the benchmark, and those of them whose orbitals lie beside its files.
@@ -45,7 +50,10 @@ WITH_ORBITALS = [name for name in RMD17 if given_orbitals(SYSTEMS[name])]
 LABELLED = [name for name, own in SYSTEMS.items() if "labels" not in own]
 CONVERGENCE = ["convergence"] if config["spectrum"]["convergence"] else []
 RAMAN = ["raman"] if RESPONDING else []
-FIGURES = figures_of("system", "assignment", "benchmarks", *CONVERGENCE, *RAMAN, *(["ensemble"] if ENSEMBLE else []))
+SHOWN_TESTS = [test for test in TESTS if test in ("ladder", "robustness")]
+FIGURES = figures_of(
+    "system", "assignment", "benchmarks", *CONVERGENCE, *RAMAN, *SHOWN_TESTS, *(["ensemble"] if ENSEMBLE else [])
+)
 
 
 def given_file(stage, name):
@@ -76,6 +84,9 @@ MADE_FOR = {
     "active": list(SYSTEMS) if ROUNDS else [],
     "responding": list(SYSTEMS) if RESPONDING else [],
     "peers": list(SYSTEMS) if POTENTIALS else [],
+    "tested": list(SYSTEMS) if TESTS else [],
+    "tested beside others": list(SYSTEMS) if TESTS and TESTED else [],
+    "tested against psi4": list(SYSTEMS) if TESTED_AGAINST_PSI4 else [],
     "harmonic": harmonic_systems(config),
     "differentiated": [name for name in HARMONIC_PSI4 if not given_file("harmonic_psi4", name)],
     "rmd17": RMD17,
@@ -138,8 +149,8 @@ def needed(rule, resource):
 
     def value(wildcards, threads, attempt):
         settings = PLACES.config_at(wildcards.system)
-        potential = POTENTIALS.get(wildcards.get("potential"))
-        job = work(rule, settings, name_of(wildcards), potential)
+        potential = wildcards.get("peer", POTENTIALS.get(wildcards.get("potential")))
+        job = work(rule, settings, name_of(wildcards), potential, wildcards.get("test"))
         return {
             "amount": lambda: job.amount,
             "size": lambda: job.size,
@@ -179,6 +190,8 @@ def files_at(place, stage, file=None, **fixed):
         "round": lambda: ROUNDS,
         "size": lambda: MACE,
         "potential": lambda: POTENTIALS,
+        "test": lambda: TESTS,
+        "peer": lambda: TESTED,
     }
     every = {wildcard: jobs[wildcard]() for wildcard in each if wildcard not in fixed}
     return expand(outputs(stage, file), **(every | fixed | {"system": place}))

@@ -15,6 +15,10 @@ rule figures:
         harmonic_psi4=of("harmonic_psi4"),
         raman=of("raman") if RESPONDING else [],
         raman_comparison=of("raman_comparison") if RESPONDING else [],
+        ladder=of("validation", test="ladder") if "ladder" in TESTS else [],
+        peer_ladders=of("peer_validation", test="ladder") if "ladder" in TESTS and TESTED else [],
+        robustness=of("validation", test="robustness") if "robustness" in TESTS else [],
+        peer_robustness=of("peer_validation", test="robustness") if "robustness" in TESTS and TESTED else [],
     output:
         figures=expand(f"{SYSTEM}/figures/{{figure}}.png", figure=FIGURES, allow_missing=True),
     params:
@@ -23,6 +27,13 @@ rule figures:
         harmonic=lambda wildcards, input: with_files("--harmonic", input.harmonic, input.harmonic_psi4),
         raman=lambda wildcards, input: " ".join(
             [with_files("--raman", input.raman), with_files("--raman-comparison", input.raman_comparison)]
+        ),
+        tests=lambda wildcards, input: " ".join(
+            [
+                with_files("--tested", ["model", *TESTED]) if TESTS else "",
+                with_files("--ladder", input.ladder, input.peer_ladders),
+                with_files("--robustness", input.robustness, input.peer_robustness),
+            ]
         ),
         benchmarks=f"{SYSTEM}/benchmarks",
         folder=f"{SYSTEM}/figures",
@@ -33,5 +44,5 @@ rule figures:
         "--evaluation {input.evaluation:q} --density-log {input.density_learning:q} "
         "--energy-log {input.energy_learning:q} --trajectory {input.trajectory:q} --spectrum {input.spectrum:q} "
         "{params.peer_trajectories} {params.peer_spectra} --comparison {input.comparison:q} "
-        "--assignment {input.assignment:q} {params.harmonic} {params.raman} --benchmarks {params.benchmarks} "
+        "--assignment {input.assignment:q} {params.harmonic} {params.raman} {params.tests} --benchmarks {params.benchmarks} "
         "--output {params.folder} 2>&1 | tee -i {log} >&2"

@@ -15,6 +15,16 @@ MANIFEST = {
                 if RESPONDING
                 else {}
             ),
+            "validation": [
+                {
+                    "test": test,
+                    "reference": config["validation"]["reference"] if test in COMPARED else None,
+                    "findings": {
+                        tested: f"{RUN}/{name}/validation/{test}_{tested}.csv" for tested in ["model", *TESTED]
+                    },
+                }
+                for test in TESTS
+            ],
             "figures": expand(
                 [*rules.figures.output.figures, *(rules.rounds.output.figures if ROUNDS else [])],
                 system=name,
@@ -51,6 +61,8 @@ rule report:
         assignment=of_all("assignment"),
         raman=of_all("raman") if RESPONDING else [],
         raman_comparison=of_all("raman_comparison") if RESPONDING else [],
+        tests=of_all("validation") if TESTS else [],
+        peer_tests=of_all("peer_validation") if TESTS and TESTED else [],
         peers=of_all("peers"),
         benchmark=of_all("benchmark_table"),
         sweep=of_all("sweep", "sweep"),

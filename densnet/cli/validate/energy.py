@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from densnet.cli.validate.options import LEVEL, MoleculeOptions, PotentialOptions
+from densnet.cli.validate.options import LEVEL, MoleculeOptions, PotentialOptions, asking, recording
 from densnet.io.netcdf import write_text
 from densnet.molecule import formula
 from densnet.reference.level import LevelOfTheory
@@ -38,10 +38,13 @@ def energy(
     """
     potential = tested.chosen(level, output)
     molecule = given.molecule()
-    minimum = minimum_of(potential(molecule, double=double), molecule.positions)
+    relaxing = potential(molecule, double=double)
     mover = potential(molecule, settings.replicas, lasting=True, double=double)
-    conserved = conservation(mover, minimum, molecule.atomic_masses, settings)
-    print(f"{potential.name}: {formula(molecule.numbers)}, {conservation_text(conserved)}")
-    if output:
-        write_text(output, findings_csv(conservation_findings(conserved)))
+    with recording(output):
+        with asking(potential):
+            minimum = minimum_of(relaxing, molecule.positions)
+            conserved = conservation(mover, minimum, molecule.atomic_masses, settings)
+        print(f"{potential.name}: {formula(molecule.numbers)}, {conservation_text(conserved)}")
+        if output:
+            write_text(output, findings_csv(conservation_findings(conserved)))
     potential.remove_parts()

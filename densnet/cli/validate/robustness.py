@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from cyclopts import Parameter
 
-from densnet.cli.validate.options import LEVEL, MANY, MoleculeOptions, PotentialOptions
+from densnet.cli.validate.options import LEVEL, MANY, MoleculeOptions, PotentialOptions, asking, recording
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_text
 from densnet.molecule import Molecule, formula
@@ -60,7 +61,8 @@ def robustness(
     """Scan pairs of atoms beside a reference, and heat replicas until they fail.
 
     Every pair of atoms that is bonded or within 3.2 Å is set to 0.7 to 1.5 times its length in the reference's minimum.
-    Points of Psi4 or PySCF are kept beside --scan-output until that is whole, and the same command goes on.
+    Points of Psi4 or PySCF are kept beside --scan-output until that is whole, and the same command goes on. Without a
+    potential to test, the reference's scan is written alone.
 
     Parameters
     ----------
@@ -79,6 +81,7 @@ def robustness(
     scan_output
         NetCDF file of all points of the scan.
     """
+    alone = scan_output is not None and output is None and not curve and not (tested.model or tested.calculator)
     ways = given.ways + ([] if reference in COMPUTED else ["--reference FILE"])
     if len(ways) > 1:
         raise DensnetError(f"molecule: expected one of --smiles, --xyz and --reference FILE, found {', '.join(ways)}")
@@ -88,14 +91,17 @@ def robustness(
         raise DensnetError(f"temperatures: expected positive numbers, found {' '.join(map(str, temperatures))}")
     if scan_output and scan_output.suffix != ".nc":
         raise DensnetError(f"scan-output: expected the name of a netCDF file (.nc), found {scan_output}")
+    origin = _Origin(reference, given, factors, moving, scan_output)
+    if alone:
+        return origin.write(level)
     potential = tested.chosen(level, output)
-    findings = _along_curves(potential, curve)
-    if ways:
-        origin = _Origin(reference, given, factors, moving, scan_output)
-        molecule, minimum, of_scan = _scan(potential, origin, level)
-        findings += of_scan + _heated(potential, molecule, minimum, temperatures, dynamics)
-    if output:
-        write_text(output, findings_csv(findings))
+    with recording(output):
+        findings = _along_curves(potential, curve)
+        if ways:
+            molecule, minimum, of_scan = _scan(potential, origin, level)
+            findings += of_scan + _heated(potential, molecule, minimum, temperatures, dynamics)
+        if output:
+            write_text(output, findings_csv(findings))
     potential.remove_parts()
 
 
@@ -123,6 +129,17 @@ class _Origin:
         if self.reference in PROGRAMS:
             method = {"reference": level.name, **reference.level.decisive()}
         return points, energy, method, reference
+
+    def write(self, level: LevelOfTheory) -> None:
+        """Write the reference's points and energies alone."""
+        if self.reference not in COMPUTED:
+            raise DensnetError(f"reference: expected one of {', '.join(COMPUTED)}, found the file {self.reference}")
+        molecule = self.given.molecule()
+        points, energy, method, reference = self.computed(molecule, level)
+        scan = Scan(points, np.full(len(energy), np.nan), energy)
+        write_scan(scan, Path(str(self.output)), settings=method, charge=molecule.charge)
+        reference.remove_parts()
+        _progress(f"reference ({method['reference']}): {len(energy)} points")
 
     def read(self) -> tuple[ScanPoints, Array, dict[str, Any], int]:
         """Return points, energies, settings and charge of an earlier scan."""
@@ -153,9 +170,11 @@ def _scan(potential: Chosen, origin: _Origin, level: LevelOfTheory) -> tuple[Mol
     else:
         points, energy, method, charge = origin.read()
         molecule = Molecule(points.numbers, points.minimum, charge)
+        potential(molecule)
     _progress(f"reference ({method['reference']}): {len(energy)} points, {time.monotonic() - began:.0f} s")
     began = time.monotonic()
-    minimum, tested = tested_points(potential, molecule, points)
+    with asking(potential):
+        minimum, tested = tested_points(potential, molecule, points)
     _progress(f"{potential.name}: {len(tested)} points, {time.monotonic() - began:.0f} s")
     scan = Scan(points, tested, energy)
     if origin.output:
@@ -176,7 +195,8 @@ def _heated(
     if not temperatures:
         return []
     mover = potential(molecule, settings.replicas, lasting=True)
-    failures = [time_to_failure(mover, minimum, temperature, settings) for temperature in temperatures]
+    with asking(potential):
+        failures = [time_to_failure(mover, minimum, temperature, settings) for temperature in temperatures]
     print("\n" + failures_text(failures, settings))
     return [finding for hot in failures for finding in failure_findings(hot, settings)]
 

@@ -10,7 +10,7 @@ import numpy as np
 from ase.data import chemical_symbols
 from cyclopts import Parameter
 
-from densnet.cli.validate.options import LEVEL, MoleculeOptions, PotentialOptions
+from densnet.cli.validate.options import LEVEL, MoleculeOptions, PotentialOptions, asking, recording
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_text
 from densnet.mechanics.relaxation import relaxed
@@ -20,6 +20,7 @@ from densnet.reference.level import LevelOfTheory
 from densnet.report.structure_text import histograms_text, structure_text
 from densnet.validation.findings import Finding, findings_csv
 from densnet.validation.pair_distances import histogram_findings, pair_histograms, read_trajectories
+from densnet.validation.pair_scan import read_scan
 from densnet.validation.structures import compare_structures, structure_findings
 
 
@@ -42,7 +43,8 @@ def structure(
     Parameters
     ----------
     reference
-        gfn2-xtb, psi4, pyscf or another potential by its name, or an xyz file of the relaxed molecule.
+        gfn2-xtb, psi4, pyscf or another potential by its name, or the relaxed molecule: an xyz file, or a file of
+        'densnet validate robustness --scan-output', whose reference relaxed it.
     trajectory
         Output of 'densnet md' ...
     against
@@ -62,9 +64,11 @@ def structure(
         chosen = [tested.chosen(level, output)]
         if reference in COMPUTED:
             chosen.append(Chosen(None, reference, level=level, output=output))
-        findings += _relaxed_both(chosen, given, reference)
-    if output:
-        write_text(output, findings_csv(findings))
+    with recording(output):
+        if chosen:
+            findings += _relaxed_both(chosen, given, reference)
+        if output:
+            write_text(output, findings_csv(findings))
     for potential in chosen:
         potential.remove_parts()
 
@@ -90,7 +94,9 @@ def _relaxed_both(chosen: Sequence[Chosen], given: MoleculeOptions, reference: s
             "".join(chemical_symbols[z] for z in numbers) for numbers in (molecule.numbers, in_file.numbers)
         )
         raise DensnetError(f"reference: expected the atoms {atoms} in this order, found {atoms_in_file} in {reference}")
-    minimum = relaxed(tested(molecule, double=True), molecule.positions)
+    relaxing = tested(molecule, double=True)
+    with asking(tested):
+        minimum = relaxed(relaxing, molecule.positions)
     reference_minimum = in_file.positions if in_file else relaxed(references[0](molecule), molecule.positions)
     comparison = compare_structures(molecule.numbers, minimum, reference_minimum)
     pair = f"{tested.name} beside {reference}"
@@ -99,7 +105,12 @@ def _relaxed_both(chosen: Sequence[Chosen], given: MoleculeOptions, reference: s
 
 
 def _in_file(reference: str, given: MoleculeOptions) -> Molecule:
-    """Return the molecule of an xyz file."""
+    """Return the molecule of an xyz file, or the one that the reference of a scan relaxed."""
     if not Path(reference).is_file():
-        raise DensnetError(f"reference: expected one of {', '.join(COMPUTED)} or an xyz file, found {reference!r}")
+        raise DensnetError(
+            f"reference: expected one of {', '.join(COMPUTED)}, an xyz file or a scan (.nc), found {reference!r}"
+        )
+    if Path(reference).suffix == ".nc":
+        scan, _, charge = read_scan(Path(reference))
+        return Molecule(scan.points.numbers, scan.points.minimum, charge)
     return from_xyz(Path(reference), charge=given.charge)
