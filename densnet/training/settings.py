@@ -60,7 +60,7 @@ class ResponseTrainingSettings(LoopSettings):
 
     overlap_weight: Annotated[NotNegative, Unit("bohr²")] = 300.0
     """Weight of ∫ (Δρ⁽¹⁾)² beside the Coulomb self-energy, as for the density."""
-    polarizability_weight: Annotated[NotNegative, Unit("1/bohr³")] = 1.0
+    polarizability_weight: Annotated[NotNegative, Unit("1/bohr³")] = 5.0
     """Of the square of the polarizability's error, summed over components."""
 
 
