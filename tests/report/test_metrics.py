@@ -14,6 +14,7 @@ from densnet.errors import DensnetError
 from densnet.quantities import METRICS, metric_of
 from densnet.report.doubts import doubts
 from densnet.report.metrics import (
+    RESPONSE,
     collect_metrics,
     describe,
     evaluation_metrics,
@@ -217,7 +218,9 @@ def test_every_key_is_explained_once() -> None:
     assert len(rows) == len(metrics)
     known = {metric.key for metric in METRICS if not metric.match(metric.key).groups()}
     of_an_ensemble = {key for key in known if "_spread_" in key} | {"n_members", "density_pairwise_nmae_percent"}
-    assert known - set(metrics) == of_an_ensemble | {"md_outside_percent"}
+    assert known - set(metrics) == of_an_ensemble | set(RESPONSE) | {"md_outside_percent"}
+    with_response = collect_metrics(evaluation(), trajectory(), comparison(), dict.fromkeys(RESPONSE, 1.0))
+    assert len(describe(with_response)) == len(metrics) + len(RESPONSE)
 
 
 def test_damaged_metrics_file_is_one_line(tmp_path: Path) -> None:
