@@ -14,12 +14,18 @@ from ase.optimize import BFGS
 
 from densnet import DenSNetCalculator
 from densnet.fitting.kohn_sham_labels import read_kohn_sham_labels
+from densnet.fitting.linear_response import linear_response
 from densnet.io.netcdf import read_dataset
 from densnet.mechanics.relaxation import relaxed
 from densnet.models.checkpoint import load_model
 from densnet.molecule import conformers
 from densnet.potentials.model import ModelPotential
-from densnet.units import E_ANGSTROM_IN_DEBYE, EV_IN_MEV
+from densnet.units import (
+    BOHR_IN_ANGSTROM,
+    E_ANGSTROM_IN_DEBYE,
+    EV_IN_MEV,
+    POLARIZABILITY_IN_E2_ANGSTROM2_PER_EV,
+)
 from densnet.validation.pair_scan import FACTORS, HOLE, Moving, scan_points
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +57,23 @@ def test_it_predicts_its_test_frames(name: str) -> None:
     errors = errors_of_test_frames(ROOT / "models" / f"{name}.pt", ROOT / "data" / name)
     # a mean over eight frames of errors that scatter by about their own mean
     assert (errors.mean(axis=0) < 2.5 * np.array([metrics[measure] for measure in MEASURES])).all(), errors
+
+
+def test_the_response_of_ethanol_is_that_of_its_orbitals() -> None:
+    """Errors of a component of α are 0.1 % of the isotropic part in the mean (docs/raman.md)."""
+    labels = read_kohn_sham_labels([ROOT / "data/ethanol/orbitals.nc"], ROOT / "data/ethanol/geometries.nc")
+    data = labels.dataset
+    frame = np.flatnonzero((data["split"].values == "test") & (data["temperature"].values == 500))[7]
+    positions = data["positions"].values[frame]
+    response = linear_response(
+        labels.orbital_basis, labels.numbers, positions / BOHR_IN_ANGSTROM, labels.orbitals[frame], "PBE"
+    )
+    expected = response.polarizability * POLARIZABILITY_IN_E2_ANGSTROM2_PER_EV
+    atoms = Atoms(labels.numbers, positions, calculator=DenSNetCalculator(ROOT / "models/ethanol_response.pt"))
+    alpha = atoms.calc.get_property("polarizability", atoms)
+    assert np.abs(alpha - expected).mean() < 4e-3 * np.trace(expected) / 3
+    alone = DenSNetCalculator(ROOT / "models/ethanol.pt")
+    np.testing.assert_allclose(alone.get_property("forces", atoms), atoms.get_forces(), atol=1e-5)
 
 
 def test_the_model_of_the_benchmark_agrees_with_psi4_at_its_level() -> None:

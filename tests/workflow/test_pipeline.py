@@ -134,7 +134,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_every_file_of_the_contract_is_there(disturbed: Run) -> None:
     for name in ("labels.nc", "density.pt", "energy.pt", "model.pt", "trajectory.nc", "spectrum.nc", "metrics.json"):
         assert (disturbed.results / name).stat().st_size > 0
-    assert len(list((disturbed.results / "figures").glob("*.png"))) == 11
+    assert len(list((disturbed.results / "figures").glob("*.png"))) == 12
     page = (disturbed.results.parent / "report.html").read_text()
     assert "water" in page
     assert 'src="http' not in page
@@ -145,7 +145,7 @@ def test_every_job_says_where_it_ran(disturbed: Run) -> None:
     rows = [dict(zip(HEADS, row, strict=True)) for row in where_it_ran(disturbed.results.parent)]
     assert {row["host"] for row in rows} == {socket.gethostname()}
     assert {row["rule"]: row["jobs"] for row in rows}["label shard"] == "2"
-    assert len(rows) == 17
+    assert len(rows) == 22
     page = (disturbed.results.parent / "report.html").read_text()
     assert socket.gethostname() in page.partition("Where it ran")[2]
 
@@ -162,7 +162,7 @@ def test_metrics_have_the_keys_of_the_contract(disturbed: Run) -> None:
 
 def test_every_netcdf_file_says_how_it_was_made(disturbed: Run) -> None:
     files = sorted(disturbed.results.rglob("*.nc"))
-    assert len(files) == 12
+    assert len(files) == 15
     for path in files:
         with xr.open_dataset(path) as dataset:
             assert {"densnet_stage", "densnet_version", "method_version", "settings"} <= set(dataset.attrs), path
