@@ -11,6 +11,8 @@ from densnet.report.table import plain_table
 from densnet.validation.conservation import mean_and_error
 from densnet.validation.reorientation import Alignment, Reorientation
 
+AT_RANDOM = 0.8
+"""Times 1/√N: the mean of P₂ of N molecules that point anywhere, by trials (0.87 for four, 0.80 for a thousand)."""
 ALIKE = 0.1
 """Of the larger moment: moments nearer to each other do not say which axis is which in another molecule."""
 
@@ -44,7 +46,8 @@ def alignment_text(aligned: Sequence[Alignment]) -> str:
         "",
         plain_table(["axis of the", "moment [Da Å²]", "P2"], rows),
         "",
-        f"1: all parallel. Molecules at random have {first.molecules**-0.5:.2f} or less, about 1/√N, not 0.",
+        f"1: all parallel. {first.molecules} molecules at random have about {AT_RANDOM * first.molecules**-0.5:.2f}, "
+        "not 0.",
     ]
     if first.error is None:
         lines.append("Too few frames for a standard error.")

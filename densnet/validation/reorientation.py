@@ -92,12 +92,15 @@ class Alignment:
     Attributes:
         axis: "smallest", "middle", "largest": its moment of inertia.
         moment: Da Å², the mean over molecules in the first frame.
+        gap: the least difference from another moment over the larger of both; near zero it does not tell which axis of
+            one molecule is which of another.
         molecules: their number.
         frames: P₂ of each, (replica, time).
     """
 
     axis: str
     moment: float
+    gap: float
     molecules: int
     frames: Array
 
@@ -181,10 +184,12 @@ def alignment(molecules: WholeMolecules, name: str) -> list[Alignment]:
         raise DensnetError(
             f"{name}: expected two molecules or more for P2, found one, {molecules.formula}; leave out --order"
         )
-    moments, _ = principal_axes(molecules.masses, molecules.positions[0, 0])
+    moments = principal_axes(molecules.masses, molecules.positions[0, 0])[0].mean(axis=0)
+    between = np.diff(moments) / moments[1:]
+    gaps = between[0], between.min(), between[1]
     axes = carried_axes(molecules)
     return [
-        Alignment(axis, float(moments[:, k].mean()), count, p2(axes[:, :, :, k]))
+        Alignment(axis, float(moments[k]), float(gaps[k]), count, p2(axes[:, :, :, k]))
         for k, axis in enumerate(molecules.axes)
     ]
 
@@ -224,4 +229,5 @@ def alignment_findings(aligned: list[Alignment], condition: str) -> list[Finding
         findings.append(Finding("P2", axis, each.mean, "1"))
         if each.error is not None:
             findings.append(Finding("P2: standard error", axis, each.error, "1"))
+        findings.append(Finding("least relative difference of the moment from another", axis, each.gap, "1"))
     return findings
