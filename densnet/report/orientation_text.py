@@ -9,7 +9,7 @@ import numpy as np
 
 from densnet.report.table import plain_table
 from densnet.validation.conservation import mean_and_error
-from densnet.validation.reorientation import Alignment, Reorientation
+from densnet.validation.reorientation import OrientationalOrder, Reorientation
 
 AT_RANDOM = 0.8
 """Times 1/√N: the mean of P₂ of N molecules that point anywhere, by trials (0.87 for four, 0.80 for a thousand)."""
@@ -37,7 +37,7 @@ def reorientation_text(turning: Sequence[Reorientation]) -> str:
     return "\n".join([*lines, *_linear(len(turning))])
 
 
-def alignment_text(aligned: Sequence[Alignment]) -> str:
+def alignment_text(aligned: Sequence[OrientationalOrder]) -> str:
     """Return the mean of P₂ over frames for each axis."""
     first = aligned[0]
     rows = [[f"{each.axis} moment", f"{each.moment:.3g}", _value(each.mean, each.error)] for each in aligned]

@@ -25,7 +25,7 @@ LEAST_FRAMES = 10
 LEAST_BLOCKS = 8
 """Of frames, for a standard error of their mean."""
 DECAYED = 0.1
-"""C₂ below this, and not above its standard error, has decayed."""
+"""C₂ has decayed where it is below this and not above its standard error."""
 TIMES = 8
 """At which C₂ is printed, at about equal ratios."""
 
@@ -86,7 +86,7 @@ class Reorientation:
 
 
 @dataclass(frozen=True)
-class Alignment:
+class OrientationalOrder:
     """P₂ of an axis over the molecules of each frame.
 
     Attributes:
@@ -173,7 +173,7 @@ def reorientation(molecules: WholeMolecules, interval: float, name: str) -> list
     return [Reorientation(axis, float(moments[0, k]), time, c2(axes[:, :, k])) for k, axis in enumerate(molecules.axes)]
 
 
-def alignment(molecules: WholeMolecules, name: str) -> list[Alignment]:
+def alignment(molecules: WholeMolecules, name: str) -> list[OrientationalOrder]:
     """Return P₂ of each axis over the molecules of each frame.
 
     Raises:
@@ -189,7 +189,7 @@ def alignment(molecules: WholeMolecules, name: str) -> list[Alignment]:
     gaps = between[0], between.min(), between[1]
     axes = carried_axes(molecules)
     return [
-        Alignment(axis, float(moments[k]), float(gaps[k]), count, p2(axes[:, :, :, k]))
+        OrientationalOrder(axis, float(moments[k]), float(gaps[k]), count, p2(axes[:, :, :, k]))
         for k, axis in enumerate(molecules.axes)
     ]
 
@@ -217,7 +217,7 @@ def reorientation_findings(turning: list[Reorientation], condition: str) -> list
     return findings
 
 
-def alignment_findings(aligned: list[Alignment], condition: str) -> list[Finding]:
+def alignment_findings(aligned: list[OrientationalOrder], condition: str) -> list[Finding]:
     """Return the mean of P₂ over frames for each axis."""
     replicas, frames = aligned[0].frames.shape
     findings = [

@@ -95,7 +95,7 @@ def test_c2_is_the_average_over_origins() -> None:
         assert c2(axes)[:, lag] == pytest.approx((1.5 * cosine**2 - 0.5).mean(axis=1))
 
 
-def test_what_turns_about_one_axis_or_freely_has_no_correlation_time() -> None:
+def test_what_turns_freely_about_one_axis_has_no_correlation_time() -> None:
     angles = 0.05 * np.arange(2000) * np.random.default_rng(3).normal(1, 0.3, (8, 1))
     about_x = np.zeros((8, 2000, 3))
     about_x[..., 0] = angles
@@ -159,15 +159,15 @@ def test_parallel_molecules_have_p2_of_one_also_where_the_cell_cuts_them(tmp_pat
 def test_molecules_at_random_have_p2_near_zero_and_turning_all_changes_nothing(tmp_path: Path) -> None:
     cell = 2 * CELL
     crystal = scattered(WATER, Rotation.random(343, random_state=2), cell)
-    found = [each.mean for each in alignment(whole_molecules(read(crystal, tmp_path)), "random")]
+    before = [each.mean for each in alignment(whole_molecules(read(crystal, tmp_path)), "random")]
     # 0.8 ± 0.3 times 1/√N, by trials; 2.1 is the largest of 2000
-    assert all(0 < mean < 2 * 343**-0.5 for mean in found)
+    assert all(0 < mean < 2 * 343**-0.5 for mean in before)
     whole = Rotation.random(random_state=3)
     crystal.set_cell(whole.apply(cell))
     crystal.positions = whole.apply(crystal.positions)
-    turned = [each.mean for each in alignment(whole_molecules(read(crystal, tmp_path)), "turned")]
+    after = [each.mean for each in alignment(whole_molecules(read(crystal, tmp_path)), "turned")]
     # the file has eight decimals
-    assert turned == pytest.approx(found, abs=1e-6)
+    assert after == pytest.approx(before, abs=1e-6)
     half = np.array([[[1.0, 0, 0]] * 2, [[0, 1.0, 0], [1.0, 0, 0]]])
     assert p2(half) == pytest.approx([1.0, 0.25])
 
