@@ -6,10 +6,12 @@ Radii are ASE's: Cordero et al., Dalton Trans. 2832 (2008).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from ase.data import chemical_symbols, covalent_radii
 from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components, shortest_path
 
 Array = NDArray[np.float64]
@@ -57,6 +59,54 @@ def fragments(bonds: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.asarray(connected_components(bonds, directed=False)[1], dtype=np.int64)
 
 
+@dataclass(frozen=True)
+class BondTree:
+    """The molecules of a structure, and a way along bonds from the first atom of each to all of its atoms.
+
+    Attributes:
+        molecule: the number of each atom's molecule, (i,), counted from 0.
+        levels: bonds (n, 2) to atoms one bond away from the first atoms, to those two away, ..., nearer atom first.
+        images: lattice vectors that bring each atom beside those it is bonded to, (i, 3).
+        endless: whether each molecule is bonded to its own periodic image, (molecule,): a solid, a layer, a chain.
+    """
+
+    molecule: NDArray[np.int64]
+    levels: tuple[NDArray[np.int64], ...]
+    images: NDArray[np.int64]
+    endless: NDArray[np.bool_]
+
+
+def bond_tree(numbers: NDArray[np.int64], positions: Array, cell: Array, periodic: NDArray[np.bool_]) -> BondTree:
+    """Return the molecules of a structure, which may be cut by its cell.
+
+    Args:
+        numbers: atomic numbers, (i,).
+        positions: (i, x), Angstrom.
+        cell: lattice vectors, (3, 3), Angstrom; zeros along directions that are not periodic.
+        periodic: along which lattice vectors, (3,).
+    """
+    from ase import Atoms
+    from ase.neighborlist import neighbor_list
+
+    structure = Atoms(numbers, positions, cell=cell, pbc=periodic)
+    first, second, shift = neighbor_list("ijS", structure, BONDED_BELOW * covalent_radii[numbers])
+    graph = coo_matrix((np.ones(len(first)), (first, second)), shape=(len(numbers), len(numbers)))
+    molecule = np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+    reached = np.zeros(len(numbers), dtype=bool)
+    reached[np.unique(molecule, return_index=True)[1]] = True
+    images, levels = np.zeros((len(numbers), 3), dtype=np.int64), []
+    while (leaving := np.flatnonzero(reached[first] & ~reached[second])).size:
+        atoms, of_leaving = np.unique(second[leaving], return_index=True)
+        bonds = leaving[of_leaving]
+        images[atoms] = images[first[bonds]] + shift[bonds]
+        reached[atoms] = True
+        levels.append(np.stack([first[bonds], atoms], axis=1))
+    torn = (images[first] + shift != images[second]).any(axis=1)
+    endless = np.zeros(molecule.max(initial=-1) + 1, dtype=bool)
+    endless[molecule[first[torn]]] = True
+    return BondTree(molecule, tuple(levels), images, endless)
+
+
 def made_whole(numbers: NDArray[np.int64], positions: Array, cell: Array) -> Array | None:
     """Return a periodic structure with every atom beside those it is bonded to, (i, x), Angstrom; None of a solid.
 
@@ -64,25 +114,8 @@ def made_whole(numbers: NDArray[np.int64], positions: Array, cell: Array) -> Arr
         positions: (i, x), Angstrom.
         cell: lattice vectors, (3, 3), Angstrom.
     """
-    from ase import Atoms
-    from ase.neighborlist import neighbor_list
-
-    periodic = Atoms(numbers, positions, cell=cell, pbc=True)
-    first, second, shift = neighbor_list("ijS", periodic, BONDED_BELOW * covalent_radii[numbers])
-    images: dict[int, NDArray[np.int64]] = {}
-    for root in range(len(numbers)):
-        waiting = [] if root in images else [root]
-        images.setdefault(root, np.zeros(3, dtype=np.int64))
-        while waiting:
-            atom = waiting.pop()
-            for bond in np.flatnonzero(first == atom):
-                neighbour, image = int(second[bond]), images[atom] + shift[bond]
-                if neighbour not in images:
-                    images[neighbour] = image
-                    waiting.append(neighbour)
-                elif not np.array_equal(images[neighbour], image):
-                    return None
-    return np.asarray(positions + np.array([images[atom] for atom in range(len(numbers))]) @ cell)
+    tree = bond_tree(numbers, positions, cell, np.ones(3, dtype=bool))
+    return None if tree.endless.any() else np.asarray(positions + tree.images @ cell)
 
 
 def joined_names(numbers: NDArray[np.int64], atoms: Iterable[int]) -> str:

@@ -97,6 +97,7 @@ GROUPS = {
             "validate structure model.pt --smiles CCO --reference psi4 --output structure.csv"
         ),
         "validate.ladder:ladder": "validate ladder model.pt --labels labels.nc --output ladder.csv",
+        "validate.orientation:orientation": "validate orientation trajectory.nc --output orientation.csv",
     },
     "Long chains": {
         "lengths:lengths": (
