@@ -61,6 +61,9 @@ def main(arguments: list[str]) -> int:
     if options.software_deployment_method:
         # its environments hold Psi4, whether this machine has it or not
         os.environ.setdefault(programs.VARIABLE, PSI4)
+    on_slurm = _executor(options) == "slurm" and not options.dry_run
+    if on_slurm and not (options.plan or options.critical_path):
+        slurm.check_present()
     config = _configuration(options.configfile[-1])
     if "sweep" in arguments and not config["sweep"]:
         raise ConfigurationError(f"{options.configfile[-1]}: sweep: missing; say which values are to be compared")
@@ -68,9 +71,6 @@ def main(arguments: list[str]) -> int:
         if wanted:
             instead.main(arguments)
             return 0
-    on_slurm = _executor(options) == "slurm" and not options.dry_run
-    if on_slurm:
-        slurm.check_present()
     OWNER.parent.mkdir(exist_ok=True)
     with OWNER.open("a+") as owner:
         owner.seek(0)
