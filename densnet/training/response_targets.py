@@ -17,6 +17,9 @@ from densnet.training.density_targets import metrics
 from densnet.training.labels import Labels
 from densnet.units import POLARIZABILITY_IN_E2_ANGSTROM2_PER_EV
 
+METRIC_MEMORY_GIB = 4.0
+"""Above it the metrics lie in a file."""
+
 
 @dataclass(frozen=True)
 class ResponseTargets:
@@ -82,10 +85,6 @@ def response_targets(
         metric=metrics(responses, whitened, rows, overlap_weight, folder=folder, memory_gib=METRIC_MEMORY_GIB),
         polarizability=torch.as_tensor(data["polarizability"].values / POLARIZABILITY_IN_E2_ANGSTROM2_PER_EV).float(),
     )
-
-
-METRIC_MEMORY_GIB = 4.0
-"""Above it the metrics lie in a file."""
 
 
 def response_scales(whitened: WhitenedBasis, numbers: np.ndarray, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
