@@ -185,8 +185,8 @@ class Validation(Settings):
     potentials: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     """Potentials that are put to the same tests and stand beside the model, named as in md.potentials."""
     reference: Text = "gfn2-xtb"
-    """What robustness and structure compare with: a potential by its name, or psi4 at the level of the labels, which
-    takes some 30 energies and gradients for each atom, once for all potentials."""
+    """What robustness and structure compare with: a potential by its name, or psi4 or pyscf, whichever makes the
+    labels, at their level, which takes some 30 energies and gradients for each atom, once for all potentials."""
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from stages import RELAXATION
 
 from densnet.potential import check_elements
 from densnet.potentials import NAMED, check, named_class
+from densnet.reference.level import PROGRAMS
 from densnet.units import PS_IN_FS
 
-PSI4 = "psi4"
 COMPARED = ("robustness", "structure")
 """Tests that compare with ``validation.reference``."""
 NEEDED = ("energy", "forces")
@@ -38,9 +38,12 @@ def impossible_validation(config: Mapping[str, Any]) -> Iterator[str]:
         yield from refused(f"validation.{name}", partial(kind, **validation[name]), ".")
     for name in validation["potentials"]:
         yield from refused("validation.potentials", partial(check, name, (), NEEDED, "the tests"))
-    if (name := validation["reference"]) not in (*NAMED, PSI4):
-        yield f"validation.reference: expected one of {', '.join((*NAMED, PSI4))}, found {name!r}"
-    elif name != PSI4:
+    name, program = validation["reference"], config["reference"]["program"]
+    if name not in (*NAMED, *PROGRAMS):
+        yield f"validation.reference: expected one of {', '.join((*NAMED, *PROGRAMS))}, found {name!r}"
+    elif name in PROGRAMS and compares(config) and name != program:
+        yield f"validation.reference: expected {program}, the program of this run's labels, found {name}"
+    elif name in NAMED:
         yield from refused("validation.reference", partial(check, name, (), NEEDED, "the tests"))
     alone = [test for test in validation["tests"] if test != "ladder"]
     for name, system in config["systems"].items() if alone else ():

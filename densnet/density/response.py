@@ -35,6 +35,16 @@ class FieldResponse:
         return -np.einsum("kx,yk->xy", d, self.coefficients) * POLARIZABILITY_IN_E2_ANGSTROM2_PER_EV
 
 
+def invariants(tensors: Array) -> tuple[Array, Array]:
+    """Return a² and γ², (...,) each, of symmetric tensors (..., x, x), or of their derivatives.
+
+    a = tr / 3, γ² = (3/2) tr (β·β) with β = tensor - a 1; in the tensors' units squared.
+    """
+    a = np.trace(tensors, axis1=-2, axis2=-1) / 3.0
+    beta = tensors - a[..., None, None] * np.eye(3)
+    return a**2, 1.5 * (beta**2).sum(axis=(-2, -1))
+
+
 def joined_basis(
     first: Basis, second: Basis, numbers: NDArray[np.int64]
 ) -> tuple[Basis, NDArray[np.int64], NDArray[np.int64]]:

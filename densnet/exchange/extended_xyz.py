@@ -11,8 +11,9 @@ from ase import Atoms
 
 from densnet.errors import DensnetError
 from densnet.exchange.labelled_molecule import LabelledMolecule
+from densnet.fitting.kohn_sham_labels import SPLITS
 from densnet.io.netcdf import write_atomically
-from densnet.peers.labelled_frames import ENERGY, SPLITS, labelled_atoms
+from densnet.peers.labelled_frames import ENERGY, labelled_atoms
 
 DIPOLE = "REF_dipole"
 """Not ASE's own "dipole", which its reader would take for a calculator's result."""

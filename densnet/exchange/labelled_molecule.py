@@ -13,10 +13,10 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
-from densnet.fitting.kohn_sham_labels import program_of
+from densnet.fitting.kohn_sham_labels import SPLITS, program_of
 from densnet.io.netcdf import read_dataset
 from densnet.reference.level import level_name
-from densnet.reference.packing import ATOMS, ORBITALS, SPLITS, split_sizes
+from densnet.reference.packing import ATOMS, ORBITALS, split_sizes
 
 Array = NDArray[np.float64]
 

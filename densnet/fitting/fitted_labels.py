@@ -18,7 +18,13 @@ from densnet.density.error import DensityGrid
 from densnet.errors import DensnetError
 from densnet.fitting.fit import density_self_energy, fit_density
 from densnet.fitting.fit_basis import describe_basis, named_fit_basis, natural_fit_bases
-from densnet.fitting.kohn_sham_labels import FreeAtoms, KohnShamLabels, read_atoms, read_kohn_sham_labels
+from densnet.fitting.kohn_sham_labels import (
+    FreeAtoms,
+    KohnShamLabels,
+    evenly_spread,
+    read_atoms,
+    read_kohn_sham_labels,
+)
 from densnet.fitting.label_content import FittedFrame, label_content
 from densnet.fitting.prior import fit_free_atom, superposition
 from densnet.fitting.settings import NATURAL, FitSettings
@@ -239,7 +245,7 @@ def _natural_basis(labels: KohnShamLabels, free: FreeAtoms, settings: FitSetting
     usable = np.flatnonzero((data["status"].values == "ok") & (data["split"].values == "train"))
     if not len(usable):
         raise DensnetError("fit_basis: natural needs training frames with labels, found none; name another fit basis")
-    chosen = usable[np.unique(np.linspace(0, len(usable) - 1, settings.natural_frames).round().astype(int))]
+    chosen = evenly_spread(usable, settings.natural_frames)
     (basis,) = natural_fit_bases(
         named_fit_basis(settings.natural_primitives, labels.numbers, labels.orbital_basis),
         labels.orbital_basis,

@@ -23,6 +23,7 @@ from densnet.units import BOHR_IN_ANGSTROM
 
 Array = NDArray[np.float64]
 
+SPLITS = ("train", "validation", "test")
 FROM_SHARDS = ("positions", "numbers", "split", "energy", "forces", "dipole", "orbitals", "status", "wall_time")
 FROM_GEOMETRIES = ("positions", "numbers", "temperature", "distance_to_train")
 LEVEL = ("functional", "basis", "dispersion", "energy_convergence", "density_convergence")
@@ -320,6 +321,11 @@ def _with_given(whole: xr.Dataset, sampled: xr.Dataset, geometries: Path) -> tup
             f"forces, given by {by}",
         ),
     ), attributes
+
+
+def evenly_spread(rows: NDArray[np.int64], wanted: int) -> NDArray[np.int64]:
+    """Return so many of some rows, evenly spread, ascending; all where there are fewer."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(wanted, len(rows))).round().astype(int))]
 
 
 def _taken(split: NDArray[np.str_], sizes: Mapping[str, int]) -> NDArray[np.int64]:

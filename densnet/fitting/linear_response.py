@@ -55,11 +55,6 @@ class LinearResponse:
     orbitals: Array
     polarizability: Array
 
-    def density_matrices(self, occupied: Array) -> Array:
-        """Return D^x = 2 (C^x Cᵀ + C C^xᵀ), (x, m, m), given the occupied orbitals C (m, o)."""
-        half = 2.0 * np.einsum("xmo,no->xmn", self.orbitals, occupied)
-        return half + half.transpose(0, 2, 1)
-
 
 def linear_response(
     orbital_basis: Basis, numbers: NDArray[np.int64], positions: Array, occupied: Array, functional: str

@@ -18,7 +18,7 @@ from densnet.density.error import DensityGrid
 from densnet.density.settings import GRID_LEVEL
 from densnet.errors import DensnetError
 from densnet.fitting.fit_basis import describe_basis, named_fit_basis
-from densnet.fitting.kohn_sham_labels import canonical_orbitals
+from densnet.fitting.kohn_sham_labels import SPLITS, canonical_orbitals, evenly_spread
 from densnet.fitting.linear_response import linear_response
 from densnet.fitting.response_fit import FrameResponse, fit_response, natural_response_basis, response_nmae
 from densnet.fitting.settings import ResponseSettings
@@ -33,7 +33,6 @@ METHOD_VERSION: int = 1
 
 Array = NDArray[np.float64]
 
-SPLITS = ("train", "validation", "test")
 FROM_LABELS = ("positions", "numbers", "split")
 LEVEL = ("functional", "basis", "charge", "multiplicity")
 RESPONSE_UNITS = "bohr^-1/2 e/hartree"
@@ -133,7 +132,7 @@ def chosen_rows(split: NDArray[Any], sizes: Mapping[str, int]) -> NDArray[np.int
     for name, wanted in sizes.items():
         of_split = np.flatnonzero(split == name)
         if len(of_split):
-            rows.append(of_split[np.linspace(0, len(of_split) - 1, min(wanted, len(of_split))).round().astype(int)])
+            rows.append(evenly_spread(of_split, wanted))
     return np.sort(np.concatenate(rows))
 
 
@@ -185,13 +184,12 @@ def _fitted(
     train = np.flatnonzero(taken["split"].values == "train")
     if not len(train):
         raise DensnetError("split: expected training frames with a response, found none; sample and label some")
-    chosen = train[np.unique(np.linspace(0, len(train) - 1, settings.natural_frames).round().astype(int))]
     primitives = named_fit_basis(settings.primitives, system.numbers, system.orbital_basis)
     basis = natural_response_basis(
         primitives,
         system.orbital_basis,
         system.numbers,
-        [responses[t] for t in chosen],
+        [responses[t] for t in evenly_spread(train, settings.natural_frames)],
         share=settings.share,
         ridge=settings.ridge,
         processes=processes,

@@ -56,11 +56,11 @@ class ResponseSettings(Settings):
     """Validation frames, likewise."""
     n_test: Count = 40
     """Test frames, likewise."""
-    primitives: Text = "even-tempered-2-l4"
+    primitives: Text = FitSettings.natural_primitives
     """Large uncontracted basis that the response's own natural functions are contracted from."""
     share: Share = 0.9999
     """Share of the response's electrostatic energy that these functions keep."""
-    natural_frames: Count = 24
+    natural_frames: Count = FitSettings.natural_frames
     """Training frames, evenly spread, that they are made from."""
-    ridge: Annotated[NotNegative, Lt(1)] = 1e-5
+    ridge: Annotated[NotNegative, Lt(1)] = FitSettings.ridge
     """Hold the atoms' own electrostatic energies down by this share, as for the density."""

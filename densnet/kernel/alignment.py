@@ -3,8 +3,7 @@ r"""Molecules turned onto a reference geometry, and what the turning adds to a g
 .. math:: y_i = A (R_i - \bar R), \quad \bar R = \sum_i w_i R_i, \quad
           A = \arg\min \sum_i w_i |A (R_i - \bar R) - y^0_i|^2
 
-over proper rotations A, atom by atom (Kabsch, Acta Cryst. A 32, 922 (1976)), with weights w of sum 1, shares of the
-mass.
+over proper rotations A, atom by atom (:mod:`densnet.mechanics.alignment`), with weights w of sum 1, shares of the mass.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from ase.data import atomic_masses
 from numpy.typing import NDArray
+
+from densnet.mechanics.alignment import centred, rotations_from
 
 Array = NDArray[np.float64]
 
@@ -37,16 +38,9 @@ class Alignment:
         return cls(weights, geometry - weights @ geometry)
 
     def __call__(self, positions: Array) -> tuple[Array, Array]:
-        """Return aligned positions y (t, i, x) and the rotations A (t, x, x) of geometries (t, i, x).
-
-        A linear molecule may also spin about its axis, which changes nothing: some A of these is taken.
-        """
-        centred = positions - np.einsum("i,tix->tx", self.weights, positions)[:, None]
-        U, _, V = np.linalg.svd(np.einsum("i,ix,tiy->txy", self.weights, self.reference, centred))
-        proper = np.ones((len(positions), 3))
-        proper[:, 2] = np.sign(np.linalg.det(U) * np.linalg.det(V))
-        A = np.einsum("txz,tz,tzy->txy", U, proper, V)
-        return np.einsum("txy,tiy->tix", A, centred), A
+        """Return aligned positions y (t, i, x) and the rotations A (t, x, x) of geometries (t, i, x)."""
+        A = rotations_from(self.weights, self.reference, positions).transpose(0, 2, 1)
+        return np.einsum("txy,tiy->tix", A, centred(self.weights, positions)), A
 
     def pull_back(self, slope: Array, aligned: Array, rotation: Array) -> Array:
         r"""Return ∂f/∂R, (t, i, x), from the slope g = ∂f/∂y of any function of aligned positions.

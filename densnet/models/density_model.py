@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 
-from densnet.errors import DensnetError
 from densnet.models.graph import Graph
 from densnet.models.message_passing import MessagePassing
 from densnet.models.settings import DensityModelSettings
@@ -31,13 +30,8 @@ class DensityModel(MessagePassing):
     def __init__(
         self, settings: DensityModelSettings, whitened: WhitenedBasis, *, charge: int, mean_neighbours: float
     ) -> None:
-        n_elements, l_max = len(whitened.elements), settings.l_max
-        if l_max < whitened.l_max:
-            raise DensnetError(
-                f"density model l_max: expected at least {whitened.l_max}, the highest degree of the fit basis "
-                f"{whitened.basis.name!r}, found {l_max}; raise it or choose another fit basis"
-            )
-        super().__init__(settings, n_elements, mean_neighbours=mean_neighbours)
+        n_elements = len(whitened.elements)
+        super().__init__(settings, n_elements, mean_neighbours=mean_neighbours, basis=whitened.basis)
         self.settings, self.charge = settings, charge
         self.whitened: WhitenedBasis = whitened
         width = settings.channels * settings.layers

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from densnet.basis.basis import Basis
+from densnet.errors import DensnetError
 from densnet.models.graph import Graph
 from densnet.models.settings import DensityMessagePassingSettings
 from densnet.nn.clebsch_gordan import components
@@ -20,9 +22,25 @@ class MessagePassing(Composed[torch.Tensor]):
         settings: of the architecture.
         n_elements: how many elements there are.
         mean_neighbours: mean number of neighbours in the training set.
+        basis: whose functions are predicted, if any are.
+
+    Raises:
+        DensnetError: the basis has a higher degree than the features.
     """
 
-    def __init__(self, settings: DensityMessagePassingSettings, n_elements: int, *, mean_neighbours: float) -> None:
+    def __init__(
+        self,
+        settings: DensityMessagePassingSettings,
+        n_elements: int,
+        *,
+        mean_neighbours: float,
+        basis: Basis | None = None,
+    ) -> None:
+        if basis is not None and settings.l_max < basis.l_max:
+            raise DensnetError(
+                f"l_max: expected at least {basis.l_max}, the highest degree of the basis {basis.name!r}, found "
+                f"{settings.l_max}; raise it or choose another basis"
+            )
         super().__init__()
         self.mean_neighbours, l_max = mean_neighbours, settings.l_max
         self.edges = EdgeFunctions(n_elements, l_max, settings.cutoff)

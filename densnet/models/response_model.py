@@ -17,7 +17,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from densnet.errors import DensnetError
 from densnet.models.graph import Graph
 from densnet.models.message_passing import MessagePassing
 from densnet.models.settings import ResponseModelSettings
@@ -45,16 +44,11 @@ class ResponseModel(MessagePassing):
     shift: torch.Tensor
 
     def __init__(self, settings: ResponseModelSettings, whitened: WhitenedBasis, *, mean_neighbours: float) -> None:
-        n_elements, l_max = len(whitened.elements), settings.l_max
-        if l_max < whitened.l_max:
-            raise DensnetError(
-                f"response model l_max: expected at least {whitened.l_max}, the highest degree of the response's "
-                f"basis, found {l_max}; raise it"
-            )
-        super().__init__(settings, n_elements, mean_neighbours=mean_neighbours)
+        n_elements = len(whitened.elements)
+        super().__init__(settings, n_elements, mean_neighbours=mean_neighbours, basis=whitened.basis)
         self.settings, self.whitened = settings, whitened
         width, channels = settings.channels * settings.layers, settings.vector_channels
-        self.l_features = min(l_max, whitened.l_max + 1)
+        self.l_features = min(settings.l_max, whitened.l_max + 1)
         l_factor = min(L_FACTOR, self.l_features)
         self.factors = Linear(l_factor, width, 2 * channels)
         self.axial = AxialProduct(l_factor, whitened.l_max)

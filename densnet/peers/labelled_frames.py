@@ -12,9 +12,9 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from densnet.errors import DensnetError
+from densnet.fitting.kohn_sham_labels import SPLITS
 from densnet.io.netcdf import read_dataset, write_atomically
 
-SPLITS = ("train", "validation", "test")
 ENERGY, FORCES = "REF_energy", "REF_forces"
 """Names in the files; MACE's own."""
 

@@ -14,11 +14,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
+from densnet.fitting.kohn_sham_labels import SPLITS
 from densnet.io.fingerprint import fingerprint
 from densnet.io.netcdf import variable, write_dataset
 from densnet.io.parts import Parts
 from densnet.mechanics.timing import milliseconds
-from densnet.peers.labelled_frames import SPLITS, LabelledFrames, labelled_frames, write_frames
+from densnet.peers.labelled_frames import LabelledFrames, labelled_frames, write_frames
 from densnet.peers.mace_program import MaceWorker, find_mace, mace_worker
 from densnet.peers.settings import MaceSettings
 from densnet.potential import Potential

@@ -20,10 +20,8 @@ from densnet.potentials import NAMED, named
 from densnet.potentials.ase import AsePotential
 from densnet.potentials.kernel import KernelPotential
 from densnet.potentials.reference import ReferencePotential
-from densnet.reference.level import AUTO, PSI4, PYSCF, LevelOfTheory
+from densnet.reference.level import AUTO, PROGRAMS, PSI4, PYSCF, LevelOfTheory
 
-PROGRAMS = (PSI4, PYSCF)
-"""Of quantum chemistry."""
 COMPUTED = (*NAMED, *PROGRAMS)
 """What is chosen by its name."""
 BATCH = 64

@@ -14,6 +14,7 @@ from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.basis.conventions import CONVENTIONS, to_canonical
 from densnet.errors import DensnetError
+from densnet.fitting.kohn_sham_labels import SPLITS
 from densnet.molecule import Molecule
 from densnet.reference.imported_files import ATOM_KEYS, Reader, read_files
 
@@ -22,7 +23,6 @@ Array = NDArray[np.float64]
 NORMALISATIONS = ("normalised", "coulomb", "unnormalised")
 """∫χ² = 1 of each contracted function (densnet, PySCF's spherical functions, Psi4); (χ|χ) = 1 in hartree; bare
 r^l exp(-α r²) Y_lm with ∫|Y_lm|² dΩ = 1, for shells of one primitive."""
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)

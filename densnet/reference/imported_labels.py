@@ -25,7 +25,7 @@ from densnet.basis.basis import Basis
 from densnet.basis.conventions import to_canonical
 from densnet.errors import DensnetError
 from densnet.fitting.fitted_labels import fit_labels
-from densnet.fitting.kohn_sham_labels import psi4_version
+from densnet.fitting.kohn_sham_labels import SPLITS, psi4_version
 from densnet.fitting.label_content import FittedFrame, label_content
 from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import read_dataset, variable, write_dataset
@@ -36,7 +36,7 @@ from densnet.quantities import DIPOLE, ENERGY, FORCES
 from densnet.reference import import_checks as checks
 from densnet.reference.force_checks import check_forces
 from densnet.reference.imported_coefficients import ImportedMolecule, take_frame
-from densnet.reference.imported_data import SPLITS, ImportedData
+from densnet.reference.imported_data import ImportedData
 from densnet.reference.selection import distance_to_nearest
 from densnet.settings import Count, Natural, Settings
 

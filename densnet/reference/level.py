@@ -25,6 +25,7 @@ Program = Literal["auto", "psi4", "pyscf"]
 AUTO: Final = "auto"
 PSI4: Final = "psi4"
 PYSCF: Final = "pyscf"
+PROGRAMS = (PSI4, PYSCF)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from densnet.basis.basis import Basis
 from densnet.errors import DensnetError
-from densnet.fitting.kohn_sham_labels import merge_shards, read_atoms
+from densnet.fitting.kohn_sham_labels import SPLITS, merge_shards, read_atoms
 from densnet.io.netcdf import read_dataset, settings_of, variable, write_dataset
 from densnet.molecule import sorted_distances
 from densnet.reference.selection import distance_to_nearest
@@ -21,7 +21,6 @@ METHOD_VERSION: int = 1
 
 GEOMETRIES, ORBITALS, ATOMS = "geometries.nc", "orbitals.nc", "atoms.nc"
 """Names of the files in a folder of labels."""
-SPLITS = ("train", "validation", "test")
 
 
 def pack_labels(

@@ -55,16 +55,6 @@ SEEN = 0.01
 """Share of the highest scattering below which no depolarisation ratio is given: it would be noise over noise."""
 
 
-def invariants(tensors: Array) -> tuple[Array, Array]:
-    """Return a² and γ², (...,) each, of symmetric tensors (..., x, x), or of their derivatives.
-
-    a = tr / 3, γ² = (3/2) tr (β·β) with β = tensor - a 1; in the tensors' units squared.
-    """
-    a = np.trace(tensors, axis1=-2, axis2=-1) / 3.0
-    beta = tensors - a[..., None, None] * np.eye(3)
-    return a**2, 1.5 * (beta**2).sum(axis=(-2, -1))
-
-
 def activity(isotropic: Array, anisotropic: Array) -> Array:
     """Return 45 a² + 7 γ²."""
     return 45.0 * isotropic + 7.0 * anisotropic

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from densnet.density.response import invariants
 from densnet.errors import DensnetError
 from densnet.io.netcdf import variable
 from densnet.potential import Array, Potential
 from densnet.spectra.harmonic import DISPLACEMENT, displaced, harmonic_spectrum
-from densnet.spectra.raman import CROSS_SECTION_UNITS, activity, cross_section_factor, depolarisation, invariants
+from densnet.spectra.raman import CROSS_SECTION_UNITS, activity, cross_section_factor, depolarisation
 from densnet.units import E2_ANGSTROM2_PER_EV_IN_ANGSTROM3
 
 

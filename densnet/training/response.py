@@ -77,7 +77,12 @@ def train_response(
     identity = {"responses": fingerprint(responses), "model": asdict(settings), "method_version": METHOD_VERSION}
     run = TrainingRun(network, training, identity=identity, output=output, log=log, alike=train.metric.is_cuda)
 
-    def errors(targets: ResponseTargets, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def errors(targets: ResponseTargets, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the loss of some frames, its first term of each frame, and the errors of α."""
+        energy, alpha = differences(targets, rows)
+        return energy.mean() + training.polarizability_weight * alpha.square().sum((1, 2)).mean(), energy, alpha
+
+    def differences(targets: ResponseTargets, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         graph = with_neighbours(element, targets.positions[rows], targets.neighbour[rows], settings.cutoff)
         if isinstance(network, TensorModel):
             return graph.positions.new_zeros(1), network.polarizabilities(graph) - targets.polarizability[rows]
@@ -86,16 +91,13 @@ def train_response(
         return targets.error_energy(rows, flat), network.polarizability(x, graph) - targets.polarizability[rows]
 
     def loss_of(rows: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
-        energy, alpha = errors(train, rows)
-        loss = energy.mean() + training.polarizability_weight * alpha.square().sum((1, 2)).mean()
-        return loss * (len(rows) / len(batch))
+        return errors(train, rows)[0] * (len(rows) / len(batch))
 
     size = validation.size()
 
     @torch.no_grad()
     def validate() -> dict[str, float]:
-        energy, alpha = errors(validation, torch.arange(len(validation.x), device=element.device))
-        loss = energy.mean() + training.polarizability_weight * alpha.square().sum((1, 2)).mean()
+        loss, energy, alpha = errors(validation, torch.arange(len(validation.x), device=element.device))
         of_density = {"validation_response_error_percent": 100.0 * (float(energy.mean()) / size) ** 0.5}
         return {
             "validation_loss": float(loss),

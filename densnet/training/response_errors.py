@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from densnet.density.error import DensityGrid
+from densnet.density.response import invariants
 from densnet.density.settings import GRID_LEVEL
 from densnet.errors import DensnetError
 from densnet.fitting.response_fit import response_nmae
@@ -56,9 +57,7 @@ def response_errors(model: Ensemble, alpha: Array, responses: Labels, split: str
 
 def anisotropy(alpha: Array) -> Array:
     """Return γ of polarizabilities (t, x, field), (t,), in their units."""
-    trace = np.trace(alpha, axis1=1, axis2=2)
-    traceless = alpha - trace[:, None, None] / 3.0 * np.eye(3)
-    return np.sqrt(1.5 * (traceless**2).sum(axis=(1, 2)))
+    return np.sqrt(invariants(alpha)[1])
 
 
 def _density_errors(model: Ensemble, responses: Labels, rows: NDArray[np.int64]) -> dict[str, float]:

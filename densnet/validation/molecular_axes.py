@@ -1,7 +1,7 @@
 """Axes that turn with molecules: the principal axes of inertia of a geometry, carried along a trajectory.
 
-A molecule is laid onto its reference geometry by the rotation with the least Σ m_i |x_i - R x_i⁰|² about the centre of
-mass (Kabsch, Acta Cryst. A 32, 922 (1976)); its axes are u_k = R u_k⁰.
+A molecule is laid onto its reference geometry by a rotation R (:mod:`densnet.mechanics.alignment`); its axes are
+u_k = R u_k⁰.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from densnet.bonds import BondTree, bond_tree, joined_names
 from densnet.errors import DensnetError
+from densnet.mechanics.alignment import centred, rotations_from
 from densnet.mechanics.wholeness import BROKEN
 from densnet.molecule import formula
 from densnet.potential import Array
@@ -53,12 +54,6 @@ class WholeMolecules:
         return AXES[:1] if self.linear else AXES
 
 
-def centred(masses: Array, positions: Array) -> Array:
-    """Return positions (..., i, x) from the centre of mass, of masses (..., i)."""
-    centre = np.einsum("...i,...ix->...x", masses, positions) / masses.sum(axis=-1)[..., None]
-    return np.asarray(positions - centre[..., None, :])
-
-
 def principal_axes(masses: Array, positions: Array) -> tuple[Array, Array]:
     """Return moments of inertia (..., 3) in Da Å², from small to large, and their axes (..., k, x).
 
@@ -71,22 +66,6 @@ def principal_axes(masses: Array, positions: Array) -> tuple[Array, Array]:
     inertia = np.trace(second, axis1=-2, axis2=-1)[..., None, None] * np.eye(3) - second
     moments, vectors = np.linalg.eigh(inertia)
     return moments, np.swapaxes(vectors, -1, -2)
-
-
-def rotations_from(masses: Array, reference: Array, positions: Array) -> Array:
-    """Return the rotations (..., 3, 3) that lay a reference onto geometries, all about the centre of mass.
-
-    Args:
-        masses: Da, (..., i).
-        reference: Angstrom, (..., i, x).
-        positions: Angstrom, (..., i, x).
-    """
-    covariance = np.einsum(
-        "...i,...ix,...iy->...xy", masses, centred(masses, positions), centred(masses, reference), optimize=True
-    )
-    left, _, right = np.linalg.svd(covariance)
-    left[..., -1] *= np.linalg.det(left @ right)[..., None]
-    return np.asarray(left @ right)
 
 
 def carried_axes(molecules: WholeMolecules) -> Array:

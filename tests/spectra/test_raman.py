@@ -20,6 +20,7 @@ from raman_examples import (
 )
 
 from densnet.cli.spectrum import spectrum
+from densnet.density.response import invariants
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, write_dataset
 from densnet.spectra.raman import (
@@ -27,7 +28,6 @@ from densnet.spectra.raman import (
     activity_of_segments,
     cross_section_factor,
     depolarisation,
-    invariants,
     raman_of_trajectory,
 )
 from densnet.spectra.settings import SpectrumSettings

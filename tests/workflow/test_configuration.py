@@ -132,6 +132,13 @@ def test_a_mistake_is_one_line(path: tuple[str, ...], value: Any, said: list[str
         assert words in message
 
 
+def test_a_reference_by_another_program_than_the_labels_is_refused() -> None:
+    asked = {"run": "a", "systems": {"water": {"smiles": "O"}}, "reference": {"program": "pyscf"}}
+    with pytest.raises(ConfigurationError, match=r"validation\.reference: expected pyscf, the program of this run"):
+        configuration(asked | {"validation": {"tests": ["structure"], "reference": "psi4"}})
+    configuration(asked | {"validation": {"tests": ["structure"], "reference": "pyscf"}})
+
+
 def test_what_the_response_cannot_be_learned_beside() -> None:
     asked = {"run": "a", "systems": {"water": {"smiles": "O"}}, "reference": {"response": True}}
     with pytest.raises(ConfigurationError, match=r"reference\.response: expected false beside ensemble, found true"):

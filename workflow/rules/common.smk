@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from densnet.reference.level import PSI4
+from densnet.reference.level import PROGRAMS, PSI4
 
 from families import frames_of, harmonic_systems
 from given_benchmarks import benchmark_files, given_atoms, given_orbitals
@@ -11,7 +11,7 @@ from given_labels import given_harmonic
 from operations.costs import memory_mb, minutes, work
 from stages import GIVEN, STAGES, one_of
 from sweeps import MODELS, Places, lookup, rows_for_peers, system_of, table_rows, variants, write_plan
-from validators import COMPARED, PSI4, compares
+from validators import COMPARED, compares
 
 verbs_on_path()
 
@@ -41,7 +41,7 @@ HARMONIC_PSI4 = list(dict.fromkeys(config["harmonic"]["psi4"]))
 # Tests of the model and, in the same way, of other potentials.
 TESTS = list(dict.fromkeys(config["validation"]["tests"]))
 TESTED = list(dict.fromkeys(config["validation"]["potentials"]))
-TESTED_AGAINST_PSI4 = compares(config) and config["validation"]["reference"] == PSI4
+COMPUTED_REFERENCE = compares(config) and config["validation"]["reference"] in PROGRAMS
 MACE = list(dict.fromkeys(config["peers"]["mace"]))
 KERNEL = list(dict.fromkeys(config["peers"]["kernel"]))
 # Systems of the benchmark, and those of them whose orbitals lie beside its files.
@@ -86,7 +86,7 @@ MADE_FOR = {
     "peers": list(SYSTEMS) if POTENTIALS else [],
     "tested": list(SYSTEMS) if TESTS else [],
     "tested beside others": list(SYSTEMS) if TESTS and TESTED else [],
-    "tested against psi4": list(SYSTEMS) if TESTED_AGAINST_PSI4 else [],
+    "tested against psi4": list(SYSTEMS) if COMPUTED_REFERENCE else [],
     "harmonic": harmonic_systems(config),
     "differentiated": [name for name in HARMONIC_PSI4 if not given_file("harmonic_psi4", name)],
     "rmd17": RMD17,

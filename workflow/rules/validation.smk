@@ -1,5 +1,5 @@
 # Tests of the model where its test frames do not reach, and of other potentials in the same way.
-if TESTED_AGAINST_PSI4:
+if COMPUTED_REFERENCE:
 
     rule validation_reference:
         input:
@@ -8,17 +8,18 @@ if TESTED_AGAINST_PSI4:
             scan=f"{SYSTEM}/validation/reference.nc",
         params:
             molecule=lambda wildcards: molecule(wildcards, without=["multiplicity"]),
+            reference=config["validation"]["reference"],
             level=settings_of("validation_reference"),
         message:
-            "{wildcards.system}: minimum and scan of pairs with Psi4"
+            "{wildcards.system}: minimum and scan of pairs by quantum chemistry"
         shell:
-            "densnet validate robustness {params.molecule} --reference psi4 {params.level} "
+            "densnet validate robustness {params.molecule} --reference {params.reference} {params.level} "
             "--memory-gib $(({resources.mem_mb} / 3000)) --scan-output {output.scan} 2>&1 | tee -i {log} >&2"
 
 
 def reference_of_a_test(wildcards):
-    """Return Psi4's file where a test compares with it."""
-    return of("validation_reference")(wildcards) if wildcards.test in COMPARED and TESTED_AGAINST_PSI4 else []
+    """Return the file of Psi4 or PySCF where a test compares with it."""
+    return of("validation_reference")(wildcards) if wildcards.test in COMPARED and COMPUTED_REFERENCE else []
 
 
 def labels_of_a_test(wildcards):

@@ -18,8 +18,8 @@ from densnet.errors import DensnetError
 from densnet.io.netcdf import write_text
 from densnet.molecule import Molecule, formula
 from densnet.potential import Array
-from densnet.potentials.choice import COMPUTED, PROGRAMS, Chosen
-from densnet.reference.level import LevelOfTheory
+from densnet.potentials.choice import COMPUTED, Chosen
+from densnet.reference.level import PROGRAMS, LevelOfTheory
 from densnet.report.robustness_text import curves_text, failures_text, scan_text
 from densnet.validation.curves import EnergyCurve, curve_findings, errors_along, read_curves
 from densnet.validation.findings import Finding, findings_csv
