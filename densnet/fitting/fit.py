@@ -149,35 +149,76 @@ def fit_density(
     Raises:
         DensnetError: a basis lacks an element, is linearly dependent or cannot hold the constraints.
     """
-    D = np.asarray(density_matrix)
-    n_electrons = float(np.vdot(integrals.overlap(orbital_basis, numbers, positions), D))
-    centre = np.asarray(positions).mean(axis=0)
-    # Moments are taken about the middle of the molecule: far from the origin the dipole would drown in N_e R.
-    shifted = np.asarray(positions) - centre
-    dipole = np.einsum("xmn,mn->x", integrals.position_matrix(orbital_basis, numbers, shifted), D)
-    q = integrals.charges(basis, numbers)
-    d = integrals.dipoles(basis, numbers, shifted)
-    J = integrals.coulomb(basis, numbers, shifted)
-    b = integrals.three_center(basis, orbital_basis, numbers, shifted, D)
+    at = FitMetric.of(basis, orbital_basis, numbers, positions, ridge=ridge, eigenvalue_cutoff=eigenvalue_cutoff)
+    return at.fit(np.asarray(density_matrix), prior=prior, density_self_energy=density_self_energy)
 
-    p = np.zeros(len(q)) if prior is None else np.asarray(prior)
-    atoms = atom_slices(basis, numbers)
-    held = J.copy()
-    for i in atoms:
-        held[i, i] *= 1.0 + ridge
-    metric = CoulombMetric(held, eigenvalue_cutoff)
-    moments, targets = np.column_stack([q, d]), np.array([n_electrons, *dipole])
-    difference, left = b - J @ p, targets - moments.T @ p
-    with_charge = p + constrained_solution(metric, difference, moments[:, :1], left[:1])
-    c = p + constrained_solution(metric, difference, moments, left)
-    return Fit(
-        coefficients=c,
-        dipole=dipole + n_electrons * centre,
-        unconstrained_dipole=d.T @ with_charge + n_electrons * centre,
-        self_energy=density_self_energy - 2.0 * float(b @ c) + float(c @ J @ c),
-        on_one_atom=sum(float((c - p)[i] @ J[i, i] @ (c - p)[i]) for i in atoms) / float((c - p) @ J @ (c - p)),
-        condition_number=metric.condition_number,
-    )
+
+@dataclass(frozen=True)
+class FitMetric:
+    """What the fits of all densities at one geometry have in common.
+
+    Attributes:
+        basis: to fit in.
+        orbital_basis: of the density matrices.
+        numbers: (i,).
+        positions: (i, x) in bohr.
+        J: (k, k).
+        d: dipoles of the functions about the middle of the molecule, (k, x).
+        held: J with the ridge, factorised.
+    """
+
+    basis: Basis
+    orbital_basis: Basis
+    numbers: Numbers
+    positions: Array
+    J: Array
+    d: Array
+    held: CoulombMetric
+
+    @classmethod
+    def of(
+        cls,
+        basis: Basis,
+        orbital_basis: Basis,
+        numbers: Numbers,
+        positions: Array,
+        *,
+        ridge: float,
+        eigenvalue_cutoff: float | None = None,
+    ) -> FitMetric:
+        """Return the metric of a geometry (i, x) in bohr; other arguments and errors: :func:`fit_density`."""
+        positions = np.asarray(positions)
+        shifted = positions - positions.mean(axis=0)
+        J = integrals.coulomb(basis, numbers, shifted)
+        held = J.copy()
+        for i in atom_slices(basis, numbers):
+            held[i, i] *= 1.0 + ridge
+        d = integrals.dipoles(basis, numbers, shifted)
+        return cls(basis, orbital_basis, numbers, positions, J, d, CoulombMetric(held, eigenvalue_cutoff))
+
+    def fit(self, D: Array, *, prior: Array | None = None, density_self_energy: float = float("nan")) -> Fit:
+        """Fit the density of a density matrix D, (m, m); arguments and errors: :func:`fit_density`."""
+        orbital_basis, numbers, J, d = self.orbital_basis, self.numbers, self.J, self.d
+        n_electrons = float(np.vdot(integrals.overlap(orbital_basis, numbers, self.positions), D))
+        centre = self.positions.mean(axis=0)
+        # Moments are taken about the middle of the molecule: far from the origin the dipole would drown in N_e R.
+        shifted = self.positions - centre
+        dipole = np.einsum("xmn,mn->x", integrals.position_matrix(orbital_basis, numbers, shifted), D)
+        b = integrals.three_center(self.basis, orbital_basis, numbers, shifted, D)
+        moments = np.column_stack([integrals.charges(self.basis, numbers), d])
+        p = np.zeros(len(d)) if prior is None else np.asarray(prior)
+        difference, left = b - J @ p, np.array([n_electrons, *dipole]) - moments.T @ p
+        with_charge = p + constrained_solution(self.held, difference, moments[:, :1], left[:1])
+        c = p + constrained_solution(self.held, difference, moments, left)
+        on_atoms = [float((c - p)[i] @ J[i, i] @ (c - p)[i]) for i in atom_slices(self.basis, numbers)]
+        return Fit(
+            coefficients=c,
+            dipole=dipole + n_electrons * centre,
+            unconstrained_dipole=d.T @ with_charge + n_electrons * centre,
+            self_energy=density_self_energy - 2.0 * float(b @ c) + float(c @ J @ c),
+            on_one_atom=sum(on_atoms) / float((c - p) @ J @ (c - p)),
+            condition_number=self.held.condition_number,
+        )
 
 
 def atom_slices(basis: Basis, numbers: Numbers) -> list[slice]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.density.error import DensityGrid
-from densnet.fitting.fit import fit_density
+from densnet.fitting.fit import FitMetric
 from densnet.fitting.natural import FittedMolecule, natural_basis
 from densnet.processes.pool import map_in_processes, one_thread, report_progress
 
@@ -55,12 +55,8 @@ def fit_response(
     Raises:
         DensnetError: a basis lacks an element, is linearly dependent or cannot hold the constraints.
     """
-    return np.array(
-        [
-            fit_density(basis, orbital_basis, numbers, frame.positions, D, ridge=ridge).coefficients
-            for D in frame.density_matrices()
-        ]
-    )
+    at = FitMetric.of(basis, orbital_basis, numbers, frame.positions, ridge=ridge)
+    return np.array([at.fit(D).coefficients for D in frame.density_matrices()])
 
 
 def response_nmae(grid: DensityGrid, response: Array, reference: Array) -> float:
