@@ -20,7 +20,13 @@ from densnet.validation.pair_scan import HOLE
 Cells = dict[str, str]
 """What is shown of one potential, by the head of its row."""
 NOTHING = "–"
-REFERENCES = {"psi4": "Psi4 at the level of the labels", "gfn2-xtb": "GFN2-xTB", "mmff94": "MMFF94", "so3lr": "SO3LR"}
+REFERENCES = {
+    "psi4": "Psi4 at the level of the labels",
+    "pyscf": "PySCF at the level of the labels",
+    "gfn2-xtb": "GFN2-xTB",
+    "mmff94": "MMFF94",
+    "so3lr": "SO3LR",
+}
 ERROR = ": standard error"
 ENERGY_ZERO = "mean of |(E - E0) / E0|"
 """Begins what depends on where a potential has its zero of energy, and says nothing beside another."""
