@@ -139,12 +139,12 @@ def _run_chunk(
     potential.forget()
     state = State(positions, velocities, potential(positions))
     series: dict[str, list[Array]] = {name: [] for name in _KEPT}
-    kept = sum(steps for phase, steps in settings.chunks()[:index] if phase == "nve") // settings.stride
+    frames_before = sum(steps for phase, steps in settings.chunks()[:index] if phase == "nve") // settings.stride
     began = time.monotonic()
     for step in range(steps):
         if ensemble == "nve":
             if step % settings.stride == 0:
-                frame = kept + step // settings.stride
+                frame = frames_before + step // settings.stride
                 _keep(series, state, potential, masses, polarized=frame % settings.polarizability_every == 0)
             state = velocity_verlet(state, potential, masses, settings.timestep_fs)
         else:

@@ -98,5 +98,5 @@ class ReferencePotential(Potential):
             raise DensnetError(
                 f"{program}: {len(failed)} of {len(positions)} geometries failed, the first: {failed[0]}"
             )
-        kept = {name: labelled[name].values for name in (*self.quantities, "orbitals")}
-        return kept | {"attributes": json.dumps(labelled.attrs, default=str)}
+        answers = {name: labelled[name].values for name in (*self.quantities, "orbitals")}
+        return answers | {"attributes": json.dumps(labelled.attrs, default=str)}

@@ -30,12 +30,12 @@ def test_options(wildcards, input):
     """Return of what, against what and how a test is done, as command line options."""
     if wildcards.test == "ladder":
         return with_files("--labels", input.labels)
-    own = PLACES.config_at(wildcards.system)["validation"]
-    settings = as_options(own.get(wildcards.test, {}))
+    section = PLACES.config_at(wildcards.system)["validation"]
+    settings = as_options(section.get(wildcards.test, {}))
     # a reference's file holds the molecule, too
     if input.reference:
         return f"{with_files('--reference', input.reference)} {settings}"
-    reference = {"reference": own["reference"]} if wildcards.test in COMPARED else {}
+    reference = {"reference": section["reference"]} if wildcards.test in COMPARED else {}
     return f"{molecule(wildcards, without=['multiplicity'])} {as_options(reference)} {settings}"
 
 

@@ -72,8 +72,8 @@ class MoleculeOptions:
             DensnetError: none or two, or one that cannot be.
         """
         if len(self.ways) != 1:
-            found = " and ".join(self.ways) or "none"
-            raise DensnetError(f"molecule: expected one of --smiles, --xyz and --oligomer, found {found}")
+            named = " and ".join(self.ways) or "none"
+            raise DensnetError(f"molecule: expected one of --smiles, --xyz and --oligomer, found {named}")
         if self.oligomer is not None:
             return oligomer(self.oligomer, self.units, count=1).molecules[0]
         if self.smiles is not None:
