@@ -123,6 +123,6 @@ def test_cutoff_and_its_derivatives_vanish() -> None:
 
 def test_bessel_functions_are_orthonormal() -> None:
     r = torch.linspace(1e-4, 4, 20001, dtype=torch.float64)
-    values = bessel_functions(r, 4.0, 5) * r.unsqueeze(1)
+    values = bessel_functions(r, 4.0, torch.arange(1, 6).to(r)) * r.unsqueeze(1)
     overlap = torch.trapezoid(values.unsqueeze(2) * values.unsqueeze(1), r, dim=0)
     torch.testing.assert_close(overlap, torch.eye(5, dtype=torch.float64), rtol=0, atol=1e-6)
