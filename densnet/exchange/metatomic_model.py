@@ -1,6 +1,7 @@
 """A model as metatomic's engines call it; written in the part of Python that TorchScript knows.
 
-Annotations are read when the module is scripted, hence neither postponed nor in their newer spelling.
+Annotations are read when the module is scripted, hence neither postponed nor in their newer spelling. Metatomic, which
+is optional, has to be installed where this is imported.
 """
 
 # ruff: noqa: UP006, UP035, UP045
@@ -19,7 +20,7 @@ class MetatomicModel(nn.Module):
 
     Args:
         networks: :func:`densnet.models.torchscript.torchscript` of a model.
-        elements: atomic numbers that the model knows, ascending as it counts them.
+        elements: atomic numbers that the model knows, in its own order.
         shells: o3_lambda, atomic number and number of shells of each block of coefficients.
         cutoff: of the networks, Angstrom.
     """

@@ -103,8 +103,9 @@ class DenSNet(nn.Module):
     @property
     def edge_functions(self) -> list[EdgeFunctions]:
         """Return what makes the edges of the density model, and those of the energy model if the first do not serve."""
-        others = [] if self.energy is None or self._same_edges else [self.energy.edges]
-        return [self.density.edges, *others]
+        if self.energy is None or self._same_edges:
+            return [self.density.edges]
+        return [self.density.edges, self.energy.edges]
 
     @property
     def cutoff(self) -> float:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +201,36 @@ def test_what_the_file_says_of_itself(files: dict[str, Path]) -> None:
     assert capabilities.outputs["energy"].unit == "eV" and capabilities.outputs["densnet::dipole"].unit == "e*angstrom"
 
 
+def test_it_runs_without_this_package(files: dict[str, Path]) -> None:
+    code = f"""
+import sys
+from ase.build import molecule
+from metatomic_ase import MetatomicCalculator
+
+print(molecule("CH3CH2OH", calculator=MetatomicCalculator({str(files["ethanol"])!r})).get_potential_energy())
+assert not [name for name in sys.modules if name.partition(".")[0] in ("densnet", "e3nn")]
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=files["ethanol"].parent)
+    assert ended.returncode == 0, ended.stderr
+    ours = molecule("CH3CH2OH", calculator=DenSNetCalculator(ROOT / "models/ethanol.pt", dtype="float64"))
+    assert float(ended.stdout) == pytest.approx(ours.get_potential_energy(), abs=1e-8)
+
+
+def test_the_density_is_laid_out_as_lab_cosmo_does(theirs: Any) -> None:
+    metatensor = pytest.importorskip("metatensor")
+    file = Path(os.environ.get("DENSNET_DATA", "")) / "mts/scfbench_molecule_3464_rho_c_jfit.mts"
+    if not file.is_file():
+        pytest.skip("DENSNET_DATA names no folder with coefficients of lab-cosmo")
+    published = metatensor.load(file)
+    ours = theirs.run_model(molecule("CH3COOH"), outputs())["densnet::density"]
+    assert ours.keys.names == published.keys.names
+    for key, block in published.items():
+        same = ours.block({name: int(key[name]) for name in key.names})
+        assert same.samples.names == block.samples.names and same.properties.names == block.properties.names
+        assert same.components[0].names == block.components[0].names
+        np.testing.assert_array_equal(same.components[0].values, block.components[0].values)
+
+
 def test_units_of_the_engine(theirs: Any) -> None:
     from metatomic.torch import ModelOutput
 
@@ -227,6 +260,26 @@ def test_systems_that_are_refused(theirs: Any, fault: Any, line: str) -> None:
     with pytest.raises(Exception, match=line) as refused:
         atoms.get_potential_energy()
     assert line in str(refused.value).strip().splitlines()[-1]
+
+
+def test_a_geometry_that_has_blown_up_is_refused(files: dict[str, Path]) -> None:
+    """Where the engine does not see it, as metatomic's calculator does, and finds no pairs."""
+    from metatensor.torch import Labels, TensorBlock
+    from metatomic.torch import ModelEvaluationOptions, System, load_atomistic_model
+
+    model = load_atomistic_model(files["ethanol"])
+    positions = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, torch.nan]], dtype=torch.float64)
+    system = System(torch.tensor([1, 1]), positions, torch.zeros(3, 3).double(), torch.zeros(3, dtype=torch.bool))
+    names = ["first_atom", "second_atom", "cell_shift_a", "cell_shift_b", "cell_shift_c"]
+    no_pairs = TensorBlock(
+        torch.zeros(0, 3, 1, dtype=torch.float64),
+        Labels(names, torch.zeros(0, 5, dtype=torch.int32)),
+        [Labels(["xyz"], torch.arange(3, dtype=torch.int32).reshape(-1, 1))],
+        Labels(["distance"], torch.zeros(1, 1, dtype=torch.int32)),
+    )
+    system.add_neighbor_list(model.requested_neighbor_lists()[0], no_pairs)
+    with pytest.raises(Exception, match="positions: expected finite numbers, found NaN"):
+        model([system], ModelEvaluationOptions(length_unit="angstrom", outputs=outputs()), check_consistency=False)
 
 
 def test_a_cell_without_periodic_boundaries_is_none(theirs: Any) -> None:

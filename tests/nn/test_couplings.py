@@ -43,6 +43,7 @@ def test_edge_product_equals_e3nn(l_in: int, l_edge: int, l_out: int) -> None:
     harmonics = SphericalHarmonics(l_edge).double()(directions(atoms * neighbours))
     weights = torch.randn(len(product.paths), atoms * neighbours, channels)
     rows = product.rows((atoms,), h.device)
+    torch.testing.assert_close(product.traced_rows(torch.arange(atoms)), rows, rtol=0, atol=0)
     ours = torch.cat(product(h, harmonics, weights))[rows].reshape(-1, atoms, product.n_slots, channels)
     for index, path in enumerate(product.paths):
         theirs = o3.TensorProduct(
