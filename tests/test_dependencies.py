@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 STARTED_BY_PATH = {"psi4_worker", "pyscf_worker", "mace_worker", "worker_side"}
 """Programs of workers, whose modules import each other by their bare names."""
+SHARED_NAMES = {"metatensor": "metatensor-torch", "metatomic": "metatomic-torch"}
+"""Names that several distributions share, and which of them is meant."""
 THROUGH_OTHERS = {"netcdf4", "rich"}
 """Xarray writes with the one, Cyclopts draws with the other."""
 
@@ -31,7 +33,7 @@ def imported(folder: str) -> set[str]:
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 names.add(node.module.split(".")[0])
-    homes = packages_distributions()
+    homes = packages_distributions() | {name: [distribution] for name, distribution in SHARED_NAMES.items()}
     foreign = names - sys.stdlib_module_names - modules - {"densnet"}
     return {homes.get(name, [name])[0].lower().replace("_", "-") for name in foreign}
 

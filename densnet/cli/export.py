@@ -71,3 +71,23 @@ def labels(
     print(f"export: {', '.join(map(str, written))}: {counts} frames, {molecule.level}", file=sys.stderr)
     if format == "mace":
         print(f"export: {mace_command(written)}", file=sys.stderr)
+
+
+def metatomic(*, model: Path, output: Path, dtype: Literal["float32", "float64"] = "float32") -> None:
+    """Write a model as one file for the engines of metatomic, such as LAMMPS and ASE.
+
+    Parameters
+    ----------
+    model
+        One model, of molecules; for an ensemble, export a member.
+    output
+        The file, .mta. It holds energies, dipoles and densities; engines differentiate the energy.
+    dtype
+        Precision of the networks; positions and results are float64 in any case.
+    """
+    import torch
+
+    from densnet.exchange.metatomic_file import write_metatomic
+
+    outputs = write_metatomic(model, output, dtype=getattr(torch, dtype))
+    print(f"export: {output}: {', '.join(outputs)}", file=sys.stderr)

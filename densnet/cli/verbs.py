@@ -51,6 +51,7 @@ GROUPS = {
         "response:errors": (
             "response errors --responses responses.nc --model response.pt --output response_errors.json"
         ),
+        "export:metatomic": "export metatomic --model model.pt --output model.mta",
         "train:join": "train join --models members/1/model.pt members/2/model.pt --output model.pt",
         "evaluate:evaluate": "evaluate --labels labels.nc --model model.pt --output evaluation.nc",
         "collect:collect": (

@@ -100,6 +100,20 @@ class DenSNet(nn.Module):
         """Return where the networks live."""
         return self.density.scale.device
 
+    @property
+    def edge_functions(self) -> list[EdgeFunctions]:
+        """Return what makes the edges of the density model, and those of the energy model if the first do not serve."""
+        if self.energy is None or self._same_edges:
+            return [self.density.edges]
+        return [self.density.edges, self.energy.edges]
+
+    @property
+    def cutoff(self) -> float:
+        """Return the distance in Angstrom beyond which atoms do not see each other directly."""
+        if self.energy is None:
+            return self.density.settings.cutoff
+        return max(self.density.settings.cutoff, self.energy.settings.cutoff)
+
     def elements_of(self, numbers: np.ndarray) -> torch.Tensor:
         """Return the element indices of a molecule's atoms.
 
@@ -125,11 +139,10 @@ class DenSNet(nn.Module):
         # float32 resolves positions best near the origin
         centre = positions.mean(dim=1, keepdim=True)
         positions = (positions - centre).to(self.device, self.dtype).detach()
-        cutoff = max(self.density.settings.cutoff, self.energy.settings.cutoff)
         with torch.no_grad():
-            graph = replicate(element, positions, cutoff)
+            graph = replicate(element, positions, self.cutoff)
             r, directions = graph.edges()
-            makers = [self.density.edges] if self._same_edges else [self.density.edges, self.energy.edges]
+            makers = self.edge_functions
             made = [maker(graph.element, graph.sender, r, directions) for maker in makers]
         geometries = [value for edges in made for value in edges.geometry]
         x, energy, *slopes = self._networks(graph, made, geometries)(*geometries)

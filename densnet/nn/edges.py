@@ -92,12 +92,17 @@ class EdgeFunctions(nn.Module):
     """
 
     closest: torch.Tensor
+    known: torch.Tensor
+    n: torch.Tensor
 
     def __init__(self, n_elements: int, l_max: int, cutoff: float) -> None:
         super().__init__()
         self.n_elements, self.l_max, self.cutoff = n_elements, l_max, cutoff
         self.harmonics = SphericalHarmonics(l_max)
         self.register_buffer("closest", torch.zeros(n_elements * n_elements))
+        # not made where they are needed: a traced call would hold the device on which it was traced
+        self.register_buffer("known", torch.arange(n_elements), persistent=False)
+        self.register_buffer("n", torch.arange(1.0, N_BESSEL + 1), persistent=False)
 
     @property
     def trusted(self) -> torch.Tensor:
@@ -112,15 +117,14 @@ class EdgeFunctions(nn.Module):
 
     def forward(self, element: torch.Tensor, sender: torch.Tensor, r: torch.Tensor, directions: torch.Tensor) -> Edges:
         """Return the edges of atoms with elements (i,), neighbours (i, j) at r (i, j) in directions (i, j, 3)."""
-        known = torch.arange(self.n_elements, device=element.device)
         ends = (element.unsqueeze(1) * self.n_elements + element[sender]).flatten()
         r, _ = self.held(r.flatten(), ends)
         return Edges(
             sender=sender,
             ends=ends,
-            is_element=(element.unsqueeze(1) == known).to(r.dtype),
+            is_element=(element.unsqueeze(1) == self.known).to(r.dtype),
             harmonics=self.harmonics(directions.flatten(0, 1)),
-            bessel=bessel_functions(r, self.cutoff, N_BESSEL),
+            bessel=bessel_functions(r, self.cutoff, self.n.to(r.dtype)),
             envelope=smooth_cutoff(r, self.cutoff).unsqueeze(1),
         )
 
@@ -139,7 +143,7 @@ class EdgeFunctions(nn.Module):
         of_harmonics, of_bessel, of_envelope = gradients
         length, direction = r.flatten(), directions.flatten(0, 1)
         held, slope = self.held(length, edges.ends)
-        along = (of_bessel * bessel_slopes(held, edges.bessel, self.cutoff)).sum(1)
+        along = (of_bessel * bessel_slopes(held, edges.bessel, self.cutoff, self.n.to(held.dtype))).sum(1)
         along = (along + of_envelope.squeeze(1) * cutoff_slope(held, self.cutoff)) * slope
         turning = self.harmonics.pulled_back(edges.harmonics, of_harmonics) / length.unsqueeze(1)
         along = along - (turning * direction).sum(1)

@@ -139,15 +139,24 @@ class Interaction(Composed[MixingWeights]):
 
     def _sums(self, h: torch.Tensor, edges: Edges) -> torch.Tensor:
         """Return a_i before the channels are mixed, ((l_sum+1)², i, slots · edge channels)."""
-        n_atoms, n_neighbours = edges.sender.shape
+        n_atoms = edges.sender.shape[0]
         inward = self.inward(h).transpose(0, 1).reshape(n_atoms, -1)
         neighbours = nn.functional.embedding(edges.sender, inward)
-        pieces = edges.pieces()
-        sizes = tuple(len(piece.sender) for piece in pieces)
-        sums = []
-        for piece, h_j in zip(pieces, neighbours.split(sizes), strict=True):
-            weights = self.radial(piece.bessel, piece.envelope, piece.ends)
-            h_j = h_j.view(-1, n_neighbours, self.n_in, self.edge_channels)
-            sums += self.edge(h_j, piece.harmonics[:, : self.n_edge], weights)
-        rows = torch.cat(sums) if len(sums) > 1 else sums[0]
-        return rows.index_select(0, self.edge.rows(sizes, rows.device)).view(self.n_sum, n_atoms, -1)
+        if torch.jit.is_tracing():
+            rows = torch.cat(self._coupled(neighbours, edges))
+            chosen = self.edge.traced_rows(torch.ones_like(edges.sender[:, 0]).cumsum(0) - 1)
+        else:
+            pieces = edges.pieces()
+            sizes = tuple(len(piece.sender) for piece in pieces)
+            sums = []
+            for piece, h_j in zip(pieces, neighbours.split(sizes), strict=True):
+                sums += self._coupled(h_j, piece)
+            rows = torch.cat(sums) if len(sums) > 1 else sums[0]
+            chosen = self.edge.rows(sizes, rows.device)
+        return rows.index_select(0, chosen).view(self.n_sum, n_atoms, -1)
+
+    def _coupled(self, h_j: torch.Tensor, edges: Edges) -> list[torch.Tensor]:
+        """Return the couplings of features h_j (i, j, lm · edge channels), summed over j, as rows."""
+        weights = self.radial(edges.bessel, edges.envelope, edges.ends)
+        h_j = h_j.view(-1, edges.sender.shape[1], self.n_in, self.edge_channels)
+        return self.edge(h_j, edges.harmonics[:, : self.n_edge], weights)

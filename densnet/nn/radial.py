@@ -23,12 +23,11 @@ def smooth_cutoff(r: torch.Tensor, cutoff: float) -> torch.Tensor:
     return 1 + u**6 * (u * (48 - 21 * u) - 28)
 
 
-def bessel_functions(r: torch.Tensor, cutoff: float, n_functions: int) -> torch.Tensor:
-    """Return sqrt(2 / r_c) sin(n π r / r_c) / r for n = 1 ... n_functions, shape (e, n_functions).
+def bessel_functions(r: torch.Tensor, cutoff: float, n: torch.Tensor) -> torch.Tensor:
+    """Return sqrt(2 / r_c) sin(n π r / r_c) / r, shape (e, n), for whole numbers n of the type of r.
 
     DimeNet, Gasteiger et al. 2020, Eq. 7.
     """
-    n = torch.arange(1, n_functions + 1, dtype=r.dtype, device=r.device)
     r = r.unsqueeze(1)
     return torch.sin(r * (n * (math.pi / cutoff))) * ((2 / cutoff) ** 0.5 / r)
 
@@ -39,9 +38,9 @@ def cutoff_slope(r: torch.Tensor, cutoff: float) -> torch.Tensor:
     return (-168 / cutoff) * u**5 * (1 - u).square()
 
 
-def bessel_slopes(r: torch.Tensor, bessel: torch.Tensor, cutoff: float) -> torch.Tensor:
+def bessel_slopes(r: torch.Tensor, bessel: torch.Tensor, cutoff: float, n: torch.Tensor) -> torch.Tensor:
     """Return the derivatives of :func:`bessel_functions` (e, n), given their values."""
-    q = torch.arange(1, bessel.shape[1] + 1, dtype=r.dtype, device=r.device) * (math.pi / cutoff)
+    q = n * (math.pi / cutoff)
     r = r.unsqueeze(1)
     return (torch.cos(r * q) * (q * (2 / cutoff) ** 0.5) - bessel) / r
 

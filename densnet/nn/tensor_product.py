@@ -27,6 +27,8 @@ class EdgeTensorProduct(nn.Module):
         n_slots: most couplings that end in one l3.
     """
 
+    places: torch.Tensor
+
     def __init__(self, l_in: int, l_edge: int, l_out: int) -> None:
         super().__init__()
         self.l_in, self.l_edge, self.l_out = l_in, l_edge, l_out
@@ -46,6 +48,7 @@ class EdgeTensorProduct(nn.Module):
                 coupling[components(path.l2), :, : 2 * path.l3 + 1] = block
                 couplings.append(coupling.flatten(1))
             self.register_buffer(f"coupling_{l1}", torch.stack(couplings), persistent=False)
+        self.register_buffer("places", self._places(), persistent=False)
 
     def forward(self, h: torch.Tensor, harmonics: torch.Tensor, weights: torch.Tensor) -> list[torch.Tensor]:
         """Return the sums of each l1 as rows (rows, channels); :meth:`rows` tells which is which.
@@ -78,9 +81,33 @@ class EdgeTensorProduct(nn.Module):
             pieces: of how many atoms each of the calls was whose rows stand one after the other.
             device: where the rows are.
         """
+        return _rows(self._couplings(), self.l_out, self.n_slots, pieces, device)
+
+    def traced_rows(self, atoms: torch.Tensor) -> torch.Tensor:
+        """Return :meth:`rows` of one call, by tensors alone, so that a trace is right for any number of atoms.
+
+        Args:
+            atoms: indices (i,) of all atoms.
+        """
+        before, height, order = self.places.unsqueeze(2).unbind()
+        return (before * atoms.shape[0] + height * atoms.unsqueeze(1) + order).flatten()
+
+    def _couplings(self) -> tuple[tuple[int, int, int], ...]:
+        """Return l3, slot and rows an atom of each coupling."""
         heights = [self.heights[path.l1] for path in self.paths]
-        couplings = tuple(zip((path.l3 for path in self.paths), self.slot, heights, strict=True))
-        return _rows(couplings, self.l_out, self.n_slots, pieces, device)
+        return tuple(zip((path.l3 for path in self.paths), self.slot, heights, strict=True))
+
+    def _places(self) -> torch.Tensor:
+        """Return rows an atom before the coupling, rows an atom of it, and order of each component and slot.
+
+        Shape (3, (l_out+1)², n_slots); zeros for empty slots.
+        """
+        places, before = torch.zeros(3, (self.l_out + 1) ** 2, self.n_slots, dtype=torch.long), 0
+        for l3, slot, height in self._couplings():
+            places[0, components(l3), slot], places[1, components(l3), slot] = before, height
+            places[2, components(l3), slot] = torch.arange(2 * l3 + 1)
+            before += height
+        return places
 
 
 @lru_cache(maxsize=64)

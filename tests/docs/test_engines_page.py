@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ase.units import kJ, mol, nm
+from ase.units import fs, kJ, mol, nm
 
 from densnet import DenSNetCalculator
+from densnet.basis.basis import Basis
+from densnet.cli.export import metatomic as export
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "engines.md").read_text("utf-8")
@@ -21,10 +23,10 @@ LARGEST_DRIFT = 2e-3
 """eV. Twenty steps of 0.5 fs; Verlet's energy trembles by some 1 % of the kinetic energy, 0.1 eV."""
 
 
-def run(title: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Run the example below a title, from the project's folder."""
+def run(title: str, monkeypatch: pytest.MonkeyPatch, folder: Path = ROOT) -> dict[str, Any]:
+    """Run the example below a title in a folder."""
     (code,) = re.findall(rf"^## {title}$.*?^```python\n(.*?)^```", PAGE, re.S | re.M)
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(folder)
     names: dict[str, Any] = {}
     exec(compile(code, f"docs/engines.md, {title}", "exec"), names)
     return names
@@ -78,3 +80,25 @@ def test_torch_sim(monkeypatch: pytest.MonkeyPatch) -> None:
     ethanol.positions = moved.positions.numpy()[9:18]
     np.testing.assert_allclose(moved.forces.numpy()[9:18], ethanol.get_forces(), atol=1e-4)
     assert float(moved.energy[1]) == pytest.approx(ethanol.get_potential_energy(), abs=1e-3)
+
+
+@needs("metatomic")
+def test_metatomic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    title = "metatomic: one file without this package"
+    (command,) = re.findall(rf"^## {title}\n\n    densnet export metatomic (.*)$", PAGE, re.M)
+    words = command.split()
+    assert words[::2] == ["--model", "--output"]
+    export(model=ROOT / words[1], output=tmp_path / words[3])
+    names = run(title, monkeypatch, tmp_path)
+    ethanol, values = names["ethanol"], names["values"]
+    before = ethanol.get_total_energy()
+    names["VelocityVerlet"](ethanol, 0.5 * fs).run(20)
+    assert ethanol.get_kinetic_energy() > 0.01 and abs(ethanol.get_total_energy() - before) < LARGEST_DRIFT
+    assert Basis.from_json(ethanol.calc.metadata().extra["basis"]).l_max == max(
+        int(key["o3_lambda"]) for key in values["densnet::density"].keys
+    )
+    written = names["metatensor"].torch.load(tmp_path / "ethanol.mts")
+    assert written.keys.names == ["o3_lambda", "o3_sigma", "atom_type"]
+    theirs = ethanol.get_forces()
+    ethanol.calc = DenSNetCalculator(ROOT / "models/ethanol.pt")
+    np.testing.assert_allclose(theirs, ethanol.get_forces(), atol=1e-3)

@@ -43,6 +43,7 @@ def test_edge_product_equals_e3nn(l_in: int, l_edge: int, l_out: int) -> None:
     harmonics = SphericalHarmonics(l_edge).double()(directions(atoms * neighbours))
     weights = torch.randn(len(product.paths), atoms * neighbours, channels)
     rows = product.rows((atoms,), h.device)
+    torch.testing.assert_close(product.traced_rows(torch.arange(atoms)), rows, rtol=0, atol=0)
     ours = torch.cat(product(h, harmonics, weights))[rows].reshape(-1, atoms, product.n_slots, channels)
     for index, path in enumerate(product.paths):
         theirs = o3.TensorProduct(
@@ -123,6 +124,6 @@ def test_cutoff_and_its_derivatives_vanish() -> None:
 
 def test_bessel_functions_are_orthonormal() -> None:
     r = torch.linspace(1e-4, 4, 20001, dtype=torch.float64)
-    values = bessel_functions(r, 4.0, 5) * r.unsqueeze(1)
+    values = bessel_functions(r, 4.0, torch.arange(1, 6).to(r)) * r.unsqueeze(1)
     overlap = torch.trapezoid(values.unsqueeze(2) * values.unsqueeze(1), r, dim=0)
     torch.testing.assert_close(overlap, torch.eye(5, dtype=torch.float64), rtol=0, atol=1e-6)
