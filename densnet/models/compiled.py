@@ -24,18 +24,16 @@ from densnet.models.energy_model import BELOW, EnergyModel
 from densnet.models.graph import SAME_PLACE, not_finite, same_place
 from densnet.models.packing import (
     Couplings,
+    Distances,
     Numbers,
-    Wanted,
-    ends_of,
-    live_paths,
     pack_element_linear,
     pack_interaction,
+    pairs,
     round_up,
 )
 from densnet.nn.compiler import library
 from densnet.nn.edges import HELD
 from densnet.nn.interaction import Interaction
-from densnet.nn.radial_splines import Knots, radial_function, settled_knots
 from densnet.units import BOHR_IN_ANGSTROM
 
 if TYPE_CHECKING:
@@ -87,7 +85,9 @@ class CompiledNetworks:
         """Return the same networks: they never change, and their memory is not Python's."""
         return self
 
-    def __call__(self, element: torch.Tensor, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def __call__(
+        self, element: torch.Tensor, positions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return E - Σ E_Z (t,) in eV, float64, forces (t, i, 3), and the electrons' dipoles (t, 3) in e Angstrom.
 
         Args:
@@ -127,10 +127,12 @@ def packed(model: DenSNet, present: tuple[int, ...], tolerance: float) -> Number
     density, energy = model.density, model.energy
     if energy is None:
         raise DensnetError("this file holds a density model alone; energies need the output of 'train energy'")
-    body, couplings, knots = Numbers(), Couplings(), _knots(model, present, tolerance)
+    body, couplings = Numbers(), Couplings()
+    shortest = max(float(density.edges.trusted[pairs(len(energy.least), present)].min()) - HELD, SAME_PLACE)
+    distances = Distances(shortest, density.settings.cutoff, tolerance)
     l_read = max(energy.l_density, min(1, density.whitened.l_max))
-    _pack_density(body, density, l_read, present, couplings, knots)
-    _pack_energy(body, energy, present, couplings, knots)
+    _pack_density(body, density, l_read, present, couplings, distances)
+    _pack_energy(body, energy, present, couplings, distances)
     numbers = Numbers()
     numbers.put(len(present))
     numbers.put_reals(density.settings.cutoff)
@@ -145,36 +147,24 @@ def _rounds(network: DensityModel | EnergyModel) -> list[Interaction]:
     return [module for module in network.interactions if isinstance(module, Interaction)]
 
 
-def _knots(model: DenSNet, present: tuple[int, ...], tolerance: float) -> Knots:
-    """Return knots that suit the radial functions of all rounds."""
-    cutoff = model.density.settings.cutoff
-    rounds = [*_rounds(model.density), *(_rounds(model.energy) if model.energy else ())]
-    functions = [
-        radial_function(interaction.radial, cutoff, end, live_paths(interaction, interaction.edge.l_out))
-        for interaction in rounds
-        for end in ends_of(interaction, present)
-    ]
-    closest = float(model.density.edges.trusted.min()) - HELD
-    return settled_knots(functions, max(closest, SAME_PLACE), cutoff, tolerance)
-
-
 def _pack_contacts(numbers: Numbers, energy: EnergyModel, present: tuple[int, ...]) -> None:
-    pairs, wall = _pairs(len(energy.least), present), energy.repulsion
+    ends, wall = pairs(len(energy.least), present), energy.repulsion
     numbers.put_reals(HELD)
-    numbers.put_reals(energy.edges.trusted[pairs])
+    numbers.put_reals(energy.edges.trusted[ends])
     numbers.put(int(wall is not None))
     if wall is not None:
-        numbers.put_reals(wall.charges[pairs])
-        numbers.put_reals(wall.decays[pairs])
+        numbers.put_reals(wall.charges[ends])
+        numbers.put_reals(wall.decays[ends])
         numbers.put_reals(wall.weights)
 
 
-def _pairs(n_elements: int, present: tuple[int, ...]) -> list[int]:
-    return [i * n_elements + j for i in present for j in present]
-
-
 def _pack_density(
-    numbers: Numbers, density: DensityModel, l_read: int, present: tuple[int, ...], couplings: Couplings, knots: Knots
+    numbers: Numbers,
+    density: DensityModel,
+    l_read: int,
+    present: tuple[int, ...],
+    couplings: Couplings,
+    distances: Distances,
 ) -> None:
     settings, whitened, rounds, index = density.settings, density.whitened, _rounds(density), list(present)
     degrees = [max(l_read, later.edge.l_in) for later in rounds[1:]] + [l_read]
@@ -182,7 +172,7 @@ def _pack_density(
     numbers.put(l_read, max(degrees), n, C, len(rounds))
     numbers.put_reals(density.embedding.weight[index], C)
     for interaction, l_out in zip(rounds, degrees, strict=True):
-        pack_interaction(numbers, interaction, Wanted(l_out, present), couplings, settings.cutoff, knots)
+        pack_interaction(numbers, interaction, l_out, present, couplings, distances)
     layers, channels = len(rounds), settings.channels
     first, _, second = density.scalars
     for linear in (first, second):
@@ -202,7 +192,7 @@ def _pack_density(
 
 
 def _pack_energy(
-    numbers: Numbers, energy: EnergyModel, present: tuple[int, ...], couplings: Couplings, knots: Knots
+    numbers: Numbers, energy: EnergyModel, present: tuple[int, ...], couplings: Couplings, distances: Distances
 ) -> None:
     settings, rounds, index = energy.settings, _rounds(energy), list(present)
     first, _, last = energy.readout
@@ -212,7 +202,7 @@ def _pack_energy(
     numbers.put_reals(energy.embedding.weight[index], C)
     degrees = [later.edge.l_in for later in rounds[1:]] + [0]
     for interaction, l_out in zip(rounds, degrees, strict=True):
-        pack_interaction(numbers, interaction, Wanted(l_out, present), couplings, settings.cutoff, knots)
+        pack_interaction(numbers, interaction, l_out, present, couplings, distances)
     numbers.put_reals(first.weight.T.unflatten(0, (-1, settings.channels)), C, hidden)
     numbers.put_reals(first.bias, hidden)
     numbers.put_reals(last.weight.T, hidden, READOUT)

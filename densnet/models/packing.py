@@ -13,7 +13,7 @@ from torch import nn
 from densnet.nn.clebsch_gordan import Path, clebsch_gordan, components
 from densnet.nn.interaction import Interaction
 from densnet.nn.linear import ElementLinear
-from densnet.nn.radial_splines import Knots, hermite, radial_function
+from densnet.nn.radial_splines import radial_functions, settled
 from densnet.nn.spherical_harmonics import SphericalHarmonics
 from densnet.nn.tensor_product import SphereProduct
 
@@ -98,31 +98,42 @@ def _terms(table: torch.Tensor, first: tuple[int, int, int]) -> list[tuple[int, 
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What of an interaction is wanted.
+class Distances:
+    """Where radial functions are wanted, and how well.
 
     Attributes:
-        l_out: highest degree of the features that leave it.
-        present: elements that a molecule has, as indices.
+        shortest: that they see, Angstrom.
+        cutoff: Angstrom.
+        tolerance: of the splines' slopes, as a share of the largest.
     """
 
-    l_out: int
-    present: tuple[int, ...]
-
-
-def live_paths(interaction: Interaction, l_out: int) -> list[int]:
-    """Return which couplings count where features up to ``l_out`` are wanted: without products only those to them."""
-    paths = interaction.edge.paths
-    return [n for n, path in enumerate(paths) if interaction.n_factors > 1 or path.l3 <= l_out]
+    shortest: float
+    cutoff: float
+    tolerance: float
 
 
 def pack_interaction(
-    numbers: Numbers, interaction: Interaction, wanted: Wanted, couplings: Couplings, cutoff: float, knots: Knots
+    numbers: Numbers,
+    interaction: Interaction,
+    l_out: int,
+    present: tuple[int, ...],
+    couplings: Couplings,
+    distances: Distances,
 ) -> None:
-    """Append one round of message passing."""
-    l_out, edge, n_factors = wanted.l_out, interaction.edge, interaction.n_factors
-    paths = live_paths(interaction, l_out)
+    """Append one round of message passing.
+
+    Args:
+        numbers: what is appended to.
+        interaction: the round.
+        l_out: highest degree that is wanted of the features that leave it.
+        present: elements that the molecules have, as indices.
+        couplings: of all networks.
+        distances: that the radial functions see.
+    """
+    edge, n_factors = interaction.edge, interaction.n_factors
+    # products make low degrees from high ones; without them only the sums of the degrees that leave count
     l_sum = edge.l_out if n_factors > 1 else l_out
+    paths = [n for n, path in enumerate(edge.paths) if path.l3 <= l_sum]
     in_channels, edge_channels = interaction.inward.weight.shape[1:]
     channels = interaction.outward.weight.shape[2]
     C, C_in, C_edge = (round_up(n) for n in (channels, in_channels, edge_channels))
@@ -132,7 +143,7 @@ def pack_interaction(
     for n in paths:
         path = edge.paths[n]
         numbers.put(path.l1, path.l3, couplings.offset(path), edge.slot[n])
-    _pack_radial(numbers, interaction, wanted, paths, cutoff, knots)
+    _pack_radial(numbers, interaction, present, paths, distances)
     numbers.put_reals(interaction.inward.weight, C_in, C_edge)
     for weight in list(interaction.mixing.weights)[: l_sum + 1]:
         numbers.put_reals(weight.unflatten(0, (-1, edge_channels)), C_edge, C)
@@ -142,7 +153,7 @@ def pack_interaction(
         numbers.put_reals(factors, C, n_factors, C)
         _pack_sphere_product(numbers, edge.l_out, n_factors, l_out)
         numbers.put_reals(interaction.product_outward.weight[: l_out + 1], C, C)
-    pack_element_linear(numbers, interaction.skip, min(edge.l_in, l_out), wanted.present, C_in, C)
+    pack_element_linear(numbers, interaction.skip, min(edge.l_in, l_out), present, C_in, C)
     weight, bias = interaction.gate.compose()
     numbers.put_reals(weight[: l_out + 1].transpose(0, 1), C, l_out + 1, C)
     numbers.put_reals(bias[: l_out + 1, 0], C)
@@ -156,20 +167,20 @@ def pack_element_linear(
 
 
 def _pack_radial(
-    numbers: Numbers, interaction: Interaction, wanted: Wanted, paths: list[int], cutoff: float, knots: Knots
+    numbers: Numbers, interaction: Interaction, present: tuple[int, ...], paths: list[int], distances: Distances
 ) -> None:
+    n_elements = interaction.radial.receiver.num_embeddings
+    ends = pairs(n_elements, present)
+    functions = radial_functions(interaction.radial, distances.cutoff, ends, paths)
+    knots, table = settled(functions, distances.shortest, distances.cutoff, distances.tolerance)
     numbers.put(knots.n)
     numbers.put_reals(knots.start)
     numbers.put_reals(knots.spacing)
-    width = round_up(interaction.edge_channels)
-    for end in ends_of(interaction, wanted.present):
-        table = hermite(radial_function(interaction.radial, cutoff, end, paths), knots)
-        numbers.put_reals(table, width)
+    numbers.put_reals(table.permute(2, 0, 1, 3, 4), round_up(interaction.edge_channels))
 
 
-def ends_of(interaction: Interaction, present: Sequence[int]) -> list[int]:
-    """Return Z_i · n_elements + Z_j of all pairs of elements that a molecule has."""
-    n_elements = interaction.radial.receiver.num_embeddings
+def pairs(n_elements: int, present: Sequence[int]) -> list[int]:
+    """Return Z_i · n_elements + Z_j of all pairs of some elements."""
     return [i * n_elements + j for i in present for j in present]
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 VARIABLE = "DENSNET_CXX"
 SOURCES = Path(__file__).parent / "compiled"
 ENTRY = "evaluate.cpp"
-FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-pthread")
+FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fvisibility=hidden", "-pthread")
 TUNINGS = (("-march=native",), ("-mcpu=native",), ())
 """How compilers are told to use all that the processor has, the first that works."""
 LONGEST = 300
@@ -35,17 +35,19 @@ def compiler() -> list[str] | None:
 
 
 @lru_cache(maxsize=4)
-def library(real: str) -> ctypes.CDLL | None:
-    """Return the compiled kernels for numbers of one kind, ``float`` or ``double``; None where there is no compiler.
+def library(real: str, further: tuple[str, ...] = ()) -> ctypes.CDLL | None:
+    """Return the compiled kernels; None where there is no compiler, or, with a warning, where it fails.
 
-    A compiler that fails is warned of, once.
+    Args:
+        real: ``float`` or ``double``.
+        further: options of the compiler, beside the usual ones.
     """
     command = compiler()
     if command is None:
         return None
     try:
         tuning = next(flags for flags in TUNINGS if _macros([*command, *flags]) is not None)
-        options = [*command, *FLAGS, *tuning, f"-DREAL={real}"]
+        options = [*command, *FLAGS, *tuning, *further, f"-DREAL={real}"]
         path = _folder() / f"kernels-{_fingerprint(options)}.so"
         if not path.exists():
             _compile(options, path)

@@ -1,6 +1,6 @@
 r"""Radial functions as quintic Hermite splines: what a network says of a distance, without the network.
 
-At knots r_q, a spacing h apart, value, slope and curvature are those of the network; between two knots, t = (r - r_q) / h,
+At knots r_q, a spacing h apart, value, slope and curvature are the network's; between two knots, t = (r - r_q) / h,
 
 .. math:: R(r) = \sum_{n=0}^{2} h^n \left[ R^{(n)}(r_q) H_n(t) + (-1)^n R^{(n)}(r_{q+1}) H_n(1 - t) \right],
 
@@ -16,11 +16,12 @@ from dataclasses import dataclass
 
 import torch
 
+from densnet.errors import DensnetError
 from densnet.nn.radial import N_BESSEL, RadialNetwork, bessel_functions, smooth_cutoff
 
 WIDEST = 0.04
 """Angstrom between two knots, at most."""
-MOST_HALVINGS = 4
+MOST_HALVINGS = 5
 
 
 @dataclass(frozen=True)
@@ -31,54 +32,45 @@ class Knots:
     spacing: float
     n: int
 
-    @classmethod
-    def between(cls, start: float, end: float, spacing: float) -> Knots:
-        """Return knots from ``start`` to ``end`` at least."""
-        return cls(start, spacing, math.ceil((end - start) / spacing) + 1)
-
     @property
     def r(self) -> torch.Tensor:
         """Return where they are, (n,), float64."""
         return self.start + self.spacing * torch.arange(self.n, dtype=torch.float64)
 
 
-def radial_function(
-    network: RadialNetwork, cutoff: float, end: int, paths: list[int]
+def radial_functions(
+    network: RadialNetwork, cutoff: float, ends: list[int], paths: list[int]
 ) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return R(r) of one pair of elements, distances (r,) in Angstrom to (r, paths, channels), in double precision.
+    """Return R(r), distances (r,) in Angstrom to (r, ends, paths, channels), in double precision.
 
     Args:
-        network: whose function it is.
+        network: whose functions they are.
         cutoff: Angstrom.
-        end: Z_i · n_elements + Z_j.
+        ends: Z_i · n_elements + Z_j of pairs of elements.
         paths: couplings that are wanted.
     """
     double = copy.deepcopy(network).double().requires_grad_(False)
     # kept from here on: made within a differentiation it could not be kept beyond it
     double.composed()
 
-    def function(r: torch.Tensor) -> torch.Tensor:
-        ends = torch.full((len(r),), end)
-        weights = double(bessel_functions(r, cutoff, N_BESSEL), smooth_cutoff(r, cutoff).unsqueeze(1), ends)
-        return weights[paths].transpose(0, 1)
+    def functions(r: torch.Tensor) -> torch.Tensor:
+        each = r.repeat_interleave(len(ends))
+        weights = double(
+            bessel_functions(each, cutoff, N_BESSEL),
+            smooth_cutoff(each, cutoff).unsqueeze(1),
+            torch.tensor(ends).repeat(len(r)),
+        )
+        return weights[paths].transpose(0, 1).unflatten(0, (len(r), len(ends)))
 
-    return function
-
-
-def hermite(function: Callable[[torch.Tensor], torch.Tensor], knots: Knots) -> torch.Tensor:
-    """Return h^n times the n-th derivatives of a function at knots, n = 0, 1, 2, (knots, 3, ...)."""
-    value, slope, curvature = derivatives(function, knots.r)
-    return torch.stack([value, knots.spacing * slope, knots.spacing**2 * curvature], dim=1)
+    return functions
 
 
-def derivatives(
-    function: Callable[[torch.Tensor], torch.Tensor], r: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return a function of distances (r,) with its first and second derivative, each (r, ...)."""
+def derivatives(functions: Callable[[torch.Tensor], torch.Tensor], r: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Return functions of distances (r,) with their first and second derivatives, each (r, ...)."""
     along = torch.ones_like(r)
 
     def with_slope(at: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        value, slope = torch.func.jvp(function, (at,), (along,))
+        value, slope = torch.func.jvp(functions, (at,), (along,))
         return value, slope
 
     (value, slope), (_, curvature) = torch.func.jvp(with_slope, (r,), (along,))
@@ -86,25 +78,45 @@ def derivatives(
 
 
 def midpoint_slopes(table: torch.Tensor, spacing: float) -> torch.Tensor:
-    """Return the spline's slopes half-way between its knots, (knots - 1, ...), from :func:`hermite`'s table."""
+    """Return the slopes half-way between knots, (knots - 1, ...), of splines with the table of :func:`settled`."""
     (value, slope, curvature), (value_1, slope_1, curvature_1) = table[:-1].unbind(1), table[1:].unbind(1)
-    total = 1.875 * (value_1 - value) - 0.4375 * (slope + slope_1) + 0.03125 * (curvature_1 - curvature)
-    return total / spacing
+    rise = 1.875 * (value_1 - value) - 0.4375 * (slope + slope_1) + 0.03125 * (curvature_1 - curvature)
+    return rise / spacing
 
 
-def settled_knots(functions: list[Callable[[torch.Tensor], torch.Tensor]], start: float, cutoff: float,
-                  tolerance: float) -> Knots:
-    """Return knots so close that no slope of some functions is wrong by more than a share of the largest, midway."""
-    spacing = WIDEST
-    for _ in range(MOST_HALVINGS):
-        knots = Knots.between(start, cutoff, spacing)
-        midway = knots.r[:-1] + spacing / 2
-        errors = []
-        for function in functions:
-            _, slope, _ = derivatives(function, midway)
-            error = midpoint_slopes(hermite(function, knots), spacing) - slope
-            errors.append(float(error.abs().max() / slope.abs().max()))
-        if max(errors) <= tolerance:
-            break
-        spacing /= 2
-    return Knots.between(start, cutoff, spacing)
+def settled(
+    functions: Callable[[torch.Tensor], torch.Tensor], start: float, end: float, tolerance: float
+) -> tuple[Knots, torch.Tensor]:
+    """Return knots that are close enough, and h^n times the n-th derivatives there, n = 0, 1, 2, (knots, 3, ...).
+
+    Close enough: half-way between two knots no slope is wrong by more than a share of the largest.
+
+    Args:
+        functions: of distances (r,), giving (r, ...).
+        start: of the knots, Angstrom.
+        end: which they reach at least.
+        tolerance: the share.
+
+    Raises:
+        DensnetError: the functions vary too fast for that.
+    """
+    knots = Knots(start, WIDEST, math.ceil((end - start) / WIDEST) + 1)
+    at_knots = derivatives(functions, knots.r)
+    for _ in range(MOST_HALVINGS + 1):
+        h = knots.spacing
+        table = torch.stack([h**n * derivative for n, derivative in enumerate(at_knots)], dim=1)
+        midway = derivatives(functions, knots.r[:-1] + h / 2)
+        error = (midpoint_slopes(table, h) - midway[1]).abs().max() / midway[1].abs().max()
+        if error <= tolerance:
+            return knots, table
+        knots = Knots(start, h / 2, 2 * knots.n - 1)
+        at_knots = tuple(_interleaved(first, second) for first, second in zip(at_knots, midway, strict=True))
+    raise DensnetError(
+        f"radial functions: expected splines to {tolerance:g} of the largest slope, found {float(error):.1e}; these "
+        "weights vary too fast with the distance for compiled kernels: set DENSNET_CXX=none"
+    )
+
+
+def _interleaved(at_knots: torch.Tensor, midway: torch.Tensor) -> torch.Tensor:
+    both = torch.stack([at_knots[:-1], midway], dim=1).flatten(0, 1)
+    return torch.cat([both, at_knots[-1:]])

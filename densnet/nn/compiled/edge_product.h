@@ -144,11 +144,15 @@ class EdgeProduct {
 
     // The weights of every edge and their slopes, both (e, path, channel).
     void weights(const Graph& graph, real* R, real* R_slope) const {
+        IN_PART(RADIAL);
+        OPERATIONS(24.0 * graph.n_edges * width());
         for (size_t e = 0; e < graph.n_edges; ++e)
             radial.at(graph.pair[e], graph.r[e], R + e * width(), R_slope + e * width());
     }
 
     void forward(const Graph& graph, size_t row_T, const real* R, const real* h, const DegreeRows& sums) const {
+        IN_PART(COUPLING);
+        OPERATIONS(2.0 * graph.n_edges * n_products * channels);
         for (int i = 0; i < graph.n_atoms; ++i) {
             const size_t e = graph.first[i];
             Neighbours j{int(graph.first[i + 1] - e), &graph.sender[e], nullptr, nullptr, row_T, width()};
@@ -166,6 +170,8 @@ class EdgeProduct {
     // Adds to the slopes with couplings and distances, and, if of_h is given, with h.
     void backward(Graph& graph, size_t row_T, const real* R, const real* R_slope, const real* h,
                   const DegreeRows& of_sums, real* of_h, Arena& arena) const {
+        IN_PART(COUPLING);
+        OPERATIONS(4.0 * graph.n_edges * n_products * channels);
         const size_t n = padded(n_products), row_h = size_t(graph.n_atoms) * channels;
         real *products = arena.zeros(n * W), *summed = arena.take(n);
         for (int i = 0; i < graph.n_atoms; ++i) {

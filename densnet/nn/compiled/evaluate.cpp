@@ -118,6 +118,7 @@ void forces_of_edges(const Networks& networks, const Graph& graph, const std::ve
 
 int evaluate(const Networks& networks, int n_frames, int n, const int* element, const real* positions, double* energy,
              real* forces, real* dipole, Arena& arena) {
+    IN_NETWORK(0, 0);
     std::vector<real> sorted;
     Graph graph = sorted_atoms(networks, n_frames, n, element, positions, sorted);
     for (const real x : sorted)
@@ -138,6 +139,7 @@ int evaluate(const Networks& networks, int n_frames, int n, const int* element, 
     real *u = arena.take(size_u), *of_u = arena.zeros(size_u);
     const DensityNetwork::Kept kept = networks.density.forward(graph, row_T, sorted.data(), u, dipole, arena);
     networks.energy.energies(graph, row_T, u, of_u, energy, arena);
+    IN_NETWORK(0, 1);
     networks.density.backward(graph, row_T, kept, of_u, arena);
     forces_of_edges(networks, graph, r, slope, wall, forces);
     return FINE;
@@ -145,6 +147,8 @@ int evaluate(const Networks& networks, int n_frames, int n, const int* element, 
 
 }  // namespace
 
+// all else is hidden, so that libraries for several kinds of numbers can be loaded side by side
+#pragma GCC visibility push(default)
 extern "C" {
 
 int densnet_bytes_of_real() { return sizeof(real); }
@@ -184,4 +188,14 @@ int densnet_evaluate(void* handle, int n_frames, int n_atoms, const int* element
     for (std::thread& thread : others) thread.join();
     return wrong;
 }
+
+#ifdef TIMED
+// Seconds, then operations, of (network, direction, part) since the last call.
+void densnet_spent(double* numbers) {
+    std::memcpy(numbers, spent.seconds, sizeof(spent.seconds));
+    std::memcpy(numbers + 4 * N_PARTS, spent.operations, sizeof(spent.operations));
+    spent = Spent();
 }
+#endif
+}
+#pragma GCC visibility pop

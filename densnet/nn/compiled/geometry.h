@@ -42,6 +42,7 @@ class Harmonics {
     size_t row() const { return padded(n_couplings); }
 
     void forward(Graph& graph, Arena& arena) const {
+        OPERATIONS(2.0 * graph.n_padded * (recursion.size() * 1.5 + coupling_terms.size()));
         const size_t E = graph.n_padded, n = row();
         real* Y = graph.harmonics = arena.zeros(size_t((degree + 1) * (degree + 1)) * E);
         graph.couplings = arena.take(E * n);
@@ -69,6 +70,7 @@ class Harmonics {
 
     // Slopes of the energy with the directions of W edges from e on, those along the directions being arbitrary.
     void backward(const Graph& graph, size_t e, std::vector<real>& lanes, vec (&turning)[3]) const {
+        OPERATIONS(2.0 * W * (slopes.size() * 1.5 + coupling_terms.size()));
         const size_t E = graph.n_padded, n = row();
         const int n_harmonics = (degree + 1) * (degree + 1);
         lanes.assign((n + n_harmonics) * W, real(0));

@@ -78,6 +78,7 @@ class Interaction {
         const int n = graph.n_atoms;
         const size_t row_F = size_t(n_factors) * channels;
         Kept kept{};
+        IN_PART(MIXING);
         kept.inward = arena.take(size_t(components(l_in)) * n * edge_channels);
         kept.R = arena.take(graph.n_edges * edge.width());
         kept.R_slope = arena.take(graph.n_edges * edge.width());
@@ -117,6 +118,7 @@ class Interaction {
                   Arena& arena) const {
         const int n = graph.n_atoms;
         const size_t row_F = size_t(n_factors) * channels;
+        IN_PART(MIXING);
         close_gates(n, kept, of_result, arena);
         real* of_factors = nullptr;
         if (n_factors > 1) {
@@ -180,6 +182,7 @@ class Interaction {
     }
 
     void open_gates(int n, Kept& kept, real* to, size_t row_to, Arena& arena) const {
+        IN_PART(GATE);
         const size_t row = size_t(l_out + 1) * channels;
         kept.gates = arena.take(n * row);
         for (int i = 0; i < n; ++i) std::memcpy(kept.gates + i * row, gate_bias.data(), row * sizeof(real));
@@ -196,6 +199,7 @@ class Interaction {
 
     // Slopes with the gated features become those with the features.
     void close_gates(int n, const Kept& kept, real* slopes, Arena& arena) const {
+        IN_PART(GATE);
         const size_t row = size_t(l_out + 1) * channels;
         real* of_gates = arena.zeros(n * row);
         for (int l = 0; l <= l_out; ++l)

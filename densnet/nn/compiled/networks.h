@@ -72,6 +72,7 @@ class DensityNetwork {
     // u (lm, i, n) up to degree l_read, and the electrons' dipole of each molecule, (molecule, 3).
     Kept forward(const Graph& graph, size_t row_T, const real* positions, real* u, real* dipoles, Arena& arena) const {
         const int n = graph.n_atoms, width = channels * n_rounds;
+        IN_PART(HEADS);
         Kept kept;
         real* h = arena.zeros(size_t(n) * channels);
         fill_elements(graph, embedding, channels, h, channels);
@@ -98,6 +99,7 @@ class DensityNetwork {
     // From slopes with u, which are overwritten, to those with the edges.
     void backward(Graph& graph, size_t row_T, const Kept& kept, real* of_u, Arena& arena) const {
         const int n = graph.n_atoms, width = channels * n_rounds;
+        IN_PART(HEADS);
         scale_by(graph, inverse, of_u, components(l_read));
         project(graph, of_u, nullptr);
         scale_by(graph, scale, of_u, components(l_read));
@@ -194,6 +196,8 @@ class EnergyNetwork {
     // Adds the energy of each molecule, and, to of_u (lm, i, n), and to the edges, the slopes of the energies' sum.
     void energies(Graph& graph, size_t row_T, const real* u, real* of_u, double* energy, Arena& arena) const {
         const int n = graph.n_atoms, width = channels * (n_rounds + 1);
+        IN_PART(HEADS);
+        IN_NETWORK(1, 0);
         std::vector<const real*> h(n_rounds + 1);
         std::vector<Interaction::Kept> kept;
         real* read = arena.take(size_t(components(l_density)) * n * channels);
@@ -213,6 +217,7 @@ class EnergyNetwork {
                             channels * sizeof(real));
         const real* inner = readout->forward(n, scalars, width, epsilon, W_OUT, arena);
         for (int i = 0; i < n; ++i) epsilon[i * W_OUT] = held(graph, i, epsilon[i * W_OUT] * scale, energy);
+        IN_NETWORK(1, 1);
         readout->backward(n, inner, epsilon, W_OUT, of_scalars, width, arena);
         backward(graph, row_T, kept, of_scalars, width, of_u, arena);
     }
@@ -227,7 +232,7 @@ class EnergyNetwork {
         if (depth > 0) {
             const real softened = std::tanh(depth);
             held = learned + below * (depth - softened);
-            slope = scale * softened * softened;
+            slope = scale * (1 - softened * softened);
         }
         energy[graph.molecule[i]] += held;
         return slope;

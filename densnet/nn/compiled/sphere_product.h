@@ -28,6 +28,7 @@ class SphereProduct {
 
     // Factors (lm, i, factor, channel) to the product (lm, i, channel).
     void forward(int n_atoms, const real* factors, real* values, real* product, Arena& arena) const {
+        IN_PART(SPHERE);
         const size_t row = size_t(n_factors) * channels, ld = row * n_atoms;
         real* parts = arena.take(2 * n_points * size_t(2 * W) * 2);
         for (int i = 0; i < n_atoms; ++i)
@@ -61,6 +62,7 @@ class SphereProduct {
 
     // Slopes with the factors from those with the product.
     void backward(int n_atoms, const real* values, const real* of_product, real* of_factors, Arena& arena) const {
+        IN_PART(SPHERE);
         const size_t row = size_t(n_factors) * channels, ld = row * n_atoms;
         real* parts = arena.take(2 * n_points * size_t(2 * W) * 2);
         real* of_values = arena.take(2 * n_points * size_t(2 * W) * 2);

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "parts.h"
+
 #ifndef REAL
 #define REAL float
 #endif
@@ -121,6 +123,7 @@ inline void multiply(int M, int N, int K, const real* a, size_t lda, const real*
     static constexpr auto narrow = tiles<1>(std::make_index_sequence<MOST_ROWS>());
     static constexpr auto wide = tiles<2>(std::make_index_sequence<MOST_ROWS>());
     if (M <= 0) return;
+    OPERATIONS(2.0 * M * N * K);
     const int blocks = (M + MOST_ROWS - 1) / MOST_ROWS;
     for (int n = 0; n < N;) {
         const bool two = n + 2 * W <= N;
