@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import nn
 
 from densnet.errors import DensnetError
 from densnet.models.density_model import DensityModel
@@ -119,7 +120,7 @@ def compiled_networks(model: DenSNet, present: tuple[int, ...]) -> CompiledNetwo
         return None
     interactions = [*_rounds(model.density), *_rounds(model.energy)]
     kernels = library("float") if all(interaction.edge.l_in <= HIGHEST for interaction in interactions) else None
-    return kernels and CompiledNetworks(model, present, kernels)
+    return None if kernels is None else CompiledNetworks(model, present, kernels)
 
 
 def packed(model: DenSNet, present: tuple[int, ...], tolerance: float) -> Numbers:
@@ -174,8 +175,7 @@ def _pack_density(
     for interaction, l_out in zip(rounds, degrees, strict=True):
         pack_interaction(numbers, interaction, l_out, present, couplings, distances)
     layers, channels = len(rounds), settings.channels
-    first, _, second = density.scalars
-    for linear in (first, second):
+    for linear in (module for module in density.scalars if isinstance(module, nn.Linear)):
         blocks = linear.weight.T.reshape(layers, channels, layers, channels)
         numbers.put_reals(blocks, C, layers, C)
         numbers.put_reals(linear.bias.view(layers, channels), C)
@@ -195,7 +195,7 @@ def _pack_energy(
     numbers: Numbers, energy: EnergyModel, present: tuple[int, ...], couplings: Couplings, distances: Distances
 ) -> None:
     settings, rounds, index = energy.settings, _rounds(energy), list(present)
-    first, _, last = energy.readout
+    first, last = (module for module in energy.readout if isinstance(module, nn.Linear))
     C, n, hidden = round_up(settings.channels), round_up(energy.density.weight.shape[1]), round_up(first.out_features)
     numbers.put(energy.l_density, n, C, hidden, len(rounds))
     pack_element_linear(numbers, energy.density, energy.l_density, present, n, C)

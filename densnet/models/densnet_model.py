@@ -67,7 +67,7 @@ class DenSNet(nn.Module):
         self.domain = domain
         self.density: DensityModel = density
         self.energy: EnergyModel | None = energy
-        self.records = False
+        self.records, self.compiles = False, False
         self._recorded: dict[tuple[object, ...], Callable[..., tuple[torch.Tensor, ...]]] = {}
         # by the elements of a molecule; None where there are no kernels
         self._compiled: dict[tuple[int, ...], CompiledNetworks | None] = {}
@@ -128,7 +128,7 @@ class DenSNet(nn.Module):
         # float32 resolves positions best near the origin
         centre = positions.mean(dim=1, keepdim=True)
         positions = (positions - centre).to(self.device, self.dtype).detach()
-        if self.records and (kernels := self._kernels(element)) is not None:
+        if self.compiles and (kernels := self._kernels(element)) is not None:
             return self._by_kernels(kernels, element, positions, centre[:, 0])
         cutoff = max(self.density.settings.cutoff, self.energy.settings.cutoff)
         with torch.no_grad():
@@ -202,15 +202,18 @@ class DenSNet(nn.Module):
             slopes = torch.autograd.grad(energy.sum(), [value for edges in made for value in edges.variables])
         return x.detach(), energy.detach(), *slopes
 
-    def record(self) -> DenSNet:
+    def record(self, *, compiled: bool = True) -> DenSNet:
         """Ask that calls be recorded: the first of a kind then takes seconds, and those after it much less than before.
 
         On a processor, in single precision and with a C++ compiler, kernels evaluate both networks
         (:mod:`densnet.models.compiled`); a kind is then a set of elements. Otherwise the list of operations is kept and
         repeated; a kind is then a molecule, a number of geometries and a largest number of neighbours. The weights must
         not change any more.
+
+        Args:
+            compiled: by kernels, where that can be.
         """
-        self.records = True
+        self.records, self.compiles = True, compiled
         return self
 
     def dipole(self, x: torch.Tensor, graph: Graph) -> torch.Tensor:

@@ -13,6 +13,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -70,11 +71,16 @@ def derivatives(functions: Callable[[torch.Tensor], torch.Tensor], r: torch.Tens
     along = torch.ones_like(r)
 
     def with_slope(at: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        value, slope = torch.func.jvp(functions, (at,), (along,))
-        return value, slope
+        return _pair(torch.func.jvp(functions, (at,), (along,)))
 
-    (value, slope), (_, curvature) = torch.func.jvp(with_slope, (r,), (along,))
+    (value, slope), (_, curvature) = _pair(torch.func.jvp(with_slope, (r,), (along,)))
     return value, slope, curvature
+
+
+def _pair(values: tuple[Any, ...]) -> tuple[Any, Any]:
+    """Return value and derivative, of which torch's types do not say that they are two."""
+    value, derivative = values
+    return value, derivative
 
 
 def midpoint_slopes(table: torch.Tensor, spacing: float) -> torch.Tensor:

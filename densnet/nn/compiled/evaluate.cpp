@@ -118,7 +118,7 @@ void forces_of_edges(const Networks& networks, const Graph& graph, const std::ve
 
 int evaluate(const Networks& networks, int n_frames, int n, const int* element, const real* positions, double* energy,
              real* forces, real* dipole, Arena& arena) {
-    IN_NETWORK(0, 0);
+    RESTART_PARTS;
     std::vector<real> sorted;
     Graph graph = sorted_atoms(networks, n_frames, n, element, positions, sorted);
     for (const real x : sorted)
@@ -142,6 +142,7 @@ int evaluate(const Networks& networks, int n_frames, int n, const int* element, 
     IN_NETWORK(0, 1);
     networks.density.backward(graph, row_T, kept, of_u, arena);
     forces_of_edges(networks, graph, r, slope, wall, forces);
+    IN_NETWORK(0, 0);
     return FINE;
 }
 

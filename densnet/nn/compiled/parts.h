@@ -18,6 +18,8 @@ class Spent {
         network = next_network, direction = next_direction, part = next_part, last = now;
     }
 
+    void restart() { network = direction = part = 0, last = clock(); }
+
   private:
     static double clock() {
         timespec now;
@@ -39,9 +41,11 @@ class InPart {
 
 #define IN_PART(part) const InPart in_part(part)
 #define IN_NETWORK(network, direction) spent.to(network, direction, spent.part)
+#define RESTART_PARTS spent.restart()
 #define OPERATIONS(n) spent.operations[spent.network][spent.direction][spent.part] += double(n)
 #else
 #define IN_PART(part) static_cast<void>(0)
 #define IN_NETWORK(network, direction) static_cast<void>(0)
+#define RESTART_PARTS static_cast<void>(0)
 #define OPERATIONS(n) static_cast<void>(0)
 #endif
