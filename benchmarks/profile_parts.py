@@ -3,10 +3,10 @@
     .venv/bin/python benchmarks/profile_parts.py models/ethanol.pt GEOMETRIES.nc [REPLICAS]
 
 First PyTorch's operations, recorded: each part is run alone, on what it is given in an evaluation of REPLICAS (1, if
-nothing else is said), forward, and forward and backward; what the parts leave of a whole is the next line's. Then the
-compiled kernels, which measure themselves. Microseconds of processor time, a replica; millions of floating-point
-operations in matrix products (of PyTorch) and in all products (of the kernels); megabytes that PyTorch's operations
-read and write.
+nothing else is said), forward, and forward and backward. Mixing is what the other parts leave of the rounds of
+messages, heads what these leave of a network. Then the compiled kernels, which measure themselves. Microseconds of
+processor time, a replica; millions of floating-point operations in matrix products (of PyTorch) and in all products (of
+the kernels); megabytes that PyTorch's operations read and write.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ COMPILED_PARTS = ("edges", "radial", "coupling", "mixing", "sphere", "gate", "he
 REPETITIONS = 30
 Tensors = tuple[torch.Tensor, ...]
 Row = np.ndarray
-"""Microseconds, millions of operations and megabytes of forward, then of backward."""
+"""Microseconds, millions of operations and megabytes, forward, then forward and backward."""
 
 
 def main(path: Path, geometries: Path, replicas: int) -> None:
@@ -58,11 +58,14 @@ def main(path: Path, geometries: Path, replicas: int) -> None:
     frames = np.resize(data["positions"].values, (replicas, len(numbers), 3))
     model = load_model(path)
     positions = torch.as_tensor(frames - frames.mean(axis=1, keepdims=True)).float()
-    print("PyTorch               forward: us  Mflop     MB    backward: us  Mflop     MB")
+    print("PyTorch             forward: us   Mflop     MB   with backward: us   Mflop     MB")
     for network, rows in by_torch(model, model.elements_of(numbers), positions).items():
         for part, row in rows.items():
-            forward, backward = (row / replicas).reshape(2, 3)
-            print(f"{network:8s} {part:10s} {cells(forward):>29s} {cells(backward):>29s}")
+            forward, both = (row / replicas).reshape(2, 3)
+            print(f"{network:8s} {part:10s} {cells(forward)} {cells(both):>32s}")
+    model.record(compiled=False)
+    whole = microseconds(model, (model.elements_of(numbers), torch.as_tensor(frames))) / replicas
+    print(f"both with neighbours, edges and their slopes, which are not recorded: {whole:.0f} us")
     print("kernels               forward: us  Mflop           backward: us  Mflop")
     for network, part, us, flop, us_back, flop_back in by_kernels(model, model.elements_of(numbers), positions):
         print(f"{network:8s} {part:10s} {us:14.1f} {flop:6.2f} {us_back:22.1f} {flop_back:6.2f}")
@@ -71,7 +74,7 @@ def main(path: Path, geometries: Path, replicas: int) -> None:
 def cells(row: np.ndarray) -> str:
     """Return microseconds, millions of operations and megabytes in words."""
     us, operations, megabytes = row
-    return f"{us:8.0f} {operations:7.2f} {megabytes:6.2f}"
+    return f"{us:11.0f} {operations:7.2f} {megabytes:6.2f}"
 
 
 def by_torch(model: DenSNet, element: torch.Tensor, positions: torch.Tensor) -> dict[str, dict[str, Row]]:
@@ -110,23 +113,27 @@ def cost_of(calls: Iterable[tuple[nn.Module, Sequence[Any]]], kind: type[nn.Modu
 
 
 def cost(module: nn.Module, given: Sequence[Any]) -> Row:
-    """Return what a call costs forward, and backward: the slopes of the sum of its results with what it is given."""
+    """Return what a call costs forward, and forward and backward: to slopes with what it is given."""
     tensors, call = unwrapped(module, given)
 
     def forward(*values: torch.Tensor) -> Tensors:
         return tuple(tree_leaves(call(values)))
 
+    # a sum's slopes are ones that share one place in memory, with which products are slower than in an evaluation
+    slopes = [torch.randn_like(result) for result in forward(*tensors)]
+
     def both(*values: torch.Tensor) -> Tensors:
         with torch.enable_grad():
             variables = tuple(value.detach().requires_grad_(True) for value in values)
-            total = torch.stack([result.sum() for result in tree_leaves(call(variables)) if result.requires_grad]).sum()
-            return torch.autograd.grad(total, variables, allow_unused=True, materialize_grads=True)
+            pairs = zip(tree_leaves(call(variables)), slopes, strict=True)
+            results, seeds = zip(*((result, slope) for result, slope in pairs if result.requires_grad), strict=True)
+            return torch.autograd.grad(results, variables, seeds, allow_unused=True, materialize_grads=True)
 
     measured = [
         np.array([microseconds(traced(function, tensors), tensors), *traffic(function, tensors)])
         for function in (forward, both)
     ]
-    return np.concatenate([measured[0], measured[1] - measured[0]])
+    return np.concatenate(measured)
 
 
 def unwrapped(module: nn.Module, given: Sequence[Any]) -> tuple[Tensors, Callable[[Tensors], Any]]:

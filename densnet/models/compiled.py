@@ -40,7 +40,7 @@ from densnet.units import BOHR_IN_ANGSTROM
 if TYPE_CHECKING:
     from densnet.models.densnet_model import DenSNet
 
-ATOMS_AT_ONCE = 16
+ATOMS_AT_ONCE = 36
 """Atoms of small molecules that are worked on together; more would not stay in a core's cache."""
 TOLERANCE = 3e-6
 """Of the slopes of radial splines, as a share of the largest."""
