@@ -39,7 +39,7 @@ class Numbers:
 
     def put_reals(self, values: torch.Tensor | float, *shape: int) -> None:
         """Append reals; the last dimensions are filled up with zeros to a shape, if one is given."""
-        table = torch.as_tensor(values).detach().double()
+        table = torch.as_tensor(values, dtype=torch.float64).detach()
         missing = [size - present for size, present in zip(shape, table.shape[table.ndim - len(shape) :], strict=True)]
         if any(missing):
             table = nn.functional.pad(table, [n for size in reversed(missing) for n in (0, size)])

@@ -46,13 +46,12 @@ def library(real: str, further: tuple[str, ...] = ()) -> ctypes.CDLL | None:
     if command is None:
         return None
     try:
-        tuning = next(flags for flags in TUNINGS if _macros([*command, *flags]) is not None)
-        options = [*command, *FLAGS, *tuning, *further, f"-DREAL={real}"]
+        options = [*command, *FLAGS, *_tuning(command), *further, f"-DREAL={real}"]
         path = _folder() / f"kernels-{_fingerprint(options)}.so"
         if not path.exists():
             _compile(options, path)
         return ctypes.CDLL(str(path))
-    except (OSError, StopIteration, subprocess.SubprocessError) as error:
+    except (OSError, subprocess.SubprocessError) as error:
         said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
         warnings.warn(
             f"{command[0]}: could not compile the kernels ({said[0] if said else type(error).__name__}); PyTorch "
@@ -60,6 +59,13 @@ def library(real: str, further: tuple[str, ...] = ()) -> ctypes.CDLL | None:
             stacklevel=2,
         )
         return None
+
+
+def _tuning(command: list[str]) -> tuple[str, ...]:
+    for flags in TUNINGS:
+        if _macros([*command, *flags]) is not None:
+            return flags
+    raise OSError("no C++ compiler: it does not preprocess an empty file")
 
 
 def _folder() -> Path:
