@@ -105,8 +105,9 @@ class Interaction {
             real* product = arena.take(size_t(components(l_out)) * n * channels);
             sphere.forward(n, kept.factors, kept.values, product, arena);
             for (int l = 0; l <= l_out; ++l)
-                product_outward[l].apply((2 * l + 1) * n, product + size_t(SphereProduct::place(l, l_out)) * n * channels,
-                                         channels, kept.update + size_t(l * l) * n * channels, channels, true);
+                product_outward[l].apply((2 * l + 1) * n,
+                                         product + size_t(SphereProduct::place(l, l_out)) * n * channels, channels,
+                                         kept.update + size_t(l * l) * n * channels, channels, true);
         }
         skip.forward(graph, h, row_h, kept.update, channels, true);
         open_gates(n, kept, to, row_to, arena);
@@ -136,7 +137,8 @@ class Interaction {
         for (int l = 0; l <= l_sum; ++l) {
             const int rows = (2 * l + 1) * n;
             if (l <= l_out)
-                outward[l].apply_transposed(rows, of_result + size_t(l * l) * n * channels, channels, of_mixed, channels);
+                outward[l].apply_transposed(rows, of_result + size_t(l * l) * n * channels, channels, of_mixed,
+                                            channels);
             if (n_factors > 1)
                 factors[l].apply_transposed(rows, of_factors + SphereProduct::place(l, l_sum) * n * row_F, row_F,
                                             of_mixed, channels, l <= l_out);
@@ -191,7 +193,8 @@ class Interaction {
         for (int l = 0; l <= l_out; ++l)
             for (int lm = l * l; lm < components(l); ++lm)
                 for (int i = 0; i < n; ++i) {
-                    const real *h = kept.update + (size_t(lm) * n + i) * channels, *g = kept.gates + i * row + l * channels;
+                    const real* h = kept.update + (size_t(lm) * n + i) * channels;
+                    const real* g = kept.gates + i * row + l * channels;
                     real* result = to + (size_t(lm) * n + i) * row_to;
                     for (int c = 0; c < channels; c += W) store(result + c, real(2) * load(h + c) * load(g + c));
                 }
@@ -205,7 +208,8 @@ class Interaction {
         for (int l = 0; l <= l_out; ++l)
             for (int lm = l * l; lm < components(l); ++lm)
                 for (int i = 0; i < n; ++i) {
-                    const real *h = kept.update + (size_t(lm) * n + i) * channels, *g = kept.gates + i * row + l * channels;
+                    const real* h = kept.update + (size_t(lm) * n + i) * channels;
+                    const real* g = kept.gates + i * row + l * channels;
                     real *slope = slopes + (size_t(lm) * n + i) * channels, *sum = of_gates + i * row + l * channels;
                     for (int c = 0; c < channels; c += W) {
                         const vec twice = real(2) * load(slope + c);

@@ -6,7 +6,7 @@ enum Part { EDGES, RADIAL, COUPLING, MIXING, SPHERE, GATE, HEADS, N_PARTS };
 #ifdef TIMED
 #include <ctime>
 
-// Processor seconds and floating-point operations of (network, direction, part): density and energy, forward and backward.
+// Processor seconds and operations of (network, direction, part): density and energy, forward and backward.
 class Spent {
   public:
     double seconds[2][2][N_PARTS] = {}, operations[2][2][N_PARTS] = {};

@@ -46,7 +46,8 @@ class SphereProduct {
                     }
                 }
                 for (int g = 0; g < n_points * width; g += W) {
-                    vec there = load(at(values, i, 0, c) + g), opposite = load(at(values, i, 0, c) + n_points * width + g);
+                    vec there = load(at(values, i, 0, c) + g);
+                    vec opposite = load(at(values, i, 0, c) + n_points * width + g);
                     for (int f = 1; f < n_factors; ++f) {
                         there *= load(at(values, i, f, c) + g);
                         opposite *= load(at(values, i, f, c) + n_points * width + g);
@@ -56,7 +57,8 @@ class SphereProduct {
                 for (int odd : {0, 1})
                     multiply(n_out[odd], width, n_points, analysis[odd].plain.data(), n_points,
                              parts + odd * n_points * width, width,
-                             product + (size_t(odd * n_out[0]) * n_atoms + i) * channels + c, size_t(n_atoms) * channels);
+                             product + (size_t(odd * n_out[0]) * n_atoms + i) * channels + c,
+                             size_t(n_atoms) * channels);
             }
     }
 
