@@ -12,6 +12,7 @@ from torch import nn
 from densnet.basis.basis import Basis
 from densnet.errors import DensnetError
 from densnet.fitting.prior import superposition
+from densnet.models.compiled import CompiledNetworks, compiled_networks
 from densnet.models.density_model import DensityModel
 from densnet.models.domain import Domain
 from densnet.models.energy_model import EnergyModel
@@ -66,13 +67,15 @@ class DenSNet(nn.Module):
         self.domain = domain
         self.density: DensityModel = density
         self.energy: EnergyModel | None = energy
-        self.records = False
+        self.records, self.compiles = False, False
         self._recorded: dict[tuple[object, ...], Callable[..., tuple[torch.Tensor, ...]]] = {}
+        # by the elements of a molecule; None where there are no kernels
+        self._compiled: dict[tuple[int, ...], CompiledNetworks | None] = {}
         # kept in float64 whatever the networks use: the density's charge is exact because of it
         self._exact_prior = prior.double().cpu()
         self._exact_basis = (WhitenedBasis(density.whitened.basis, density.whitened.elements),)
         # whether the density model's edges serve the energy model as well; asked once, for a GPU has to be waited for
-        self._same_edges = energy is not None and _serve(density.edges, energy.edges)
+        self.same_edges = energy is not None and _serve(density.edges, energy.edges)
 
     @property
     def free_atoms(self) -> torch.Tensor:
@@ -103,7 +106,7 @@ class DenSNet(nn.Module):
     @property
     def edge_functions(self) -> list[EdgeFunctions]:
         """Return what makes the edges of the density model, and those of the energy model if the first do not serve."""
-        if self.energy is None or self._same_edges:
+        if self.energy is None or self.same_edges:
             return [self.density.edges]
         return [self.density.edges, self.energy.edges]
 
@@ -139,6 +142,8 @@ class DenSNet(nn.Module):
         # float32 resolves positions best near the origin
         centre = positions.mean(dim=1, keepdim=True)
         positions = (positions - centre).to(self.device, self.dtype).detach()
+        if self.compiles and (kernels := self._kernels(element)) is not None:
+            return self._by_kernels(kernels, element, positions, centre[:, 0])
         with torch.no_grad():
             graph = replicate(element, positions, self.cutoff)
             r, directions = graph.edges()
@@ -157,6 +162,28 @@ class DenSNet(nn.Module):
             dipole = self.dipole(x, graph) + self.density.charge * centre[:, 0].to(self.device, self.dtype)
             total = energy.double() + self.energy.reference_energy(graph)
         return Prediction(total, forces, dipole)
+
+    def _kernels(self, element: torch.Tensor) -> CompiledNetworks | None:
+        """Return compiled networks for a molecule's elements; None where PyTorch has to do."""
+        if self.dtype != torch.float32:
+            return None
+        present = tuple(sorted(set(element.tolist())))
+        if present not in self._compiled:
+            self._compiled[present] = compiled_networks(self, present)
+        return self._compiled[present]
+
+    def _by_kernels(
+        self, kernels: CompiledNetworks, element: torch.Tensor, positions: torch.Tensor, centre: torch.Tensor
+    ) -> Prediction:
+        """Return what :meth:`forward` does of positions (t, i, 3) around their centres (t, 3)."""
+        energy, forces, electronic = kernels(element, positions)
+        dipole = self.density.charge * centre.to(self.dtype) - electronic
+        if self.density.settings.target == "direct":
+            nuclear = self.density.whitened.numbers.to(self.dtype)[element]
+            dipole = dipole + (nuclear.unsqueeze(1) * positions).sum(1)
+        if self.energy is not None:
+            energy = energy + self.energy.atomic_energy[element].sum()
+        return Prediction(energy, forces, dipole)
 
     def _networks(
         self, graph: Graph, made: list[Edges], geometries: list[torch.Tensor]
@@ -188,13 +215,18 @@ class DenSNet(nn.Module):
             slopes = torch.autograd.grad(energy.sum(), [value for edges in made for value in edges.variables])
         return x.detach(), energy.detach(), *slopes
 
-    def record(self) -> DenSNet:
-        """Ask that calls be recorded: calls after the first of a kind then take half the time or less.
+    def record(self, *, compiled: bool = True) -> DenSNet:
+        """Ask that calls be recorded: the first of a kind then takes seconds, and those after it much less than before.
 
-        A kind is a molecule, a number of geometries and a largest number of neighbours; its first call takes seconds.
-        The weights must not change any more.
+        On a processor, in single precision and with a C++ compiler, kernels evaluate both networks
+        (:mod:`densnet.models.compiled`); a kind is then a set of elements. Otherwise the list of operations is kept and
+        repeated; a kind is then a molecule, a number of geometries and a largest number of neighbours. The weights must
+        not change any more.
+
+        Args:
+            compiled: by kernels, where that can be.
         """
-        self.records = True
+        self.records, self.compiles = True, compiled
         return self
 
     def dipole(self, x: torch.Tensor, graph: Graph) -> torch.Tensor:

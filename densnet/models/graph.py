@@ -118,7 +118,7 @@ def neighbours(positions: torch.Tensor, cutoff: float) -> torch.Tensor:
     # which pairs are near is no differentiable question, in either direction of differentiation
     fixed = forward_ad.unpack_dual(positions).primal.detach()
     if not bool(torch.isfinite(fixed).all()):
-        raise DensnetError("positions: expected finite numbers, found NaN or infinity; the geometry has blown up")
+        raise not_finite()
     return (_of_all_pairs if positions.shape[1] < TREE_FROM else _by_tree)(fixed, cutoff)
 
 
@@ -143,7 +143,7 @@ def _of_all_pairs(positions: torch.Tensor, cutoff: float) -> torch.Tensor:
     near = separation < cutoff
     near.diagonal(dim1=1, dim2=2).fill_(False)
     if bool((separation[near] < SAME_PLACE).any()):
-        raise _same_place()
+        raise same_place()
     most = max(int(near.sum(2).max()), 1)
     # what is not near comes last and becomes padding
     order = separation.masked_fill(~near, torch.inf).argsort(dim=2)[:, :, : min(most, n_atoms)]
@@ -160,7 +160,7 @@ def _by_tree(positions: torch.Tensor, cutoff: float) -> torch.Tensor:
         i, j = np.concatenate([pairs, pairs[:, ::-1]]).T
         separation = np.linalg.norm(frame[i] - frame[j], axis=1)
         if (separation < SAME_PLACE).any():
-            raise _same_place()
+            raise same_place()
         order = np.lexsort((separation, i))
         count = np.bincount(i, minlength=n_atoms)
         place = np.arange(len(i)) - np.repeat(np.cumsum(count) - count, count)
@@ -174,5 +174,11 @@ def _by_tree(positions: torch.Tensor, cutoff: float) -> torch.Tensor:
     return torch.as_tensor(padded, device=positions.device)
 
 
-def _same_place() -> DensnetError:
+def not_finite() -> DensnetError:
+    """Return what is said of positions that are no numbers."""
+    return DensnetError("positions: expected finite numbers, found NaN or infinity; the geometry has blown up")
+
+
+def same_place() -> DensnetError:
+    """Return what is said of two atoms at one place."""
     return DensnetError("positions: two atoms stand at the same place; check the geometry")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.integrate import lebedev_rule
 from torch import nn
 
@@ -158,6 +160,7 @@ class SphereProduct(nn.Module):
         self.n_factors = n_factors
         degree = n_factors * l_max + l_out
         points, weights = lebedev_rule(next(order for order in _LEBEDEV_ORDERS if order >= degree))
+        self.one_of_opposite = [n for n, point in enumerate(points.T) if _ahead(point)]
         values = SphericalHarmonics(l_max).double()(torch.as_tensor(points.T))
         # divided by the harmonics' own size so that factors of unit variance give products of about unit variance
         synthesis = values / (l_max + 1)
@@ -173,6 +176,11 @@ class SphereProduct(nn.Module):
         for factor in further:
             product = product * factor
         return (self.analysis @ product.flatten(1)).view(-1, n_atoms, width // self.n_factors)
+
+
+def _ahead(point: NDArray[np.float64]) -> bool:
+    """Whether the first coordinate that is not zero is positive: so it is at one of two opposite points."""
+    return bool(point[np.abs(point) > 1e-9][0] > 0)
 
 
 _LEBEDEV_ORDERS = (3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31, 35, 41, 47, 53, 59)

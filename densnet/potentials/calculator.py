@@ -47,7 +47,7 @@ class DenSNetCalculator(AseCalculator):
         model: a ``model.pt``, of one model or of an ensemble.
         device: where torch computes, e.g. ``"cpu"`` or ``"cuda"``.
         dtype: precision of the networks; ``"float64"`` for tight optimisations.
-        recorded: for long dynamics on a CPU: the first call takes seconds, the others half the time
+        recorded: for long dynamics on a CPU: the first call takes seconds, the others far less
             (:meth:`densnet.models.densnet_model.DenSNet.record`).
 
     Raises:

@@ -56,7 +56,7 @@ class ModelPotential(Potential):
 
         Args:
             member: of an ensemble take this one alone, counted from 0.
-            recorded: the first call of a size takes seconds, the others half the time
+            recorded: the first call of a size takes seconds, the others far less
                 (:meth:`densnet.models.densnet_model.DenSNet.record`).
 
         Raises:
