@@ -10,6 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ase import Atoms
+
 from densnet.dynamics.separate import Separate
 from densnet.errors import DensnetError
 from densnet.io.parts import digest_of
@@ -18,12 +20,16 @@ from densnet.molecule import Molecule
 from densnet.potential import Potential
 from densnet.potentials import NAMED, named
 from densnet.potentials.ase import AsePotential
+from densnet.potentials.crystal import CrystalPotential
+from densnet.potentials.gfn1 import gfn1_xtb
 from densnet.potentials.kernel import KernelPotential
 from densnet.potentials.reference import ReferencePotential
 from densnet.reference.level import AUTO, PROGRAMS, PSI4, PYSCF, LevelOfTheory
 
 COMPUTED = (*NAMED, *PROGRAMS)
 """What is chosen by its name."""
+CALCULATORS = {"gfn1-xtb": gfn1_xtb}
+"""ASE calculators that are chosen by a name; those that know of a cell are for crystals, too."""
 BATCH = 64
 """Geometries that a model takes at once, in a scan."""
 
@@ -34,7 +40,8 @@ class Chosen:
 
     Attributes:
         model: a ``model.pt``, or an output of 'densnet kernel'; or ...
-        calculator: ... one of :data:`COMPUTED`, or MODULE:CALLABLE, called without arguments for an ASE calculator.
+        calculator: ... one of :data:`COMPUTED` or :data:`CALCULATORS`, or MODULE:CALLABLE, called without arguments for
+            an ASE calculator.
         device: where a model computes; a GPU if there is one, if not given.
         threads: of a model on the CPU.
         level: of Psi4 or PySCF.
@@ -71,7 +78,7 @@ class Chosen:
                 )
             self.level = replace(self.level, program=PSI4 if self.calculator == PSI4 else PYSCF)
         elif self.calculator is not None and self.calculator not in COMPUTED:
-            self._factory = imported(self.calculator)
+            self._factory = CALCULATORS.get(self.calculator) or imported(self.calculator)
 
     @property
     def name(self) -> str:
@@ -105,6 +112,19 @@ class Chosen:
             return Separate([AsePotential(self._factory(), molecule)] * replicas)
         make = named(str(self.calculator))
         return Separate([make(molecule) for _ in range(replicas)])
+
+    def of_crystal(self, crystal: Atoms, replicas: int = 1) -> Potential:
+        """Return the potential of a crystal, its cell fixed, for so many geometries in each call.
+
+        Raises:
+            DensnetError: what was chosen knows of no cell.
+        """
+        if self._factory is None:
+            raise DensnetError(
+                f"{self.name}: moves molecules without a cell; for a crystal choose --calculator "
+                f"{', '.join(CALCULATORS)} or MODULE:CALLABLE"
+            )
+        return Separate([CrystalPotential(self._factory(), crystal, self.name) for _ in range(replicas)])
 
     def remove_parts(self) -> None:
         """Delete what Psi4 or PySCF kept: the output is whole."""
@@ -143,7 +163,8 @@ def imported(name: str) -> Callable[[], Any]:
     """
     module, _, attribute = name.partition(":")
     if not (module and attribute):
-        raise DensnetError(f"calculator: expected one of {', '.join(COMPUTED)} or MODULE:CALLABLE, found {name!r}")
+        known = ", ".join((*COMPUTED, *CALCULATORS))
+        raise DensnetError(f"calculator: expected one of {known} or MODULE:CALLABLE, found {name!r}")
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     try:
