@@ -17,12 +17,14 @@ from densnet.errors import DensnetError
 from densnet.io.parts import digest_of
 from densnet.kernel.kernel_files import is_kernel_file
 from densnet.molecule import Molecule
+from densnet.peers.mace_program import is_mace_file
 from densnet.potential import Potential
 from densnet.potentials import NAMED, named
 from densnet.potentials.ase import AsePotential
 from densnet.potentials.crystal import CrystalPotential
 from densnet.potentials.gfn1 import gfn1_xtb
 from densnet.potentials.kernel import KernelPotential
+from densnet.potentials.mace import MacePotential
 from densnet.potentials.reference import ReferencePotential
 from densnet.reference.level import AUTO, PROGRAMS, PSI4, PYSCF, LevelOfTheory
 
@@ -39,7 +41,7 @@ class Chosen:
     """A potential that was chosen, to be made for any molecule.
 
     Attributes:
-        model: a ``model.pt``, or an output of 'densnet kernel'; or ...
+        model: a ``model.pt``, an output of 'densnet kernel', or a model file of MACE; or ...
         calculator: ... one of :data:`COMPUTED` or :data:`CALCULATORS`, or MODULE:CALLABLE, called without arguments for
             an ASE calculator.
         device: where a model computes; a GPU if there is one, if not given.
@@ -113,16 +115,18 @@ class Chosen:
         make = named(str(self.calculator))
         return Separate([make(molecule) for _ in range(replicas)])
 
-    def of_crystal(self, crystal: Atoms, replicas: int = 1) -> Potential:
+    def of_crystal(self, crystal: Atoms, replicas: int = 1, *, double: bool = False) -> Potential:
         """Return the potential of a crystal, its cell fixed, for so many geometries in each call.
 
         Raises:
             DensnetError: what was chosen knows of no cell.
         """
+        if self.model is not None and is_mace_file(self.model):
+            return MacePotential(self.model, crystal, double=double, threads=self.threads)
         if self._factory is None:
             raise DensnetError(
-                f"{self.name}: moves molecules without a cell; for a crystal choose --calculator "
-                f"{', '.join(CALCULATORS)} or MODULE:CALLABLE"
+                f"{self.name}: moves molecules without a cell; for a crystal choose a model file of MACE, or "
+                f"--calculator {', '.join(CALCULATORS)} or MODULE:CALLABLE"
             )
         return Separate([CrystalPotential(self._factory(), crystal, self.name) for _ in range(replicas)])
 
@@ -134,6 +138,8 @@ class Chosen:
     def _of_model(self, model: Path, molecule: Molecule, lasting: bool, double: bool) -> Potential:
         if is_kernel_file(model):
             return KernelPotential.from_file(model, molecule.numbers)
+        if is_mace_file(model):
+            return MacePotential(model, Atoms(molecule.numbers), double=double, threads=self.threads)
         import torch
 
         from densnet.potentials.model import ModelPotential

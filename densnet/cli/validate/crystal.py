@@ -38,6 +38,7 @@ def crystal(
     settings: Annotated[CrystalSettings, Parameter(name="*")] = CrystalSettings(),
     against: Path | None = None,
     formula: str | None = None,
+    double: Annotated[bool, Parameter(negative="--single")] = False,
     interval_fs: float | None = None,
     rdf_to: float = 8.0,
     bin_width: float = 0.1,
@@ -58,6 +59,8 @@ def crystal(
         Another trajectory of this crystal: how far g(r) is from its.
     formula
         Of the molecules whose orientation is looked at, if there are others, too.
+    double
+        Let a model file of MACE compute in double precision.
     interval_fs
         Time between the frames of a trajectory in fs, if the file does not say it (time_fs).
     rdf_to
@@ -85,7 +88,7 @@ def crystal(
     with recording(output):
         findings: list[Finding] = []
         if tested != PotentialOptions():
-            motion, findings = _run(motion, tested, settings, trajectory_output)
+            motion, findings = _run(motion, tested, settings, double, trajectory_output)
         else:
             findings = _total_energy(motion)
         findings += _structure(motion, formula, reference, (rdf_to, bin_width), rdf_output)
@@ -94,13 +97,14 @@ def crystal(
 
 
 def _run(
-    motion: Motion, tested: PotentialOptions, settings: CrystalSettings, trajectory: Path | None
+    motion: Motion, tested: PotentialOptions, settings: CrystalSettings, double: bool, trajectory: Path | None
 ) -> tuple[Motion, list[Finding]]:
     """Run the crystal, print what is conserved, and return the trajectory and the findings."""
     chosen = tested.chosen(LEVEL, None)
     start = whole_crystal(motion)
     structure = Atoms(motion.numbers, start, cell=motion.cells[0, 0], pbc=motion.periodic)
-    alone, mover = chosen.of_crystal(structure), chosen.of_crystal(structure, settings.replicas)
+    alone = chosen.of_crystal(structure, double=double)
+    mover = chosen.of_crystal(structure, settings.replicas, double=double)
     with asking(chosen):
         check_periodic(alone, start, motion.cells[0, 0])
         conserved, moved = crystal_run(mover, motion, crystal_minimum(alone, start), settings)
