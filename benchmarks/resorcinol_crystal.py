@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
 from ase.data.vdw_alvarez import vdw_radii
 from ase.io import write
 from ase.optimize import BFGS
@@ -124,6 +125,8 @@ def main() -> None:
     print(f"{best.get_potential_energy():.3f} eV, largest force {np.abs(best.get_forces()).max():.4f} eV/Å")
     print(f"pressure {pressure:.2f} GPa")
     best.info["made_by"] = "benchmarks/resorcinol_crystal.py: packing searched for, relaxed by GFN1-xTB in this cell"
+    results = {"energy": best.get_potential_energy(), "forces": best.get_forces(), "stress": best.get_stress()}
+    best.calc = SinglePointCalculator(best, **results)
     write(arguments.output, best, format="extxyz")
 
 

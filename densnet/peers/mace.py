@@ -40,15 +40,11 @@ OPTIONS = {
     "correlation": 3,
     "max_ell": 3,
     "scaling": "rms_forces_scaling",
-    "lr": 0.01,
     "batch_size": 5,
     "valid_batch_size": 32,
     "clip_grad": 10.0,
 }
 """Of ``mace_run_train``, after Batatia et al., NeurIPS 2022, arXiv 2206.07697; what is not here has MACE's default."""
-
-FINE_TUNING = {"lr": 0.001}
-"""What is different where training begins with the weights of a foundation model."""
 
 TRAINING = {
     "ema_decay": 0.99,
@@ -146,8 +142,9 @@ def _job(frames: LabelledFrames, settings: MaceSettings, threads: int) -> dict[s
 
 
 def _options(settings: MaceSettings) -> dict[str, Any]:
-    """Return MACE's options; its fine-tuning asks for the precision by name."""
-    return OPTIONS | ({**FINE_TUNING, "default_dtype": "float32"} if settings.foundation else {})
+    """Return MACE's options; with a foundation it asks for the precision by name."""
+    precision = {"default_dtype": "float32"} if settings.foundation else {}
+    return {**OPTIONS, "lr": settings.learning_rate, **precision}
 
 
 def _foundation(path: str) -> Path:

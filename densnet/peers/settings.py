@@ -21,6 +21,8 @@ class MaceSettings(Settings):
     """Hidden irreps 32x0e + 32x1o (small) or 64x0e + 64x1o (large)."""
     foundation: Text | None = None
     """Model file of MACE whose weights the training begins with; its size is then that model's."""
+    learning_rate: Positive = 0.01
+    """The largest of the schedule; a foundation that is nearly right already asks for less."""
     minutes: Annotated[Positive, Unit("min")] = 30.0
     """Wall time of the training; the learning rate falls to its end within it."""
     epochs: Count | None = None

@@ -88,6 +88,16 @@ class Chosen:
         return str(self.model or self.calculator)
 
     @property
+    def is_ours(self) -> bool:
+        """Return whether it is a model of ours, networks or kernels: its zero of energy is that of labels."""
+        return self.model is not None and not is_mace_file(self.model)
+
+    @property
+    def has_density(self) -> bool:
+        """Return whether it is a :class:`ModelPotential`."""
+        return self.is_ours and not is_kernel_file(Path(str(self.model)))
+
+    @property
     def batch(self) -> int | None:
         """Return the geometries that are evaluated at once in a scan; None: all, of which a program keeps each."""
         return BATCH if self.model else None if self.calculator in PROGRAMS else 1

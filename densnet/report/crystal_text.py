@@ -16,7 +16,8 @@ from densnet.validation.radial_distribution import RadialDistribution, l1_distan
 def intactness_text(intact: Intactness) -> str:
     """Say whether volume and molecules stay what they were."""
     volume = intact.volume
-    frames = f"{volume.shape[1]} frames" + (f" of {len(volume)} replicas" if len(volume) > 1 else "")
+    frames = f"{volume.shape[1]} frame{'s' if volume.shape[1] > 1 else ''}"
+    frames += f" of each of {len(volume)} replicas" if len(volume) > 1 else ""
     lines = [f"{intact.molecules} molecules in the cell, {frames}"]
     if np.ptp(volume) <= 1e-6 * volume.max():
         lines.append(f"The volume is {volume[0, 0]:.2f} Å³ in all of them.")
@@ -40,12 +41,12 @@ def distributions_text(
     rows = []
     for each in distributions:
         top = int(each.g.argmax())
-        row = [each.elements, f"{each.r[top]:.2f}", f"{each.g[top]:.2f}"]
+        row = [each.elements, f"{each.begins:.2f}", f"{each.r[top]:.2f}", f"{each.g[top]:.2f}"]
         row.append("-" if each.scatter is None else f"{each.scatter:.3f}")
         if references:
             row.append(f"{l1_distance(each.g, by_name[each.elements].g):.3f}")
         rows.append(row)
-    heads = ["g(r) between molecules", "highest at [Å]", "height", "L1 of both halves"]
+    heads = ["g(r) between molecules", "begins at [Å]", "highest at [Å]", "height", "L1 of both halves"]
     heads += [f"L1 from {reference}"] if references else []
     text = (
         plain_table(heads, rows)

@@ -50,6 +50,11 @@ class RadialDistribution:
     mean_number: Array
 
     @property
+    def begins(self) -> float:
+        """Return the middle of the first bin in which there is a pair, Angstrom."""
+        return float(self.r[int((self.g > 0).argmax())])
+
+    @property
     def scatter(self) -> float | None:
         """Return the L1 distance of both halves; None of a single frame."""
         return l1_distance(self.halves[0], self.halves[1]) if len(self.halves) else None
@@ -100,6 +105,7 @@ def distribution_findings(
     for each in distributions:
         pair = f"{condition}; {each.elements}"
         top = int(each.g.argmax())
+        findings.append(Finding("where g(r) between molecules begins", pair, each.begins, "Å"))
         findings.append(Finding("highest g(r) between molecules", pair, float(each.g[top]), "1"))
         findings.append(Finding("highest g(r) between molecules: r", pair, float(each.r[top]), "Å"))
         if each.scatter is not None:

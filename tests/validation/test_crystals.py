@@ -13,6 +13,7 @@ from ase.build import bulk, make_supercell, molecule
 from ase.calculators.calculator import Calculator
 from ase.io import read, write
 from ase.neighborlist import neighbor_list
+from ase.spacegroup import Spacegroup
 
 from densnet.cli.validate.crystal import crystal
 from densnet.cli.validate.options import PotentialOptions
@@ -27,6 +28,7 @@ from densnet.validation.motion import Motion, read_motion
 from densnet.validation.radial_distribution import l1_distance, radial_distributions
 from densnet.validation.settings import CrystalSettings
 
+RESORCINOL = Path(__file__).parents[2] / "data" / "crystals" / "resorcinol_gfn1.xyz"
 BOND, STIFFNESS, HEIGHT, WIDTH = 1.1, 100.0, 10.0, 1.5
 EDGE = 5.66
 SHORT = CrystalSettings(replicas=2, picoseconds=0.05, thermalise_ps=0.02, reversal_steps=5, frame_every=5)
@@ -246,6 +248,23 @@ def test_forces_in_a_cell_are_the_gradient_of_gfn1() -> None:
     assert (
         abs(float(alone(dioxide.positions[None])["energy"][0] - potential(dioxide.positions[None])["energy"][0])) > 0.01
     )
+
+
+def test_the_crystal_that_ships_is_relaxed_and_has_its_space_group() -> None:
+    resorcinol: Atoms = read(RESORCINOL)
+    assert resorcinol.cell.cellpar() == pytest.approx([10.53, 9.53, 5.66, 90, 90, 90])
+    potential = CrystalPotential(gfn1_xtb(), resorcinol, "gfn1-xtb")
+    forces = potential(resorcinol.positions[None])["forces"][0]
+    # relaxed to 0.005 eV/Å; the file has eight decimals, and self-consistency another start
+    assert np.linalg.norm(forces, axis=1).max() < 0.007
+    places = resorcinol.get_scaled_positions()
+    for rotation, translation in Spacegroup(33).get_symop():
+        apart = (places @ rotation.T + translation)[:, None] - places
+        apart = np.linalg.norm((apart - apart.round()) @ resorcinol.cell.array, axis=-1)
+        nearest = apart.argmin(axis=1)
+        assert (resorcinol.numbers[nearest] == resorcinol.numbers).all()
+        # what rounding leaves of the symmetry of the start
+        assert apart.min(axis=1).max() < 0.02
 
 
 def test_what_is_no_molecular_crystal_is_one_line_before_any_work(tmp_path: Path) -> None:
