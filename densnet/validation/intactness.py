@@ -28,7 +28,7 @@ class Intactness:
 
     Attributes:
         volume: Angstrom³, (replica, time).
-        molecules: their number in the first frame.
+        molecules: their number.
         frames: frames of each replica before the first in which a molecule of any replica is no longer what it was.
         fault: what is wrong in that frame; "" if all molecules are whole in all frames.
     """
@@ -63,10 +63,7 @@ def intactness(motion: Motion, tree: BondTree) -> Intactness:
 
     Args:
         motion: the trajectory.
-        tree: its molecules in the first frame.
-
-    Raises:
-        DensnetError: a first frame that is like that already.
+        tree: its molecules.
     """
     replicas, frames = motion.positions.shape[:2]
     faults = (
@@ -76,10 +73,6 @@ def intactness(motion: Motion, tree: BondTree) -> Intactness:
         if (fault := _fault(motion, tree, replica, time))
     )
     time, replica, fault = next(faults, (frames, 0, ""))
-    if time == 0:
-        raise DensnetError(
-            f"{motion.name}: {fault} in the first frame; give whole molecules, told apart by their bonds"
-        )
     if fault:
         fault = f"{fault} in frame {time + 1}" + (f" of replica {replica + 1}" if replicas > 1 else "")
     volume = np.abs(np.linalg.det(motion.cells))

@@ -80,17 +80,18 @@ def carried_axes(molecules: WholeMolecules) -> Array:
     return np.einsum("...xy,...ky->...kx", rotations, axes[:, : len(molecules.axes)])
 
 
-def whole_molecules(motion: Motion, chosen: str | None = None) -> WholeMolecules:
+def whole_molecules(motion: Motion, chosen: str | None = None, tree: BondTree | None = None) -> WholeMolecules:
     """Return the molecules of a trajectory, told apart by the bonds of its first frame and made whole along them.
 
     Args:
         motion: of all atoms.
         chosen: the formula of those to return, where there are several.
+        tree: the molecules, if they are known already.
 
     Raises:
         DensnetError: they cannot be told apart, are of several formulas and none is chosen, or lose a bond.
     """
-    tree = tree_of(motion)
+    tree = tree or tree_of(motion)
     atoms = _chosen_atoms(motion, tree, chosen)
     positions = whole_positions(motion, tree)
     return WholeMolecules(formula(motion.numbers[atoms[0]]), motion.masses[atoms], positions[:, :, atoms])

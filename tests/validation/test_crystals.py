@@ -292,6 +292,13 @@ def test_what_is_no_molecular_crystal_is_one_line_before_any_work(tmp_path: Path
         with pytest.raises(DensnetError, match=expected) as refused:
             crystal(tmp_path / "frames.xyz", **options)  # type: ignore[arg-type]
         assert "\n" not in str(refused.value)
+    torn = [nitrogen(), nitrogen()]
+    broken(torn[1])
+    for replica, frame in enumerate(torn):
+        frame.info["replica"] = replica
+    write(tmp_path / "torn.xyz", torn, format="extxyz")
+    with pytest.raises(DensnetError, match=r"N1-N2 broken, .* in frame 1 of replica 2; expected whole molecules"):
+        crystal(tmp_path / "torn.xyz")
     water = molecule("H2O")
     water.set_cell([5, 5, 5])
     water.pbc = True

@@ -9,6 +9,7 @@ from typing import Annotated
 from ase import Atoms
 from cyclopts import Parameter
 
+from densnet.bonds import BondTree
 from densnet.cli.validate.options import LEVEL, PotentialOptions, asking, recording
 from densnet.errors import DensnetError
 from densnet.io.netcdf import write_text
@@ -82,16 +83,17 @@ def crystal(
         raise DensnetError("trajectory-output: there are no dynamics without --calculator; leave it out")
     reference = None if against is None else _reference(against, motion)
     # what cannot be judged is refused before hours of dynamics
-    first = first_frames(motion, 1)
-    whole_molecules(first, formula)
-    radial_distributions(first, tree_of(first), rdf_to, bin_width)
+    tree, first = tree_of(motion), first_frames(motion, 1)
+    _check_whole(first, tree)
+    whole_molecules(first, formula, tree)
+    radial_distributions(first, tree, rdf_to, bin_width)
     with recording(output):
         findings: list[Finding] = []
         if tested != PotentialOptions():
             motion, findings = _run(motion, tested, settings, double, trajectory_output)
         else:
             findings = _total_energy(motion)
-        findings += _structure(motion, formula, reference, (rdf_to, bin_width), rdf_output)
+        findings += _structure(motion, tree, formula, reference, (rdf_to, bin_width), rdf_output)
         if output:
             write_text(output, findings_csv(findings))
 
@@ -125,20 +127,33 @@ def _total_energy(motion: Motion) -> list[Finding]:
     return frames_findings(line, error, f"{motion.name}; {motion.energy.size} frames")
 
 
+def _check_whole(first: Motion, tree: BondTree) -> None:
+    """See that the first frame of each replica is a crystal of whole molecules.
+
+    Raises:
+        DensnetError: it is not.
+    """
+    if fault := intactness(first, tree).fault:
+        raise DensnetError(f"{first.name}: {fault}; expected whole molecules that their bonds tell apart")
+
+
 def _structure(
     motion: Motion,
+    tree: BondTree,
     formula: str | None,
     reference: Motion | None,
     reach_and_width: tuple[float, float],
     rdf_output: Path | None,
 ) -> list[Finding]:
     """Print whether cell and molecules last, how molecules are aligned and how far apart atoms are; return all that."""
-    tree, condition = tree_of(motion), f"{motion.name}; {_contents(motion)}"
+    condition = f"{motion.name}; {tree.molecule.max() + 1} molecules"
     intact = intactness(motion, tree)
-    motion = first_frames(motion, intact.frames)
-    molecules = whole_molecules(motion, formula)
     findings = intactness_findings(intact, condition)
     print(f"\n{intactness_text(intact)}")
+    if not intact.frames:
+        return findings
+    motion = first_frames(motion, intact.frames)
+    molecules = whole_molecules(motion, formula, tree)
     if molecules.positions.shape[2] > 1:
         aligned = alignment(molecules, motion.name)
         findings += alignment_findings(aligned, condition)
@@ -165,7 +180,8 @@ def _reference(path: Path, motion: Motion) -> Motion:
         raise DensnetError(
             f"against: expected a trajectory of {expected}, as {motion.name} is, found {there} in {path}"
         )
-    return first_frames(reference, intactness(reference, tree_of(reference)).frames)
+    _check_whole(first_frames(reference, 1), tree := tree_of(reference))
+    return first_frames(reference, intactness(reference, tree).frames)
 
 
 def _contents(motion: Motion) -> str:
