@@ -304,7 +304,7 @@ def test_what_a_foundation_knows_helps(
 ) -> None:
     time_briefly(monkeypatch)
     _, model = water_mace
-    settings = MaceSettings(minutes=5, epochs=8, foundation=str(model))
+    settings = MaceSettings(minutes=5, epochs=8, foundation=str(model), learning_rate=0.002)
     scratch = train_mace(water_labels, MaceSettings(minutes=5, epochs=8), output=tmp_path / "scratch.nc")
     tuned = train_mace(water_labels, settings, output=tmp_path / "tuned.nc")
     errors = [float(np.abs(each["forces_predicted"] - each["forces_reference"]).mean()) for each in (scratch, tuned)]
