@@ -21,9 +21,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+try:
+    import psutil
+    import yaml
+    from snakemake.common.configfile import load_configfile
+    from snakemake_interface_common.exceptions import WorkflowError
+except ImportError as missing:
+    raise SystemExit(f"densnet: the workflow needs {missing.name}: pip install '.[workflow]' in the clone") from None
+
 import programs
-import psutil
-import yaml
 from configuration import ConfigurationError, configuration
 from operations import critical_path, plan, progress, slurm
 from operations.costs import earlier, laws
@@ -32,8 +38,6 @@ from operations.planned_jobs import Planned, planned
 from places import read
 from rich.console import Console
 from sections import mace_trainings
-from snakemake.common.configfile import load_configfile
-from snakemake_interface_common.exceptions import WorkflowError
 
 from densnet.reference.level import PSI4
 

@@ -149,6 +149,17 @@ def test_a_run_that_fails_says_why(folder: Path) -> None:
     assert "Error in rule metrics" in (folder / "results" / "toy" / "logs" / "snakemake.log").read_text()
 
 
+def test_without_snakemake_one_line_says_what_to_install(folder: Path) -> None:
+    (folder / "snakemake.py").write_text('raise ImportError("none here", name="snakemake")')
+    command = [sys.executable, str(ROOT / "workflow" / "launch.py"), "-n"]
+    paths = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", str(ROOT))])
+    ran = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths}, check=False
+    )
+    assert ran.returncode == 1
+    assert ran.stderr == "densnet: the workflow needs snakemake: pip install '.[workflow]' in the clone\n"
+
+
 def test_ctrl_c_is_one_line_that_says_how_to_go_on(folder: Path) -> None:
     process = launched(folder, "touch begun; sleep 100")
     deadline = time.monotonic() + 120
