@@ -12,7 +12,7 @@ from families import harmonic_systems
 from given_benchmarks import benchmark_numbers, impossible_benchmark, impossible_folder, impossible_sizes
 from given_labels import check_harmonic, impossible_labels, labels_in
 from schema_lines import refused
-from sections import SECTIONS, Reference
+from sections import SECTIONS, Reference, mace_trainings
 from stages import SIZES, one_of
 from validators import impossible_validation, lacking_elements
 
@@ -67,6 +67,9 @@ def _impossible_paths(config: Mapping[str, Any]) -> Iterator[str]:
         where, experiment = f"systems.{system.get('family', name)}", system["experiment"]
         named |= {f"{where}.{key}": system.get(key) for key in ("xyz", "labels")}
         named |= {f"{where}.experiment.{key}": experiment.get(key) for key in ("fundamentals", "jcamp")}
+    named["peers.mace_foundation"] = foundation = config["peers"].get("mace_foundation")
+    if foundation and not Path(foundation).is_file():
+        yield f"peers.mace_foundation: expected a model file of MACE, {foundation} is not there; correct its name"
     for key, path in named.items():
         if path and set("{}") & set(path):
             yield f"{key}: expected a path without braces, which are patterns to Snakemake, found {path!r}; rename it"
@@ -93,7 +96,7 @@ def _impossible_sizes(config: Mapping[str, Any]) -> Iterator[str]:
                     f"{model}.training.max_units: expected at least {family['sizes'][0]}, the shortest chain of "
                     f"systems.{name}.sizes, found {training['max_units']}"
                 )
-        if config["peers"]["mace"]:
+        if mace_trainings(config):
             yield f"peers.mace: cannot be trained on systems.{name}, whose frames are of several lengths; leave it out"
         if config["peers"]["kernel"]:
             yield f"peers.kernel: cannot be fitted to systems.{name}, whose frames are of several lengths; leave it out"
@@ -115,7 +118,7 @@ def _impossible_active(config: Mapping[str, Any]) -> Iterator[str]:
     rounds = config["active"]["rounds"]
     if not rounds:
         return
-    beside = {"sweep": config["sweep"], "peers.mace": config["peers"]["mace"]}
+    beside = {"sweep": config["sweep"], "peers.mace": mace_trainings(config)}
     beside |= {
         f"{model}.training.n_train": config[model]["training"].get("n_train")
         for model in ("density_model", "energy_model")

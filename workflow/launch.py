@@ -37,6 +37,7 @@ from operations.damage import set_damaged_aside
 from operations.planned_jobs import Planned, planned
 from places import read
 from rich.console import Console
+from sections import mace_trainings
 
 from densnet.reference.level import PSI4
 
@@ -174,7 +175,7 @@ def _configuration(path: str) -> dict[str, Any]:
 
 def _set_up(config: Mapping[str, Any]) -> int:
     """Make the environment of MACE if it is asked for; the others are made before this can run."""
-    if not config["peers"]["mace"] or "DENSNET_MACE" in os.environ:
+    if not mace_trainings(config) or "DENSNET_MACE" in os.environ:
         return 0
     return subprocess.run([Path(__file__).parents[1] / "envs" / "setup.sh", "mace"]).returncode
 

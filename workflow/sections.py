@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le, MinLen, Unit
 from pydantic import Field
@@ -161,15 +161,27 @@ class Harmonic(Settings):
 
 @dataclass(frozen=True)
 class Peers(Settings):
-    """Other models, trained from scratch on the same frames and set beside ours (docs/peers.md)."""
+    """Other models, trained on the same frames and set beside ours (docs/peers.md)."""
 
     mace: Annotated[tuple[Size, ...], Field(strict=False)] = ()
     """MACE, for energies and forces: small, large, or both."""
     mace_minutes: Annotated[Positive, Unit("min")] = MaceSettings.minutes
     """Wall time of each training."""
+    mace_foundation: Text | None = None
+    """Model file of MACE that is fine-tuned on the same frames, beside those from scratch; its code is not run."""
     kernel: Annotated[tuple[Several, ...], Field(strict=False)] = ()
     """The Hohenberg-Kohn map by kernel ridge regression, for these numbers of training points, as kernel.csv and
     kernel.nc of each system (docs/kernel.md)."""
+
+
+FINE_TUNED = "fine_tuned"
+"""What stands in place of a size where MACE begins with a foundation's weights."""
+
+
+def mace_trainings(config: Mapping[str, Any]) -> list[str]:
+    """Return the trainings of MACE that a configuration asks for: sizes, and :data:`FINE_TUNED`."""
+    peers = config["peers"]
+    return [*dict.fromkeys(peers["mace"]), *([FINE_TUNED] if peers.get("mace_foundation") else [])]
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ def mace(
     labels: Path,
     output: Path,
     model: Path | None = None,
+    model_output: Path | None = None,
     threads: int = 1,
     settings: Annotated[MaceSettings, Parameter(name="*")] = MaceSettings(),
 ) -> None:
@@ -41,6 +42,8 @@ def mace(
         Its energies and forces of the test frames, its speed, cost and size.
     model
         Our model, to be timed beside it.
+    model_output
+        The trained MACE as a model file of MACE's, for its own tools, 'densnet validate', or as a foundation.
     threads
         CPU threads of the training and of the timing.
     """
@@ -49,7 +52,7 @@ def mace(
     if model is not None:
         ensemble = load_ensemble(model)
         ours = OurModel(partial(ModelPotential, ensemble), ensemble.n_parameters)
-    train_mace(labels, settings, output=output, ours=ours, threads=threads)
+    train_mace(labels, settings, output=output, model_output=model_output, ours=ours, threads=threads)
 
 
 def table(

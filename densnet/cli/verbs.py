@@ -99,6 +99,7 @@ GROUPS = {
         ),
         "validate.ladder:ladder": "validate ladder model.pt --labels labels.nc --output ladder.csv",
         "validate.orientation:orientation": "validate orientation trajectory.nc --output orientation.csv",
+        "validate.crystal:crystal": "validate crystal crystal.xyz --calculator gfn1-xtb --output crystal.csv",
     },
     "Long chains": {
         "lengths:lengths": (

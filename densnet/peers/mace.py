@@ -1,11 +1,13 @@
-"""MACE, trained from scratch on exactly the frames that our models learn from, and timed beside them."""
+"""MACE, trained from scratch or from a foundation model on exactly our models' frames, and timed beside them."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,11 @@ from numpy.typing import NDArray
 from densnet.errors import DensnetError
 from densnet.fitting.kohn_sham_labels import SPLITS
 from densnet.io.fingerprint import fingerprint
-from densnet.io.netcdf import variable, write_dataset
+from densnet.io.netcdf import variable, write_atomically, write_dataset
 from densnet.io.parts import Parts
 from densnet.mechanics.timing import milliseconds
 from densnet.peers.labelled_frames import LabelledFrames, labelled_frames, write_frames
-from densnet.peers.mace_program import MaceWorker, find_mace, mace_worker
+from densnet.peers.mace_program import MaceWorker, find_mace, is_mace_file, mace_worker
 from densnet.peers.settings import MaceSettings
 from densnet.potential import Potential
 from densnet.processes.program import Event
@@ -38,7 +40,6 @@ OPTIONS = {
     "correlation": 3,
     "max_ell": 3,
     "scaling": "rms_forces_scaling",
-    "lr": 0.01,
     "batch_size": 5,
     "valid_batch_size": 32,
     "clip_grad": 10.0,
@@ -64,21 +65,35 @@ def train_mace(
     settings: MaceSettings,
     *,
     output: Path,
+    model_output: Path | None = None,
     ours: OurModel | None = None,
     threads: int = 1,
     environment: Mapping[str, str] = os.environ,
 ) -> xr.Dataset:
     """Train MACE on the train frames, predict the test frames and time it; beside it, if given, time our model.
 
+    With ``settings.foundation`` training begins with the weights of that model, for the elements of the labels, whose
+    own energies of free atoms are taken.
+
     The worker's folder ``<output>.parts`` holds its checkpoint; the same command goes on from there.
 
+    Args:
+        model_output: the trained model, as MACE writes its own.
+
     Raises:
-        DensnetError: no environment with MACE; labels without forces or free atoms' energies; the loss diverges.
+        DensnetError: no environment with MACE; labels without forces or free atoms' energies; a foundation that is not
+            there, is none or lacks an element; the loss diverges.
     """
     frames = labelled_frames(labels_path, settings.n_train)
     find_mace(environment)
     timer = None if ours is None else OurTimer(ours, frames, threads)
-    decisive = {"settings": asdict(settings), "options": OPTIONS, "training": TRAINING, "version": METHOD_VERSION}
+    decisive = {
+        "settings": asdict(settings),
+        "options": _options(settings),
+        "training": TRAINING,
+        "version": METHOD_VERSION,
+        **({"foundation": fingerprint(_foundation(settings.foundation))} if settings.foundation else {}),
+    }
     parts = Parts(output, decisive | {"labels": fingerprint(labels_path), "threads": threads})
     for split in SPLITS:
         write_frames(frames, split, parts.folder / f"{split}.xyz")
@@ -89,10 +104,12 @@ def train_mace(
         if predicted is None:
             raise DensnetError(f"{parts.folder}: MACE's predictions have vanished; run again")
         timings = _timings(worker, timer)
+    if model_output is not None:
+        write_atomically(model_output, partial(shutil.copyfile, parts.folder / "mace.model"))
     dataset = _assemble(frames, predicted).assign_attrs(
         peer="MACE",
-        size=settings.size,
-        hidden_irreps=SIZES[settings.size],
+        size=f"fine-tuned from {Path(settings.foundation).name}" if settings.foundation else settings.size,
+        hidden_irreps=start["hidden_irreps"] if settings.foundation else SIZES[settings.size],
         n_parameters=start["n_parameters"],
         n_train=len(frames.rows["train"]),
         epochs=trained["epochs"],
@@ -112,7 +129,8 @@ def _job(frames: LabelledFrames, settings: MaceSettings, threads: int) -> dict[s
     return {
         "frames": {split: f"{split}.xyz" for split in SPLITS},
         "e0s": frames.e0s,
-        "options": {**OPTIONS, "hidden_irreps": SIZES[settings.size], "seed": settings.seed},
+        "options": {**_options(settings), "hidden_irreps": SIZES[settings.size], "seed": settings.seed},
+        "foundation": str(_foundation(settings.foundation)) if settings.foundation else None,
         **TRAINING,
         "minutes": settings.minutes,
         "epochs": settings.epochs,
@@ -121,6 +139,25 @@ def _job(frames: LabelledFrames, settings: MaceSettings, threads: int) -> dict[s
         "batch": BATCH,
         "repetitions": REPETITIONS,
     }
+
+
+def _options(settings: MaceSettings) -> dict[str, Any]:
+    """Return MACE's options; with a foundation it asks for the precision by name."""
+    precision = {"default_dtype": "float32"} if settings.foundation else {}
+    return {**OPTIONS, "lr": settings.learning_rate, **precision}
+
+
+def _foundation(path: str) -> Path:
+    """Return where a foundation model lies.
+
+    Raises:
+        DensnetError: nowhere, or it is none.
+    """
+    if not Path(path).is_file():
+        raise DensnetError(f"foundation: expected a model file of MACE, {path} is not there; correct its name")
+    if not is_mace_file(Path(path)):
+        raise DensnetError(f"foundation: expected a model file of MACE, as torch.save writes it, found {path}")
+    return Path(path).resolve()
 
 
 def show_progress(event: Event) -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,16 @@ def find_mace(environment: Mapping[str, str]) -> Path:
         problem = f"{VARIABLE}={named!r} is not an executable" if named else "there is no environment .venv-mace"
         raise DensnetError(f"mace: {problem}; {REMEDY}")
     return Path(interpreter)
+
+
+def is_mace_file(path: Path) -> bool:
+    """Return whether a file is a model that MACE has saved; nothing in it is executed."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+            return any(b"mace.modules" in archive.read(name) for name in pickles)
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 class MaceWorker:
@@ -67,10 +78,19 @@ class MaceWorker:
         Raises:
             DensnetError: the worker has ended.
         """
+        return self.ask("time", "timing")
+
+    def ask(self, line: str, wanted: str) -> Event:
+        """Return what the worker answers to a line.
+
+        Raises:
+            DensnetError: the worker has ended.
+        """
         if self.process.stdin is not None:
-            self.process.stdin.write("time\n")
-            self.process.stdin.flush()
-        return self.wait_for("timing")
+            with suppress(BrokenPipeError):
+                self.process.stdin.write(line + "\n")
+                self.process.stdin.flush()
+        return self.wait_for(wanted)
 
 
 @contextmanager

@@ -43,7 +43,7 @@ class AsePotential(Potential):
         return joined([self._evaluated(geometry) for geometry in positions])
 
     def _evaluated(self, geometry: Array) -> Quantities:
-        atoms = Atoms(self.numbers, geometry, info={"charge": self.charge}, calculator=self.calculator)
+        atoms = self._atoms(geometry)
         try:
             names = [name for name in PROPERTIES if name in self.quantities]
             values = {name: self.calculator.get_property(name, atoms) for name in names}
@@ -51,6 +51,9 @@ class AsePotential(Potential):
             reason = (str(error).splitlines() or [""])[0]
             raise DensnetError(f"{self.name}: the calculator fails: {type(error).__name__}: {reason}") from error
         return {name: np.array([value], dtype=np.float64) for name, value in values.items()}
+
+    def _atoms(self, geometry: Array) -> Atoms:
+        return Atoms(self.numbers, geometry, info={"charge": self.charge}, calculator=self.calculator)
 
     def forget(self) -> None:
         """Drop what the calculator keeps from its last geometry, if it can."""

@@ -10,20 +10,28 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ase import Atoms
+
 from densnet.dynamics.separate import Separate
 from densnet.errors import DensnetError
 from densnet.io.parts import digest_of
 from densnet.kernel.kernel_files import is_kernel_file
 from densnet.molecule import Molecule
+from densnet.peers.mace_program import is_mace_file
 from densnet.potential import Potential
 from densnet.potentials import NAMED, named
 from densnet.potentials.ase import AsePotential
+from densnet.potentials.crystal import CrystalPotential
+from densnet.potentials.gfn1 import gfn1_xtb
 from densnet.potentials.kernel import KernelPotential
+from densnet.potentials.mace import MacePotential
 from densnet.potentials.reference import ReferencePotential
 from densnet.reference.level import AUTO, PROGRAMS, PSI4, PYSCF, LevelOfTheory
 
 COMPUTED = (*NAMED, *PROGRAMS)
 """What is chosen by its name."""
+CALCULATORS = {"gfn1-xtb": gfn1_xtb}
+"""ASE calculators that are chosen by a name; those that know of a cell are for crystals, too."""
 BATCH = 64
 """Geometries that a model takes at once, in a scan."""
 
@@ -33,8 +41,9 @@ class Chosen:
     """A potential that was chosen, to be made for any molecule.
 
     Attributes:
-        model: a ``model.pt``, or an output of 'densnet kernel'; or ...
-        calculator: ... one of :data:`COMPUTED`, or MODULE:CALLABLE, called without arguments for an ASE calculator.
+        model: a ``model.pt``, an output of 'densnet kernel', or a model file of MACE; or ...
+        calculator: ... one of :data:`COMPUTED` or :data:`CALCULATORS`, or MODULE:CALLABLE, called without arguments for
+            an ASE calculator.
         device: where a model computes; a GPU if there is one, if not given.
         threads: of a model on the CPU.
         level: of Psi4 or PySCF.
@@ -71,12 +80,22 @@ class Chosen:
                 )
             self.level = replace(self.level, program=PSI4 if self.calculator == PSI4 else PYSCF)
         elif self.calculator is not None and self.calculator not in COMPUTED:
-            self._factory = imported(self.calculator)
+            self._factory = CALCULATORS.get(self.calculator) or imported(self.calculator)
 
     @property
     def name(self) -> str:
         """Return what the user called it."""
         return str(self.model or self.calculator)
+
+    @property
+    def is_ours(self) -> bool:
+        """Return whether it is a model of ours, networks or kernels: its zero of energy is that of labels."""
+        return self.model is not None and not is_mace_file(self.model)
+
+    @property
+    def has_density(self) -> bool:
+        """Return whether it is a :class:`ModelPotential`."""
+        return self.is_ours and not is_kernel_file(Path(str(self.model)))
 
     @property
     def batch(self) -> int | None:
@@ -106,6 +125,21 @@ class Chosen:
         make = named(str(self.calculator))
         return Separate([make(molecule) for _ in range(replicas)])
 
+    def of_crystal(self, crystal: Atoms, replicas: int = 1, *, double: bool = False) -> Potential:
+        """Return the potential of a crystal, its cell fixed, for so many geometries in each call.
+
+        Raises:
+            DensnetError: what was chosen knows of no cell.
+        """
+        if self.model is not None and is_mace_file(self.model):
+            return MacePotential(self.model, crystal, double=double, threads=self.threads)
+        if self._factory is None:
+            raise DensnetError(
+                f"{self.name}: moves molecules without a cell; for a crystal choose a model file of MACE, or "
+                f"--calculator {', '.join(CALCULATORS)} or MODULE:CALLABLE"
+            )
+        return Separate([CrystalPotential(self._factory(), crystal, self.name) for _ in range(replicas)])
+
     def remove_parts(self) -> None:
         """Delete what Psi4 or PySCF kept: the output is whole."""
         for potential in self._reference.values():
@@ -114,6 +148,8 @@ class Chosen:
     def _of_model(self, model: Path, molecule: Molecule, lasting: bool, double: bool) -> Potential:
         if is_kernel_file(model):
             return KernelPotential.from_file(model, molecule.numbers)
+        if is_mace_file(model):
+            return MacePotential(model, Atoms(molecule.numbers), double=double, threads=self.threads)
         import torch
 
         from densnet.potentials.model import ModelPotential
@@ -143,7 +179,8 @@ def imported(name: str) -> Callable[[], Any]:
     """
     module, _, attribute = name.partition(":")
     if not (module and attribute):
-        raise DensnetError(f"calculator: expected one of {', '.join(COMPUTED)} or MODULE:CALLABLE, found {name!r}")
+        known = ", ".join((*COMPUTED, *CALCULATORS))
+        raise DensnetError(f"calculator: expected one of {known} or MODULE:CALLABLE, found {name!r}")
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     try:

@@ -80,22 +80,59 @@ def carried_axes(molecules: WholeMolecules) -> Array:
     return np.einsum("...xy,...ky->...kx", rotations, axes[:, : len(molecules.axes)])
 
 
-def whole_molecules(motion: Motion, chosen: str | None = None) -> WholeMolecules:
+def whole_molecules(motion: Motion, chosen: str | None = None, tree: BondTree | None = None) -> WholeMolecules:
     """Return the molecules of a trajectory, told apart by the bonds of its first frame and made whole along them.
 
     Args:
         motion: of all atoms.
         chosen: the formula of those to return, where there are several.
+        tree: the molecules, if they are known already.
 
     Raises:
         DensnetError: they cannot be told apart, are of several formulas and none is chosen, or lose a bond.
     """
-    tree = bond_tree(motion.numbers, motion.positions[0, 0], motion.cells[0, 0], motion.periodic)
+    tree = tree or tree_of(motion)
     atoms = _chosen_atoms(motion, tree, chosen)
+    positions = whole_positions(motion, tree)
+    return WholeMolecules(formula(motion.numbers[atoms[0]]), motion.masses[atoms], positions[:, :, atoms])
+
+
+def tree_of(motion: Motion) -> BondTree:
+    """Return the molecules of a trajectory by the bonds of its first frame."""
+    return bond_tree(motion.numbers, motion.positions[0, 0], motion.cells[0, 0], motion.periodic)
+
+
+def whole_positions(motion: Motion, tree: BondTree) -> Array:
+    """Return a trajectory (replica, time, i, x) in which no molecule is cut by the cell.
+
+    Raises:
+        DensnetError: a bond of the first frame is broken.
+    """
     positions = np.empty_like(motion.positions)
     for replica, time in np.ndindex(positions.shape[:2]):
         positions[replica, time] = _whole(motion, tree, replica, time)
-    return WholeMolecules(formula(motion.numbers[atoms[0]]), motion.masses[atoms], positions[:, :, atoms])
+    return positions
+
+
+def bond_vectors(motion: Motion, tree: BondTree, replica: int, time: int) -> tuple[NDArray[np.int64], Array, Array]:
+    """Return the bonds (n, 2) of a tree, their vectors (n, x) in a frame to the nearest image, and their lengths (n,).
+
+    Vectors and lengths are in Angstrom.
+    """
+    from ase.geometry import find_mic
+
+    bonds = np.concatenate([np.empty((0, 2), dtype=np.int64), *tree.levels])
+    positions = motion.positions[replica, time]
+    vectors = positions[bonds[:, 1]] - positions[bonds[:, 0]]
+    if motion.periodic.any() and len(bonds):
+        vectors, lengths = find_mic(vectors, motion.cells[replica, time], motion.periodic)
+        return bonds, vectors, lengths
+    return bonds, vectors, np.linalg.norm(vectors, axis=1)
+
+
+def stretches(numbers: NDArray[np.int64], bonds: NDArray[np.int64], lengths: Array) -> Array:
+    """Return the lengths of bonds over the sums of the covalent radii, (n,)."""
+    return np.asarray(lengths / covalent_radii[numbers[bonds]].sum(axis=1))
 
 
 def _chosen_atoms(motion: Motion, tree: BondTree, chosen: str | None) -> NDArray[np.int64]:
@@ -145,19 +182,10 @@ def _whole(motion: Motion, tree: BondTree, replica: int, time: int) -> Array:
     Raises:
         DensnetError: a bond of the first frame is broken.
     """
-    from ase.geometry import find_mic
-
     positions = motion.positions[replica, time].copy()
-    if not tree.levels:
-        return positions
-    bonds = np.concatenate(tree.levels)
-    vectors = positions[bonds[:, 1]] - positions[bonds[:, 0]]
-    if motion.periodic.any():
-        vectors, lengths = find_mic(vectors, motion.cells[replica, time], motion.periodic)
-    else:
-        lengths = np.linalg.norm(vectors, axis=1)
-    stretch = lengths / covalent_radii[motion.numbers[bonds]].sum(axis=1)
-    if stretch.max() > BROKEN:
+    bonds, vectors, lengths = bond_vectors(motion, tree, replica, time)
+    stretch = stretches(motion.numbers, bonds, lengths)
+    if stretch.max(initial=0.0) > BROKEN:
         worst = int(stretch.argmax())
         raise DensnetError(
             f"{motion.name}: the bond {joined_names(motion.numbers, bonds[worst])} of the first frame is "

@@ -30,6 +30,7 @@ class Motion:
         cells: lattice vectors, Angstrom, (replica, time, 3, 3).
         periodic: along which lattice vectors, (3,).
         interval: fs between frames; None where the file does not say it.
+        energy: potential and kinetic energy together, eV, (replica, time); None where the file does not say both.
     """
 
     name: str
@@ -39,13 +40,15 @@ class Motion:
     cells: Array
     periodic: NDArray[np.bool_]
     interval: float | None
+    energy: Array | None = None
 
 
 def read_motion(path: Path, interval: float | None = None) -> Motion:
     """Return the trajectory of an output of 'densnet md' (.nc), or of an extended xyz file.
 
     Extended xyz may be periodic. Of what 'densnet export trajectory' writes, replicas and times (``replica`` and
-    ``time_fs`` of each frame) are taken; other files are one replica.
+    ``time_fs`` of each frame) are taken; other files are one replica. Frames with ``energy`` and the column
+    ``momenta``, as ASE writes them, have a total energy.
 
     Args:
         interval: fs between frames, for files that do not say it.
@@ -103,7 +106,16 @@ def _of_xyz(path: Path) -> Motion:
         np.array([[frame.cell.array for frame in replica] for replica in replicas]),
         np.asarray(frames[0].pbc),
         _interval(np.array(times, dtype=np.float64), path) if known else None,
+        _total_energy(replicas),
     )
+
+
+def _total_energy(replicas: Sequence[Sequence[Any]]) -> Array | None:
+    """Return potential and kinetic energy together in eV, (replica, time), if all frames have both."""
+    frames = [frame for replica in replicas for frame in replica]
+    if not all(frame.calc is not None and "energy" in frame.calc.results and frame.has("momenta") for frame in frames):
+        return None
+    return np.array([[frame.get_total_energy() for frame in replica] for replica in replicas])
 
 
 def _read_xyz(path: Path) -> list[Any]:

@@ -66,3 +66,19 @@ class ConservationSettings(Settings):
     def steps(self, times: int) -> int:
         """Return the number of steps of so many times the shorter one."""
         return round(self.picoseconds * PS_IN_FS / (times * self.timestep_fs))
+
+
+@dataclass(frozen=True)
+class CrystalSettings(ConservationSettings):
+    """Of dynamics of constant energy of a crystal, whose cell stays as it is."""
+
+    replicas: Annotated[int, Ge(2)] = 3
+    """Independent copies of the crystal; their scatter gives the standard errors."""
+    picoseconds: Picoseconds = 0.5
+    """Constant-energy dynamics of each replica at each time step."""
+    timestep_fs: Annotated[Positive, Unit("fs")] = 0.5
+    """The shorter time step."""
+    reversal_steps: Count = 50
+    """Long steps forth and as many back, to see whether the way back is the way forth."""
+    frame_every: Count = 10
+    """Steps of the shorter time step between frames, which the structure is judged by."""

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import ase
 import ase.io
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 from densnet.cli.peer import table
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset, variable, write_dataset
-from densnet.peers import mace_program
+from densnet.molecule import Molecule
+from densnet.peers import mace, mace_program
 from densnet.peers.labelled_frames import labelled_frames, write_frames
 from densnet.peers.mace import SIZES, train_mace
 from densnet.peers.settings import MaceSettings
+from densnet.potentials.choice import Chosen
 from densnet.report.peer_table import LABELS, peer_cells, read_table
+from densnet.validation.crystal_dynamics import check_periodic
 
 ROOT = Path(__file__).parents[2]
 FAKE = {"DENSNET_MACE": sys.executable, "PATH": "/usr/bin:/bin"}
@@ -82,6 +89,44 @@ def test_what_the_worker_says_is_written(
     assert (found.attrs["n_train"], found.attrs["n_parameters"], found.attrs["train_seconds"]) == (10, 7, 4.0)
     assert "force_mae_mev_per_angstrom 100" in capfd.readouterr().err
     assert not output.with_name("mace.nc.parts").exists()
+
+
+def foundation_in(folder: Path) -> Path:
+    """A file that has the looks of a model of MACE."""
+    path = folder / "of others.model"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"cmace.modules.models\nScaleShiftMACE\n.")
+    return path
+
+
+def test_a_foundation_goes_to_the_worker_and_the_model_comes_back(
+    water_labels: Path, tmp_path: Path, fake: dict[str, str]
+) -> None:
+    foundation, output, model = foundation_in(tmp_path), tmp_path / "mace.nc", tmp_path / "fine.model"
+    settings = MaceSettings(foundation=str(foundation))
+    train_mace(water_labels, settings, output=output, model_output=model, environment=fake)
+    found = read_dataset(output, stage="peer")
+    assert (found.attrs["size"], found.attrs["hidden_irreps"]) == ("fine-tuned from of others.model", "8x0e")
+    assert model.read_text() == f"trained from {foundation}"
+
+
+def test_what_is_no_foundation_is_one_line_before_any_work(
+    water_labels: Path, tmp_path: Path, fake: dict[str, str]
+) -> None:
+    other = tmp_path / "model.pt"
+    other.write_bytes(b"no archive")
+    with zipfile.ZipFile(tmp_path / "ours.pt", "w") as archive:
+        archive.writestr("archive/data.pkl", b"collections")
+    for path, said in (
+        (tmp_path / "gone.model", r"^foundation: expected a model file of MACE, .*gone\.model is not there"),
+        (other, r"^foundation: expected a model file of MACE, as torch\.save writes it, found .*model\.pt"),
+        (tmp_path / "ours.pt", r"found .*ours\.pt"),
+    ):
+        with pytest.raises(DensnetError, match=said):
+            train_mace(water_labels, MaceSettings(foundation=str(path)), output=tmp_path / "mace.nc", environment=fake)
+    assert not (tmp_path / "mace.nc.parts").exists()
+    with pytest.raises(DensnetError, match="size: a foundation has its own, found large beside it"):
+        MaceSettings(size="large", foundation="of others.model")
 
 
 @pytest.mark.parametrize(
@@ -187,15 +232,111 @@ def test_the_table(water_labels: Path, tmp_path: Path, fake: dict[str, str]) -> 
         table(system=["water"], evaluation=[evaluation], peer=peers, training_log=logs, output=tmp_path / "peers.csv")
 
 
+def time_briefly(patch: pytest.MonkeyPatch) -> None:
+    for name, number in (("BATCH", 2), ("ROUNDS", 1), ("REPETITIONS", 1)):
+        patch.setattr(mace, name, number)
+
+
+@pytest.fixture(scope="module")
+def water_mace(water_labels: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[xr.Dataset, Path]:
+    """MACE, briefly trained on water: what it predicted, and its model file."""
+    if not REAL.exists():
+        pytest.skip("MACE is not installed: run 'envs/setup.sh mace'")
+    folder = tmp_path_factory.mktemp("mace")
+    output, model = folder / "mace.nc", folder / "water.model"
+    with pytest.MonkeyPatch.context() as patch:
+        time_briefly(patch)
+        train_mace(water_labels, MaceSettings(minutes=5, epochs=40), output=output, model_output=model)
+    return read_dataset(output, stage="peer"), model
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(not REAL.exists(), reason="MACE is not installed: run 'envs/setup.sh mace'")
-def test_mace_itself_learns(water_labels: Path, tmp_path: Path) -> None:
-    output = tmp_path / "mace.nc"
-    train_mace(water_labels, MaceSettings(minutes=5, epochs=8), output=output)
-    found = read_dataset(output, stage="peer")
+def test_mace_itself_learns(water_mace: tuple[xr.Dataset, Path]) -> None:
+    found, _ = water_mace
     error = np.abs(found["forces_predicted"] - found["forces_reference"]).mean()
-    # Sixteen steps take a good part of the forces; a sign, a unit or an order of atoms gone wrong would take none.
+    # Eighty steps take a good part of the forces; a sign, a unit or an order of atoms gone wrong would take none.
     assert float(error) < 0.7 * float(np.abs(found["forces_reference"]).mean())
     np.testing.assert_allclose(found["forces_predicted"].sum("atom"), 0.0, atol=1e-4)
     assert found.attrs["mace_torch_version"]
-    assert found.attrs["epochs"] == 8
+    assert found.attrs["epochs"] == 40
+
+
+@pytest.mark.slow
+def test_a_model_file_says_what_its_training_predicted(water_mace: tuple[xr.Dataset, Path], water_labels: Path) -> None:
+    found, model = water_mace
+    labels = xr.load_dataset(water_labels)
+    positions = labels["positions"].values[labels["split"].values == "test"]
+    water = Molecule(labels["numbers"].values, positions[0])
+    potential = Chosen(model, None)(water)
+    answer = potential(positions)
+    # single precision of a few eV and eV/Å
+    np.testing.assert_allclose(answer["energy"], found["energy_predicted"], atol=1e-5)
+    np.testing.assert_allclose(answer["forces"], found["forces_predicted"], atol=1e-4)
+    double = Chosen(model, None)(water, double=True)
+    step = np.zeros_like(positions[0])
+    step[1, 0] = 1e-4
+    up, down = (float(double((positions[0] + sign * step)[None])["energy"][0]) for sign in (1, -1))
+    # central differences of 1e-4 Å: its square
+    assert -(up - down) / 2e-4 == pytest.approx(float(double(positions[:1])["forces"][0, 1, 0]), abs=1e-6)
+    with pytest.raises(DensnetError, match=r"water\.model: does not know S; choose another potential"):
+        Chosen(model, None)(Molecule(np.array([16, 1, 1]), positions[0]))
+    with pytest.raises(DensnetError, match="a position is not a finite number"):
+        potential(np.full_like(positions, np.nan))
+
+
+@pytest.mark.slow
+def test_a_model_file_knows_of_the_cell(water_mace: tuple[xr.Dataset, Path]) -> None:
+    _, model = water_mace
+    ice = ase.Atoms("OH2", [[0, 0, 0], [0.76, 0, 0.59], [-0.76, 0, 0.59]], cell=[3.0, 3.2, 3.4], pbc=True)
+    in_cell = Chosen(model, None).of_crystal(ice, double=True)
+    check_periodic(in_cell, ice.positions, ice.cell.array)
+    alone = Chosen(model, None)(Molecule(ice.numbers, ice.positions), double=True)
+    assert abs(float(in_cell(ice.positions[None])["energy"][0] - alone(ice.positions[None])["energy"][0])) > 1e-3
+
+
+@pytest.mark.slow
+def test_what_a_foundation_knows_helps(
+    water_mace: tuple[xr.Dataset, Path],
+    water_labels: Path,
+    tmp_path: Path,
+    changed_labels: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    time_briefly(monkeypatch)
+    _, model = water_mace
+    settings = MaceSettings(minutes=5, epochs=8, foundation=str(model), learning_rate=0.002)
+    scratch = train_mace(water_labels, MaceSettings(minutes=5, epochs=8), output=tmp_path / "scratch.nc")
+    tuned = train_mace(water_labels, settings, output=tmp_path / "tuned.nc")
+    errors = [float(np.abs(each["forces_predicted"] - each["forces_reference"]).mean()) for each in (scratch, tuned)]
+    # eight passes go on where forty passes ended
+    assert errors[1] < 0.85 * errors[0]
+
+    def with_sulfur(labels: xr.Dataset) -> xr.Dataset:
+        sulfur = {"numbers": labels["numbers"].copy(data=[16, 1, 1])}
+        return labels.assign(sulfur).assign_coords(
+            element=labels["element"].copy(data=np.where(labels["element"] == 8, 16, 1))
+        )
+
+    with pytest.raises(DensnetError, match=r"^foundation: .*water\.model does not know S; choose a model"):
+        train_mace(changed_labels(with_sulfur), settings, output=tmp_path / "sulfur.nc")
+
+
+class Hostile:
+    """Runs a command where it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, ("touch unpickled  # mace.modules",)
+
+
+@pytest.mark.slow
+def test_what_is_hidden_in_a_model_file_is_not_run(
+    water_mace: tuple[xr.Dataset, Path], water_labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile = tmp_path / "hostile.model"
+    torch.save(Hostile(), hostile)
+    with pytest.raises(DensnetError, match=r"hostile\.model: expected a model file of MACE, but it holds \w+\.system"):
+        train_mace(water_labels, MaceSettings(foundation=str(hostile)), output=tmp_path / "mace.nc")
+    assert not list(tmp_path.rglob("unpickled"))
+    monkeypatch.chdir(tmp_path)
+    torch.load(hostile, weights_only=False)
+    assert (tmp_path / "unpickled").exists()

@@ -34,6 +34,18 @@ def test_each_system_and_size_is_trained_and_shown(tmp_path: Path) -> None:
     assert f'"peers": "{results}/peers.csv"' in output
 
 
+def test_a_foundation_is_fine_tuned_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "of others.model").touch()
+    config = {"run": "two", "systems": SYSTEMS, "peers": {"mace_foundation": "of others.model"}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    planned = snakemake(tmp_path, "--cores", "2", "--dry-run", "--printshellcmds")
+    output = planned.stdout + planned.stderr
+    assert planned.returncode == 0, output
+    (command,) = re.findall(r"densnet peer mace .*--output results/two/b/mace_fine_tuned\.nc", output)
+    assert "--foundation 'of others.model'" in command and "--size" not in command
+    assert (jobs(output)["mace"], jobs(output)["peers"]) == (2, 1)
+
+
 def test_keys() -> None:
     with pytest.raises(
         ConfigurationError, match=r"^peers\.mace\.0: expected one of small, large, found 'smal'; did you mean small\?"
@@ -41,3 +53,7 @@ def test_keys() -> None:
         configuration({"run": "x", "systems": SYSTEMS, "peers": {"mace": ["smal"]}})
     with pytest.raises(ConfigurationError, match=r"^peers\.mace_minutes: expected a number of more than 0, found 0"):
         configuration({"run": "x", "systems": SYSTEMS, "peers": {"mace_minutes": 0}})
+    with pytest.raises(
+        ConfigurationError, match=r"^peers\.mace_foundation: expected a model file of MACE, gone\.model is"
+    ):
+        configuration({"run": "x", "systems": SYSTEMS, "peers": {"mace_foundation": "gone.model"}})

@@ -10,6 +10,7 @@ from given_benchmarks import benchmark_files, given_atoms, given_orbitals
 from given_labels import given_harmonic
 from operations.costs import memory_mb, minutes, work
 from stages import GIVEN, STAGES, one_of
+from sections import FINE_TUNED, mace_trainings
 from sweeps import MODELS, Places, lookup, rows_for_peers, system_of, table_rows, variants, write_plan
 from validators import COMPARED, compares
 
@@ -42,7 +43,7 @@ HARMONIC_PSI4 = list(dict.fromkeys(config["harmonic"]["psi4"]))
 TESTS = list(dict.fromkeys(config["validation"]["tests"]))
 TESTED = list(dict.fromkeys(config["validation"]["potentials"]))
 COMPUTED_REFERENCE = compares(config) and config["validation"]["reference"] in PROGRAMS
-MACE = list(dict.fromkeys(config["peers"]["mace"]))
+MACE = mace_trainings(config)
 KERNEL = list(dict.fromkeys(config["peers"]["kernel"]))
 # Systems of the benchmark, and those of them whose orbitals lie beside its files.
 RMD17 = [name for name, own in SYSTEMS.items() if "rmd17" in own]

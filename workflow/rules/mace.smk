@@ -3,6 +3,7 @@ rule mace:
     input:
         labels=of("labels"),
         model=of(TRAINED, "model"),
+        foundation=lambda wildcards: config["peers"].get("mace_foundation") if wildcards.size == FINE_TUNED else [],
     output:
         peer=f"{SYSTEM}/mace_{{size}}.nc",
     wildcard_constraints:
@@ -10,7 +11,8 @@ rule mace:
     params:
         settings=lambda wildcards: as_options(
             {
-                "size": wildcards.size,
+                "size": None if wildcards.size == FINE_TUNED else wildcards.size,
+                "foundation": config["peers"].get("mace_foundation") if wildcards.size == FINE_TUNED else None,
                 "minutes": config["peers"]["mace_minutes"],
                 "n_train": lookup(PLACES.config_at(wildcards.system), "energy_model.training.n_train"),
             }

@@ -42,7 +42,7 @@ def ladder(
 ) -> None:
     """Compare a potential with labels by temperature and strain, and with what it says of its own reliability.
 
-    Energies of potentials other than a model are compared up to a constant, the median of their differences.
+    Energies of potentials other than a model of ours are compared up to a constant, the median of their differences.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def _judged(potential: Chosen, labels: Labels, splits: tuple[Split, ...], path: 
         raise DensnetError(f"{path}: expected frames of {', '.join(splits)}, found none; name other --splits")
     positions = data["positions"].values
     judging = potential(Molecule(labels.numbers, positions[0], labels.charge))
-    density = None if potential.model is None else _density_errors(cast("ModelPotential", judging), labels, data)
+    density = _density_errors(cast("ModelPotential", judging), labels, data) if potential.has_density else None
     with asking(potential):
         return judged_frames(
             judging,
@@ -83,7 +83,7 @@ def _judged(potential: Chosen, labels: Labels, splits: tuple[Split, ...], path: 
             test=data["split"].values.astype(str) == "test",
             batch=potential.batch,
             density=density,
-            remove_offset=potential.model is None,
+            remove_offset=not potential.is_ours,
         )
 
 

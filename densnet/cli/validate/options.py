@@ -30,9 +30,9 @@ class PotentialOptions:
     """The potential that is put to the test."""
 
     model: Path | None = None
-    """The potential to test: a model.pt, or an output of 'densnet kernel' ..."""
+    """The potential to test: a model.pt, an output of 'densnet kernel', or a model file of MACE ..."""
     calculator: str | None = None
-    """... or gfn2-xtb, mmff94, so3lr, psi4, pyscf, or MODULE:CALLABLE that returns an ASE calculator."""
+    """... or gfn1-xtb, gfn2-xtb, mmff94, so3lr, psi4, pyscf, or MODULE:CALLABLE that returns an ASE calculator."""
     device: str | None = None
     """Where a model computes; a GPU if there is one."""
     threads: int = 1

@@ -9,6 +9,9 @@ place when it is whole. Standard output carries one JSON object a line:
 * ``{"event": "trained", ...}``: the predictions are written. From then on each line ``time`` on standard input is
   answered by one ``{"event": "timing", ...}``, until the input ends;
 * ``{"event": "error", "message": ...}``: the job cannot be done; exit status 2.
+
+A job with ``evaluate`` trains nothing: it loads that model, says ``ready``, and answers each line on standard input,
+the positions of some geometries as JSON, by ``{"event": "evaluated", "energy": ..., "forces": ...}``.
 """
 
 from __future__ import annotations
@@ -21,13 +24,18 @@ from densnet_worker import begin
 def main() -> int:
     job, say, commands = begin()
     try:
-        from training import DivergedError, Timer, train
+        from mace_files import UnreadableError
+        from training import DivergedError, LackingError, Timer, train
     except ImportError as error:
         say({"event": "error", "message": f"mace: {sys.executable} cannot import mace ({error}); see docs/peers.md"})
         return 2
     try:
+        if "evaluate" in job:
+            from evaluation import answer
+
+            return answer(job, say, commands)
         model, frames = train(job, say)
-    except DivergedError as error:
+    except (DivergedError, LackingError, UnreadableError) as error:
         say({"event": "error", "message": str(error)})
         return 2
     timer = Timer(model, frames, job["batch"])

@@ -1,4 +1,7 @@
-"""MACE from scratch: model, loss, optimiser and moving average are MACE's own; the clock and the schedule are ours."""
+"""MACE, from scratch or from a model's weights.
+
+Model, loss, optimiser and moving average are MACE's own; the clock and the schedule are ours.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from mace.tools import torch_geometric
 from mace.tools.model_script_utils import configure_model
 from mace.tools.scripts_utils import get_optimizer, get_params_options
 from mace.tools.train import take_step
+from mace_files import elements_of, read_mace
 from torch_ema import ExponentialMovingAverage
 
 OUTPUTS = {"energy": True, "forces": True, "virials": False, "stress": False, "dipoles": False}
@@ -65,17 +69,56 @@ class Frames:
         )
 
 
-def build(job: dict[str, Any], frames: Frames) -> tuple[torch.nn.Module, torch.optim.Optimizer, Any]:
-    """Return MACE's model, optimiser and arguments: its own defaults but for the job's options."""
+class LackingError(Exception):
+    """The foundation does not know an element."""
+
+
+def read_foundation(path: str, e0s: dict[int, float]) -> Any:
+    """Return the model that training begins with.
+
+    Raises:
+        UnreadableError: it is none that can be used.
+        LackingError: it lacks an element of the labels.
+    """
+    foundation = read_mace(path)
+    lacking = sorted(set(e0s) - set(elements_of(foundation)))
+    if lacking:
+        symbols = ", ".join(ase.data.chemical_symbols[z] for z in lacking)
+        raise LackingError(f"foundation: {path} does not know {symbols}; choose a model that was trained on it")
+    return foundation
+
+
+def build(job: dict[str, Any], frames: Frames, foundation: Any | None) -> tuple[Any, torch.optim.Optimizer, Any]:
+    """Return MACE's model, optimiser and arguments: its own defaults but for the job's options.
+
+    Of a foundation its architecture and weights are taken, for the elements of the frames; energies of the free
+    atoms are those of the labels.
+    """
     words = [word for key, value in job["options"].items() for word in (f"--{key}", str(value))]
     args = tools.build_default_arg_parser().parse_args(["--name", "peer", "--model", "ScaleShiftMACE", *words])
     args.compute_energy, args.compute_dipole, args.compute_polarizability = True, False, False
     loader = frames.loader(args.batch_size)
     args.avg_num_neighbors = modules.compute_avg_num_neighbors(loader)
     zeros = np.zeros((1, len(frames.z_table)))
-    model, _ = configure_model(args, loader, zeros, heads=[HEAD], z_table=frames.z_table)
+    model, _ = configure_model(args, loader, zeros, model_foundation=foundation, heads=[HEAD], z_table=frames.z_table)
+    # MACE copies the foundation's where both have the same elements
+    model.atomic_energies_fn.atomic_energies.zero_()
     model.to(DEVICE)
     return model, get_optimizer(args, get_params_options(args, model)), args
+
+
+def shift_energies(model: Any, frames: Frames) -> None:
+    """Add a constant to the energy of each atom, so that the mean energy of the frames is right.
+
+    A foundation of another level or of other molecules is off by some eV; to learn a constant step by step costs most
+    of a short training.
+    """
+    off = []
+    for graph in frames.graphs:
+        batch = next(iter(torch_geometric.dataloader.DataLoader([graph], batch_size=1))).to(DEVICE)
+        energy = model(batch.to_dict(), compute_force=False)["energy"]
+        off.append((batch["energy"] - energy).item() / len(graph.positions))
+    model.scale_shift.shift += statistics.mean(off)
 
 
 def rate(progress: float) -> float:
@@ -88,9 +131,11 @@ def rate(progress: float) -> float:
 class Training:
     """One training with its clock; every checkpoint holds all that decides what follows."""
 
-    def __init__(self, job: dict[str, Any], train: Frames, validation: Frames) -> None:
+    def __init__(self, job: dict[str, Any], train: Frames, validation: Frames, foundation: Any | None = None) -> None:
         self.job, self.train, self.validation = job, train, validation
-        self.model, self.optimizer, self.args = build(job, train)
+        self.model, self.optimizer, self.args = build(job, train, foundation)
+        if foundation is not None:
+            shift_energies(self.model, train)
         self.ema = ExponentialMovingAverage(self.model.parameters(), decay=job["ema_decay"])
         self.losses = [
             modules.WeightedEnergyForcesLoss(energy_weight=energy, forces_weight=forces).to(DEVICE)
@@ -202,18 +247,23 @@ def train(job: dict[str, Any], say: Say) -> tuple[torch.nn.Module, Frames]:
 
     Raises:
         DivergedError: the loss is not finite.
+        UnreadableError: the foundation is none that can be used.
+        LackingError: it lacks an element.
     """
     logging.getLogger().setLevel(logging.WARNING)
     torch.set_num_threads(job["threads"])
     tools.set_seeds(job["seed"])
     tools.set_default_dtype("float32")
     e0s = {int(z): energy for z, energy in job["e0s"].items()}
-    frames = {name: Frames(path, e0s, job["options"]["r_max"]) for name, path in job["frames"].items()}
-    training = Training(job, frames["train"], frames["validation"])
+    foundation = read_foundation(job["foundation"], e0s) if job["foundation"] else None
+    cutoff = job["options"]["r_max"] if foundation is None else float(foundation.r_max)
+    frames = {name: Frames(path, e0s, cutoff) for name, path in job["frames"].items()}
+    training = Training(job, frames["train"], frames["validation"], foundation)
     say(
         {
             "event": "start",
             "n_parameters": sum(p.numel() for p in training.model.parameters() if p.requires_grad),
+            "hidden_irreps": str(training.model.products[0].linear.irreps_out),
             "versions": {name: version(name) for name in ("mace-torch", "torch", "e3nn")},
         }
     )
@@ -222,9 +272,21 @@ def train(job: dict[str, Any], say: Say) -> tuple[torch.nn.Module, Frames]:
     with open("predictions.new", "wb") as handle:
         np.savez(handle, energy=energy, forces=forces)
     os.replace("predictions.new", "predictions.npz")
+    save_model(training.model, frames["train"].z_table, e0s)
     epochs = training.step / training.steps_per_epoch
     say({"event": "trained", "seconds": training.seconds, "steps": training.step, "epochs": epochs})
     return training.model, frames["test"]
+
+
+def save_model(model: Any, table: tools.AtomicNumberTable, e0s: dict[int, float]) -> None:
+    """Write ``mace.model`` as MACE itself does, with the energies of the free atoms, in double precision."""
+    energies = model.atomic_energies_fn.atomic_energies
+    model.double()
+    model.atomic_energies_fn.atomic_energies = torch.tensor([[e0s[z] for z in table.zs]], dtype=torch.float64)
+    torch.save(model, "mace.new")
+    os.replace("mace.new", "mace.model")
+    model.float()
+    model.atomic_energies_fn.atomic_energies = energies
 
 
 def predict(model: torch.nn.Module, frames: Frames) -> tuple[np.ndarray, np.ndarray]:
