@@ -98,6 +98,9 @@ GROUPS = {
         ),
         "validate.ladder:ladder": "validate ladder model.pt --labels labels.nc --output ladder.csv",
         "validate.orientation:orientation": "validate orientation trajectory.nc --output orientation.csv",
+        "chart:chart": (
+            "chart --system ethanol --labels labels.nc --model model.pt --output chart.csv --figures figures"
+        ),
     },
     "Long chains": {
         "lengths:lengths": (

@@ -66,3 +66,15 @@ class ConservationSettings(Settings):
     def steps(self, times: int) -> int:
         """Return the number of steps of so many times the shorter one."""
         return round(self.picoseconds * PS_IN_FS / (times * self.timestep_fs))
+
+
+@dataclass(frozen=True)
+class ChartSettings(Settings):
+    """Of the chart of speed and accuracy."""
+
+    timestep_fs: Annotated[Positive, Unit("fs")] = 0.5
+    """Integration step by which times become nanoseconds a day."""
+    batch: Annotated[int, Ge(2)] = 64
+    """Geometries that are evaluated together, beside one alone."""
+    rounds: Count = 3
+    """In each of them all take turns at being timed; the median over the rounds counts."""

@@ -93,6 +93,7 @@ MADE_FOR = {
     "with orbitals": WITH_ORBITALS,
     "mace": list(SYSTEMS) if MACE else [],
     "kernel": list(SYSTEMS) if KERNEL else [],
+    "charted": [name for name, own in SYSTEMS.items() if not own.get("unseen")] if config["chart"] else [],
     "run": [RUN],
     "run with mace": [RUN] if MACE else [],
     "run with rmd17": [RUN] if RMD17 else [],
