@@ -1,17 +1,4 @@
 # What energy and forces cost against how wrong they are: of the models of the run and of its sweep, and of others.
-def charted_models(wildcards):
-    """Return the models that have learned from the labels of a system: the run's own and those of the sweep."""
-    name = name_of(wildcards)
-    labels = PLACES.of_stage("labels", name)
-    swept = [
-        PLACES.of_values(TRAINED, variant.system, variant.values)
-        for variant in SWEEP
-        if variant.system == name and PLACES.of_values("labels", name, variant.values) == labels
-    ]
-    places = dict.fromkeys([PLACES.of_stage(TRAINED, name), *swept])
-    return [path for place in places for path in files_at(place, TRAINED, "model")]
-
-
 rule chart:
     input:
         labels=of("labels"),

@@ -236,6 +236,19 @@ def of_training(stage):
     ]
 
 
+def charted_models(wildcards):
+    """Return the models that have learned from the labels of a system: the run's own and those of the sweep."""
+    name = name_of(wildcards)
+    labels = PLACES.of_stage("labels", name)
+    swept = [
+        PLACES.of_values(TRAINED, variant.system, variant.values)
+        for variant in SWEEP
+        if variant.system == name and PLACES.of_values("labels", name, variant.values) == labels
+    ]
+    places = dict.fromkeys([PLACES.of_stage(TRAINED, name), *swept])
+    return [path for place in places for path in files_at(place, TRAINED, "model")]
+
+
 def learned_from(wildcards):
     """Return the labels that a model learns from: sampled ones, and those of rounds, in a round of the earlier ones."""
     rounds = range(1, int(wildcards.get("round", len(ROUNDS) + 1)))
