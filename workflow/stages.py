@@ -23,8 +23,8 @@ GIVEN_HARMONIC = "harmonic_psi4.nc"
 """Psi4's harmonic frequencies, which a folder of labels may hold: ``harmonic.psi4`` then needs no gradients."""
 RELAXATION = 50
 """Gradients of a relaxation: bithiophene takes 20 of GFN2-xTB's from its force field's geometry, four units 48."""
-CHARTED = 40_000
-"""Steps of dynamics that take as long as a chart of speed and accuracy."""
+CHARTED = 25_000
+"""Steps of dynamics that take as long as a chart of speed and accuracy: 85 s of ethanol."""
 
 
 @dataclass(frozen=True)
