@@ -34,6 +34,7 @@ class Potential(Protocol):
         quantities: names of what it gives, the keys of every answer.
         elements: atomic numbers that it knows; None: any.
         device: where it computes.
+        dtype: precision in which it computes, by numpy's name; "unknown" of a program that does not say it.
         exact_gradient: the forces are the exact gradient of the energy, and not numbers of their own.
     """
 
@@ -42,6 +43,7 @@ class Potential(Protocol):
     quantities: frozenset[str] = frozenset({"energy", "forces"})
     elements: frozenset[int] | None = None
     device: str = "cpu"
+    dtype: str = "float64"
     exact_gradient: bool = True
 
     def __call__(self, positions: Array) -> Quantities:
@@ -104,7 +106,8 @@ class Derived(Potential):
 
     def __init__(self, wrapped: Potential) -> None:
         self.name, self.numbers, self.quantities = wrapped.name, wrapped.numbers, wrapped.quantities
-        self.elements, self.device, self.exact_gradient = wrapped.elements, wrapped.device, wrapped.exact_gradient
+        self.elements, self.device, self.dtype = wrapped.elements, wrapped.device, wrapped.dtype
+        self.exact_gradient = wrapped.exact_gradient
         self.wrapped = wrapped
 
     def domain_distance(self, positions: Array) -> Array | None:

@@ -45,6 +45,9 @@ class Run(Settings):
     ensemble: Count = 1
     """Train so many pairs of models, whose mean is the model, in dynamics too, which then cost so many times more;
     their spread estimates the error (docs/ensembles.md)."""
+    chart: bool = False
+    """Draw what energy and forces cost against how wrong they are, for the models of the run and other potentials: a
+    chart for each system (docs/peers.md)."""
 
 
 @dataclass(frozen=True)
@@ -265,6 +268,7 @@ def schema(of: Callable[[type[Settings]], Rules] = rules) -> Rules:
             "response_model": _optional(response),
             **simple,
             "validation": validation,
+            "chart": top["chart"],
             "sweep": {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}, "default": {}},
         },
         required=["run", "systems"],

@@ -23,6 +23,8 @@ GIVEN_HARMONIC = "harmonic_psi4.nc"
 """Psi4's harmonic frequencies, which a folder of labels may hold: ``harmonic.psi4`` then needs no gradients."""
 RELAXATION = 50
 """Gradients of a relaxation: bithiophene takes 20 of GFN2-xTB's from its force field's geometry, four units 48."""
+CHARTED = 25_000
+"""Steps of dynamics that take as long as a chart of speed and accuracy: 85 s of ethanol."""
 
 
 @dataclass(frozen=True)
@@ -256,6 +258,11 @@ STAGES: dict[str, Stage] = {
     "kernel": Stage(
         after=("labels", "evaluation"), reads=("peers.kernel",), made_for="kernel",
         version="densnet.kernel.kernel_files", priority=10, memory=Memory(4000)),
+    # Of this run's models, those of all variants of a sweep that learn from the same labels, and others beside them.
+    "chart": Stage(
+        after=("labels", "energy_model", "mace", "kernel"), reads=("md.timestep_fs",), made_for="charted",
+        version="densnet.report.chart_table", priority=10, amount=lambda task: CHARTED, memory=Memory(8000, 1),
+        costs_like="trajectory"),
     "benchmark_errors": Stage(
         after=("energy_model",), made_for="rmd17",
         version="densnet.training.benchmark_errors", priority=40, memory=Memory(4000), minutes=60),
@@ -271,7 +278,8 @@ STAGES: dict[str, Stage] = {
         made_for="run with sweep", version="densnet.report.sweep_table"),
     "report": Stage(
         after=("figures", "metrics", "labels", "comparison", "assignment", "raman", "raman_comparison",
-               "validation", "peer_validation", "peers", "benchmark_table", "sweep", "rounds", "lengths", "chains"),
+               "validation", "peer_validation", "peers", "chart", "benchmark_table", "sweep", "rounds", "lengths",
+               "chains"),
         made_for="run", version="densnet.report"),
 }
 # fmt: on

@@ -21,6 +21,7 @@ FIXED = {
     "peers": "it decides which jobs there are",
     "harmonic": "it decides which jobs there are",
     "validation": "it decides which jobs there are",
+    "chart": "it decides which jobs there are",
     "reference.shards": "it changes no result",
     "md.potentials": "it decides which jobs there are",
 }

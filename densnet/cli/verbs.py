@@ -100,6 +100,9 @@ GROUPS = {
         "validate.ladder:ladder": "validate ladder model.pt --labels labels.nc --output ladder.csv",
         "validate.orientation:orientation": "validate orientation trajectory.nc --output orientation.csv",
         "validate.crystal:crystal": "validate crystal crystal.xyz --calculator gfn1-xtb --output crystal.csv",
+        "chart:chart": (
+            "chart --system ethanol --labels labels.nc --model model.pt --output chart.csv --figures figures"
+        ),
     },
     "Long chains": {
         "lengths:lengths": (

@@ -28,6 +28,8 @@ class AsePotential(Potential):
         name: as files and figures call it; the calculator's own, if none is given.
     """
 
+    dtype = "unknown"
+
     def __init__(self, calculator: Any, molecule: Molecule, name: str = "") -> None:
         self.calculator, self.numbers, self.charge = calculator, molecule.numbers, molecule.charge
         self.name = name or str(getattr(calculator, "name", "") or type(calculator).__name__).lower()

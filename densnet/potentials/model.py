@@ -35,7 +35,7 @@ class ModelPotential(Potential):
         self.model, self.numbers = model, numbers
         self.element = model.elements_of(numbers)
         self.elements = frozenset(model.members[0].density.whitened.elements)
-        self.device = str(self.element.device)
+        self.device, self.dtype = str(self.element.device), str(model.members[0].dtype).removeprefix("torch.")
         self.domain = model.domain and model.domain.to(self.element.device)
         self.quantities = frozenset(("energy", "forces", "dipole", *(SPREADS if len(model) > 1 else ())))
         self.block = max(1, atoms_at_once // len(numbers)) if atoms_at_once else None

@@ -8,16 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from densnet.errors import DensnetError
 from densnet.fitting.response_labels import polarizabilities
-from densnet.io.netcdf import variable
 from densnet.io.parts import Parts, digest_of
 from densnet.molecule import Molecule
 from densnet.potential import Array, Potential, Quantities
-from densnet.reference.labels import label_shard
+from densnet.reference.given_geometries import label_geometries
 from densnet.reference.level import LevelOfTheory
 from densnet.reference.programs import settled
 
@@ -81,17 +79,8 @@ class ReferencePotential(Potential):
         return known
 
     def _computed(self, positions: Array) -> dict[str, Any]:
-        frame = ("frame",)
-        geometries = xr.Dataset(
-            {
-                "numbers": variable(("atom",), self.molecule.numbers, "1", "atomic numbers"),
-                "positions": variable(("frame", "atom", "x"), positions, "angstrom", "positions"),
-                "split": variable(frame, np.full(len(positions), "test"), "1", "split"),
-            },
-            attrs={"charge": self.molecule.charge, "multiplicity": self.molecule.multiplicity},
-        )
         output = self.output.with_name(self.output.name + ".labels")
-        labelled, _ = label_shard(geometries, self.level, shard=0, shards=1, output=output)
+        labelled, _ = label_geometries(self.molecule, positions, self.level, output)
         failed = [str(status) for status in labelled["status"].values if status != "ok"]
         if failed and (not self.sparing or len(failed) == len(positions)):
             program = self.level.program

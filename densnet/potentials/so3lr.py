@@ -25,6 +25,7 @@ class So3lr(AsePotential, Named):
     name = "so3lr"
     elements = frozenset({1, 6, 7, 8, 9, 15, 16, 17})
     quantities = frozenset({"energy", "forces", "dipole"})
+    dtype = "float64"
     needs = ("so3krates_torch", "run .venv/bin/pip install -c envs/requirements.lock '.[so3lr]'")
     cost = 20.0
 

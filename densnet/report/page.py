@@ -18,6 +18,7 @@ from densnet.errors import DensnetError
 from densnet.fitting.kohn_sham_labels import program_of
 from densnet.molecule import formula
 from densnet.report import chains, lengths
+from densnet.report.chart_table import chart_cells, chart_gaps
 from densnet.report.columns import shown_table
 from densnet.report.doubts import doubts
 from densnet.report.job_costs import HEADS, NUMBERS
@@ -87,6 +88,8 @@ def _context(system: SystemReport, run: Run) -> dict[str, Any]:
         "raman_scores": None if system.raman_comparison is None else score_rows(system.raman_comparison),
         "tests": [shown_test(tested) for tested in system.validation],
         "peers": peer_cells(run.peers, system.name),
+        "chart": chart_cells(system.chart),
+        "chart_gaps": chart_gaps(system.chart),
         "doubts": doubts(system.metrics),
         "remarks": [*dict.fromkeys(remark for each in comparisons for remark in _remarks(each))],
         "spectra": [figures.pop(name) for name in FIRST if name in figures],

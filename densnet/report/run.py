@@ -12,7 +12,7 @@ import xarray as xr
 
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
-from densnet.report import benchmark_table, peer_table
+from densnet.report import benchmark_table, chart_table, peer_table
 from densnet.report.job_costs import where_it_ran
 from densnet.report.metrics import Metrics, read_metrics
 from densnet.report.sources import read_of_kind
@@ -23,7 +23,11 @@ from densnet.text_files import read_json
 
 @dataclass(frozen=True)
 class SystemReport:
-    """What the page needs of one system: outcomes of verbs, and figures in the order of the page."""
+    """What the page needs of one system: outcomes of verbs, and figures in the order of the page.
+
+    Attributes:
+        chart: rows of the table of speed and accuracy.
+    """
 
     name: str
     metrics: Metrics
@@ -34,6 +38,7 @@ class SystemReport:
     raman: xr.Dataset | None = None
     raman_comparison: xr.Dataset | None = None
     validation: Sequence[ValidationTest] = ()
+    chart: Sequence[Mapping[str, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "raman": lambda path: read_of_kind(Path(path), "raman"),
     "raman_comparison": lambda path: read_of_kind(Path(path), "raman", "compare"),
     "validation": lambda entries: [read_test(entry) for entry in entries],
+    "chart": chart_table.read_table,
     "lengths": _of("lengths"),
     "chains": _of("chains"),
     "table": _of("sweep"),

@@ -82,3 +82,15 @@ class CrystalSettings(ConservationSettings):
     """Long steps forth and as many back, to see whether the way back is the way forth."""
     frame_every: Count = 10
     """Steps of the shorter time step between frames, which the structure is judged by."""
+
+
+@dataclass(frozen=True)
+class ChartSettings(Settings):
+    """Of the chart of speed and accuracy."""
+
+    timestep_fs: Annotated[Positive, Unit("fs")] = 0.5
+    """Integration step by which times become nanoseconds a day."""
+    batch: Annotated[int, Ge(2)] = 64
+    """Geometries that are evaluated together, beside one alone."""
+    rounds: Count = 3
+    """In each of them all take turns at being timed; the median over the rounds counts."""

@@ -21,7 +21,7 @@ CHAINS = {
     "extrapolate": {3: 2},
     "experiment": {"fundamentals": "thiophene"},
 }
-PEERS = {"peers": {"mace": ["small"], "kernel": [5]}}
+PEERS = {"peers": {"mace": ["small"], "kernel": [5]}, "chart": True}
 VALIDATION = {
     "tests": ["energy", "robustness", "structure", "ladder"],
     "potentials": ["gfn2-xtb", "mmff94"],
@@ -43,8 +43,8 @@ CONFIGURATIONS: tuple[dict[str, Any], ...] = (
         "reference": {"response": True, "shards": 2},
     },
 )
-"""Together they have every rule: peers, harmonics and a sweep; a family; a benchmark with orbitals and an ensemble;
-active learning; the response to a field, and tests beside Psi4."""
+"""Together they have every rule: peers, their chart, harmonics and a sweep; a family; a benchmark with orbitals and an
+ensemble; active learning; the response to a field, and tests beside Psi4."""
 
 
 @pytest.fixture(scope="module")

@@ -94,6 +94,7 @@ MADE_FOR = {
     "with orbitals": WITH_ORBITALS,
     "mace": list(SYSTEMS) if MACE else [],
     "kernel": list(SYSTEMS) if KERNEL else [],
+    "charted": [name for name, own in SYSTEMS.items() if not own.get("unseen")] if config["chart"] else [],
     "run": [RUN],
     "run with mace": [RUN] if MACE else [],
     "run with rmd17": [RUN] if RMD17 else [],
@@ -234,6 +235,19 @@ def of_training(stage):
     return lambda wildcards: [
         path for place in PLACES.of_training(stage, wildcards.system) for path in files_at(place, stage)
     ]
+
+
+def charted_models(wildcards):
+    """Return the models that have learned from the labels of a system: the run's own and those of the sweep."""
+    name = name_of(wildcards)
+    labels = PLACES.of_stage("labels", name)
+    swept = [
+        PLACES.of_values(TRAINED, variant.system, variant.values)
+        for variant in SWEEP
+        if variant.system == name and PLACES.of_values("labels", name, variant.values) == labels
+    ]
+    places = dict.fromkeys([PLACES.of_stage(TRAINED, name), *swept])
+    return [path for place in places for path in files_at(place, TRAINED, "model")]
 
 
 def learned_from(wildcards):

@@ -25,8 +25,13 @@ MANIFEST = {
                 }
                 for test in TESTS
             ],
+            "chart": f"{RUN}/{name}/speed_accuracy_chart.csv" if made_for("chart", name) else None,
             "figures": expand(
-                [*rules.figures.output.figures, *(rules.rounds.output.figures if ROUNDS else [])],
+                [
+                    *rules.figures.output.figures,
+                    *(rules.rounds.output.figures if ROUNDS else []),
+                    *(rules.chart.output.figures if made_for("chart", name) else []),
+                ],
                 system=name,
             ),
         }
@@ -64,6 +69,7 @@ rule report:
         tests=of_all("validation") if TESTS else [],
         peer_tests=of_all("peer_validation") if TESTS and TESTED else [],
         peers=of_all("peers"),
+        charts=of_all("chart"),
         benchmark=of_all("benchmark_table"),
         sweep=of_all("sweep", "sweep"),
         sweep_figures=of_all("sweep", "figures"),
