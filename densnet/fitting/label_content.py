@@ -18,6 +18,9 @@ from densnet.molecule import formula
 Array = NDArray[np.float64]
 
 PER_BOHR = "bohr^-1.5"
+OF_PRIOR = "coefficients of the superposed free atoms"
+NO_DENSITY = "none"
+"""Attribute ``reference_density`` of labels that have energies and forces alone."""
 MEASURED = {
     "floor_nmae": ("percent", "NMAE of the fit against the Kohn-Sham density"),
     "floor_dipole_error": ("D", "dipole error of the fit without dipole constraint"),
@@ -73,7 +76,7 @@ def label_content(
     coefficients = np.array([r.coefficients for r in results]).reshape(len(results), len(prior))
     new: dict[str, Any] = {
         "coefficients": variable(("frame", "k"), coefficients, PER_BOHR, "fitted density coefficients c"),
-        "prior": variable(("k",), prior, PER_BOHR, "coefficients of the superposed free atoms"),
+        "prior": variable(("k",), prior, PER_BOHR, OF_PRIOR),
         "atomic_energy": variable(("element",), energies, "eV", "energy of the free atom"),
     }
     for name, described in MEASURED.items():

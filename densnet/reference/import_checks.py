@@ -14,6 +14,7 @@ from densnet.basis.conventions import CONVENTIONS
 from densnet.errors import DensnetError
 from densnet.fitting.fitted_labels import ORTHONORMALITY_TOLERANCE
 from densnet.reference.imported_data import ImportedData
+from densnet.reference.imported_frames import ImportedFrames
 from densnet.units import BOHR_IN_ANGSTROM, E_ANGSTROM_IN_DEBYE
 
 Array = NDArray[np.float64]
@@ -109,7 +110,7 @@ def orbital_dipoles(data: ImportedData, orbitals: Array) -> Array:
     return dipoles
 
 
-def check_dipoles(data: ImportedData, dipoles: Array, expected: Array, tolerance: float) -> None:
+def check_dipoles(data: ImportedFrames, dipoles: Array, expected: Array, tolerance: float) -> None:
     """Compare the densities' dipoles, (t, 3) in e Å, with those expected; tolerance in debye.
 
     Raises:
@@ -125,7 +126,7 @@ def check_dipoles(data: ImportedData, dipoles: Array, expected: Array, tolerance
         )
 
 
-def check_energies(data: ImportedData, atomic_energies: Mapping[int, float]) -> None:
+def check_energies(data: ImportedFrames, atomic_energies: Mapping[int, float]) -> None:
     """Compare energies with those of the free atoms, eV: a wrong unit or another level of theory shows.
 
     Raises:
