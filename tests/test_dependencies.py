@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 STARTED_BY_PATH = {"psi4_worker", "pyscf_worker", "mace_worker", "worker_side"}
 """Programs of workers, whose modules import each other by their bare names."""
+SHARED = {"metatensor": "metatensor-core"}
+"""Modules that more than one distribution adds to, by the one that is declared."""
 THROUGH_OTHERS = {"netcdf4", "rich"}
 """Xarray writes with the one, Cyclopts draws with the other."""
 
@@ -33,7 +35,8 @@ def imported(folder: str) -> set[str]:
                 names.add(node.module.split(".")[0])
     homes = packages_distributions()
     foreign = names - sys.stdlib_module_names - modules - {"densnet"}
-    return {homes.get(name, [name])[0].lower().replace("_", "-") for name in foreign}
+    named = {SHARED.get(name, homes.get(name, [name])[0]) for name in foreign}
+    return {name.lower().replace("_", "-") for name in named}
 
 
 def declared(requirements: Iterable[str]) -> set[str]:
