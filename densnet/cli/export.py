@@ -96,8 +96,8 @@ def density(
     xyz
         xyz file of one or more frames of a molecule.
     format
-        mts (metatensor; of labels, with their frames as extended xyz beside it), npz (coefficients and their basis, for numpy
-        and 'densnet import') or cube (values on a grid).
+        mts (metatensor; of labels, with their frames as extended xyz beside it), npz (coefficients and their basis, for
+        numpy and 'densnet import') or cube (values on a grid).
     spacing
         Of the points of a cube, Angstrom.
     """

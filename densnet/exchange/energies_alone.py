@@ -185,8 +185,8 @@ def _atomic_energies(
 def _level_of(density: Path) -> str:
     """Return the level of theory of the densities that a model has learned."""
     level = read_description(density)["provenance"].get("level", {})
-    names = [str(level.get(name, UNSAID)) for name in ("functional", "basis")]
-    return level_name(*names, dispersion=str(level.get("dispersion", "none")))
+    functional, basis = (str(level.get(name, UNSAID)) for name in ("functional", "basis"))
+    return level_name(functional, basis, str(level.get("dispersion", "none")))
 
 
 def _say_how_far(frames: ImportedFrames, model: DenSNet, rows: np.ndarray) -> None:

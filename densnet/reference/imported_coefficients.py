@@ -103,8 +103,8 @@ def _check_charges(data: ImportedData, charges: Array) -> None:
         )
     if off.max() > checks.MOVED_CHARGE * data.n_electrons:
         print(
-            f"densnet import: {data.source}: the coefficients' charge is off by up to {off.max():.3g} electrons: moved to "
-            "the nearest densities of the exact charge",
+            f"densnet import: {data.source}: the coefficients' charge is off by up to {off.max():.3g} electrons: moved "
+            "to the nearest densities of the exact charge",
             file=sys.stderr,
         )
 

@@ -115,7 +115,7 @@ def _result(where: str, atoms: Atoms, name: str) -> Any:
     other = MACE_PREFIX + name
     places = ((by_ase, name), (atoms.info, other), (atoms.arrays, other))
     given = [source[key] for source, key in places if key in source]
-    if len(given) == 2 and not np.array_equal(*given):
+    if len(given) == 2 and not np.array_equal(given[0], given[1]):
         raise DensnetError(f"{where} has {name!r} and {other!r}, which differ; keep one of them")
     return given[0] if given else None
 
