@@ -80,6 +80,8 @@ def along_pairs(positions: Array, energies: Array, forces: Array) -> Line:
     """
     from scipy.spatial import cKDTree
 
+    if len(positions) < 2:
+        return Line(0.0, 0.0, 0)
     centred = (positions - positions.mean(axis=1, keepdims=True)).reshape(len(positions), -1)
     tree = cKDTree(centred)
     reach, nearest = tree.query(centred, k=min(len(centred), 7), distance_upper_bound=NEAR * positions.shape[1] ** 0.5)

@@ -26,8 +26,9 @@ from densnet.exchange import metatensor_file
 from densnet.exchange.expanded_density import ExpandedDensities
 from densnet.exchange.metatensor_file import coefficients_of, read_mts, tensor_map, write_mts
 from densnet.io.netcdf import write_dataset
+from densnet.peers.labelled_frames import labelled_atoms
 from densnet.reference.imported_data import data_of, read_data
-from densnet.units import BOHR_IN_ANGSTROM
+from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV
 
 needs_metatensor = pytest.mark.skipif(find_spec("metatensor") is None, reason="metatensor-core is not installed")
 PUBLISHED = "mts/scfbench_molecule_3464_rho_c_jfit.mts"
@@ -132,8 +133,8 @@ def test_published_coefficients_are_a_density(published: Path, tmp_path: Path) -
     """Order, signs and normalisation of every l: against PySCF's density they err by their published floor, 1.3 %."""
     mole = gto.M(atom=list(zip(C2H2O3.symbols, C2H2O3.positions, strict=True)), basis="def2-SVP", verbose=0)
     field = dft.RKS(mole, xc="PBE").density_fit().run()
-    C2H2O3.info["REF_energy"], C2H2O3.arrays["REF_forces"] = field.e_tot, np.zeros((7, 3))
-    ase.io.write(tmp_path / "frame.xyz", C2H2O3, format="extxyz")
+    frame = labelled_atoms(C2H2O3.numbers, C2H2O3.positions, field.e_tot * HARTREE_IN_EV, np.zeros((7, 3)))
+    ase.io.write(tmp_path / "frame.xyz", frame, format="extxyz")
     data = data_of(read_mts(published, tmp_path / "frame.xyz", fit_basis="def2-universal-jfit", level="PBE/def2-SVP"))
     assert data.fit_functions is not None and data.coefficients is not None
     basis, (c,), bohr = data.fit_functions.basis, data.coefficients, C2H2O3.positions / BOHR_IN_ANGSTROM

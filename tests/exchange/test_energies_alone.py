@@ -143,7 +143,7 @@ def test_another_level_is_allowed_and_said(
     labelled: Path, molecule: LabelledMolecule, water_run: Path, tmp_path: Path
 ) -> None:
     lone = {"config_type": "IsolatedAtom"}
-    free = [Atoms([z], info={"REF_energy": energy, **lone}) for z, energy in molecule.atomic_energies.items()]
+    free = [Atoms([z], info={"REF_energy": energy + 0.125, **lone}) for z, energy in molecule.atomic_energies.items()]
     path = written(tmp_path / "frames.xyz", molecule)
     ase.io.write(tmp_path / "frames.xyz", [*free, *ase.io.read(path, ":")], format="extxyz")
     data = imported(tmp_path, water_run / "density.pt", xyz=path, level="PBE0-D4/def2-TZVP")
@@ -153,6 +153,8 @@ def test_another_level_is_allowed_and_said(
         "density_model_level": "not said/not said",
     }
     assert len(data["frame"]) == len(molecule.energy)
+    known = dict(zip(data["element"].values.tolist(), data["atomic_energy"].values.tolist(), strict=True))
+    assert known == {z: energy + 0.125 for z, energy in molecule.atomic_energies.items()}
     # the reference energies of a file of both models stand in where nothing better is known
     model = imported(tmp_path, water_run / "model.pt", xyz=written(tmp_path / "bare.xyz", molecule))
     assert model.attrs["functional"] == "not said"
