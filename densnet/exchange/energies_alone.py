@@ -18,7 +18,7 @@ from ase.data import chemical_symbols
 
 from densnet.errors import DensnetError
 from densnet.exchange.qcschema import read_qcschema
-from densnet.fitting.label_content import NO_DENSITY, OF_PRIOR, PER_BOHR
+from densnet.fitting.label_content import FREE_ATOMS, NO_DENSITY, OF_MODEL, OF_PRIOR, PER_BOHR
 from densnet.io.fingerprint import fingerprint
 from densnet.io.netcdf import variable
 from densnet.models.checkpoint import load_model, read_description
@@ -36,8 +36,6 @@ from densnet.reference.level import UNSAID, level_in, level_name
 from densnet.reference.rmd17 import LEVEL, TEMPERATURE, is_benchmark_file, read_file
 
 LEVEL_KEYS = ("functional", "orbital_basis")
-FREE_ATOMS, OF_MODEL = "energy of the free atom", "reference energy of the atom in the density model's file"
-"""What ``atomic_energy`` of a label file is, its long name."""
 OUTSIDE = 0.2
 """Share of frames outside of a model's domain that is said: of its own training frames it is up to a tenth."""
 

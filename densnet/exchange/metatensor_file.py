@@ -49,10 +49,11 @@ def write_mts(path: Path, basis: Basis, numbers: Numbers, coefficients: Array) -
     _check_installed()
     if path.suffix != ".mts":
         raise DensnetError(f"output: expected a name that ends in .mts, found {path.name}; metatensor asks for it")
-    import metatensor
+    from metatensor.io import save_buffer
 
-    tensor = tensor_map(basis, numbers, coefficients)
-    write_atomically(path, lambda temporary: metatensor.save(str(temporary), tensor))
+    # metatensor's own writer has errors of its own for a full disk
+    content = bytes(save_buffer(tensor_map(basis, numbers, coefficients)))
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
 def tensor_map(basis: Basis, numbers: Numbers, coefficients: Array) -> Any:

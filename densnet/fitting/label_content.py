@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 
 PER_BOHR = "bohr^-1.5"
 OF_PRIOR = "coefficients of the superposed free atoms"
+FREE_ATOMS, OF_MODEL = "energy of the free atom", "reference energy of the atom in the density model's file"
+"""What ``atomic_energy`` of a label file is, its long name."""
 NO_DENSITY = "none"
 """Attribute ``reference_density`` of labels that have energies and forces alone."""
 MEASURED = {
@@ -77,7 +79,7 @@ def label_content(
     new: dict[str, Any] = {
         "coefficients": variable(("frame", "k"), coefficients, PER_BOHR, "fitted density coefficients c"),
         "prior": variable(("k",), prior, PER_BOHR, OF_PRIOR),
-        "atomic_energy": variable(("element",), energies, "eV", "energy of the free atom"),
+        "atomic_energy": variable(("element",), energies, "eV", FREE_ATOMS),
     }
     for name, described in MEASURED.items():
         new[name] = variable(("frame",), np.array([getattr(r, name) for r in results]), *described)

@@ -11,6 +11,7 @@ from typing import Any
 import ase.io
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
@@ -158,6 +159,9 @@ def test_another_level_is_allowed_and_said(
     # the reference energies of a file of both models stand in where nothing better is known
     model = imported(tmp_path, water_run / "model.pt", xyz=written(tmp_path / "bare.xyz", molecule))
     assert model.attrs["functional"] == "not said"
+    exported = labelled_molecule(tmp_path / "alone.nc")
+    np.testing.assert_array_equal(exported.forces, model["forces"])
+    assert exported.level == "not said/not said" and np.isnan(exported.dipole).all()
     training = EnergyTrainingSettings(steps=1, batch_size=4)
     paths = {name: tmp_path / f"{name}.pt" for name in ("output", "combined")}
     train_energy(tmp_path / "alone.nc", water_run / "density.pt", ENERGY_MODEL, training, log=tmp_path / "log", **paths)
@@ -303,3 +307,21 @@ def test_what_belongs_together(labelled: Path, molecule: LabelledMolecule, water
             output=tmp_path / "density.pt",
             log=tmp_path / "log.csv",
         )
+
+
+def test_reference_energies_are_no_free_atoms(molecule: LabelledMolecule, water_run: Path, tmp_path: Path) -> None:
+    """A file of both models without the free atoms, as earlier versions wrote them."""
+    content = torch.load(water_run / "model.pt", weights_only=True)
+    description = json.loads(content["description"])
+    del description["provenance"]["free_atom_energies"]
+    torch.save(content | {"description": json.dumps(description)}, tmp_path / "earlier.pt")
+    path = written(tmp_path / "frames.xyz", molecule)
+    data = imported(tmp_path, tmp_path / "earlier.pt", xyz=path)
+    assert "reference energy" in data["atomic_energy"].attrs["long_name"]
+    energy = load_model(tmp_path / "earlier.pt").energy
+    assert energy is not None
+    np.testing.assert_array_equal(data["atomic_energy"], energy.atomic_energy)
+    assert labelled_molecule(tmp_path / "alone.nc").atomic_energies == {}
+    torch.save(content | {"description": json.dumps(description | {"energy_model": None})}, tmp_path / "density.pt")
+    with pytest.raises(DensnetError, match=r"frames.xyz: no energy of the free atom H; give a file of 'densnet atoms'"):
+        imported(tmp_path, tmp_path / "density.pt", xyz=path)
