@@ -118,8 +118,12 @@ class ExpandedDensities:
             DensnetError: metatensor is not installed; a file cannot be written.
         """
         write_mts(output, self.basis, self.numbers, self.coefficients)
-        # a model's frames are in the user's own file, which may have that name
-        return [output, self._write_frames(output.with_suffix(".xyz"))] if "energies" in self.said else [output]
+        # a name of its own, not output.xyz: that may be the file that the labels were imported from
+        return (
+            [output, self._write_frames(output.with_name(f"{output.stem}_frames.xyz"))]
+            if "energies" in self.said
+            else [output]
+        )
 
     def _write_frames(self, path: Path) -> Path:
         """Write extended xyz with energies, forces, dipoles, split, level and charge."""

@@ -93,7 +93,7 @@ def test_mts_comes_back_to_the_last_digit(labels: Path, tmp_path: Path) -> None:
     assert tensor.keys.names == ["o3_lambda", "o3_sigma", "atom_type"]
     block = tensor.block({"o3_lambda": 1, "o3_sigma": 1, "atom_type": 8})
     assert block.components[0].values[:, 0].tolist() == [-1, 0, 1] and block.samples.names == ["system", "atom"]
-    data = data_of(read_mts(tmp_path / "densities.mts", tmp_path / "densities.xyz", fit_basis="natural"))
+    data = data_of(read_mts(tmp_path / "densities.mts", tmp_path / "densities_frames.xyz", fit_basis="natural"))
     np.testing.assert_array_equal(data.coefficients, expected["coefficients"])
     np.testing.assert_array_equal(data.energies, expected["energy"])
     np.testing.assert_array_equal(data.split, expected["split"].values.astype(str))
@@ -184,7 +184,7 @@ def test_other_coefficients_are_one_line(change: Callable[[Any], Any], line: str
 @needs_metatensor
 def test_files_that_are_no_mts(labels: Path, tmp_path: Path) -> None:
     export(labels=labels, output=tmp_path / "densities.mts")
-    whole, frames = (tmp_path / "densities.mts").read_bytes(), tmp_path / "densities.xyz"
+    whole, frames = (tmp_path / "densities.mts").read_bytes(), tmp_path / "densities_frames.xyz"
     for content in (b"", b"no archive", whole[: len(whole) // 2]):
         (tmp_path / "their.mts").write_bytes(content)
         with pytest.raises(DensnetError, match=r"their\.mts: expected a TensorMap of metatensor") as error:
