@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 STARTED_BY_PATH = {"psi4_worker", "pyscf_worker", "mace_worker", "worker_side"}
 """Programs of workers, whose modules import each other by their bare names."""
-SHARED_NAMES = {"metatensor": "metatensor-torch", "metatomic": "metatomic-torch"}
-"""Names that several distributions share, and which of them is meant."""
+SHARED = {"metatensor.torch": "metatensor-torch", "metatensor": "metatensor-core", "metatomic": "metatomic-torch"}
+"""Modules that several distributions add to, and which of them is meant."""
 THROUGH_OTHERS = {"netcdf4", "rich"}
 """Xarray writes with the one, Cyclopts draws with the other."""
 
@@ -30,12 +30,18 @@ def imported(folder: str) -> set[str]:
     for path in files:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Import):
-                names |= {alias.name.split(".")[0] for alias in node.names}
+                names |= {named(alias.name) for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
-                names.add(node.module.split(".")[0])
-    homes = packages_distributions() | {name: [distribution] for name, distribution in SHARED_NAMES.items()}
+                names.add(named(node.module))
+    homes = packages_distributions()
     foreign = names - sys.stdlib_module_names - modules - {"densnet"}
-    return {homes.get(name, [name])[0].lower().replace("_", "-") for name in foreign}
+    distributions = {SHARED.get(name, homes.get(name, [name])[0]) for name in foreign}
+    return {name.lower().replace("_", "-") for name in distributions}
+
+
+def named(module: str) -> str:
+    """Return the part of a module's dotted name that tells its distribution."""
+    return next((shared for shared in SHARED if f"{module}.".startswith(f"{shared}.")), module.split(".")[0])
 
 
 def declared(requirements: Iterable[str]) -> set[str]:

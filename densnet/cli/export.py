@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 Split = Literal["train", "validation", "test"]
 Format = Literal["extxyz", "mace", "qcschema", "amlp"]
+DensityFormat = Literal["mts", "npz", "cube"]
 
 
 def trajectory(trajectory: Path, *, output: Path, replica: int | None = None, stride: int = 1) -> None:
@@ -91,3 +92,44 @@ def metatomic(*, model: Path, output: Path, dtype: Literal["float32", "float64"]
 
     outputs = write_metatomic(model, output, dtype=getattr(torch, dtype))
     print(f"export: {output}: {', '.join(outputs)}", file=sys.stderr)
+
+
+def density(
+    *,
+    output: Path,
+    labels: Path | None = None,
+    model: Path | None = None,
+    xyz: Path | None = None,
+    format: DensityFormat = "mts",
+    spacing: float = 0.1,
+) -> None:
+    """Write densities for other programs, of labels or as a model predicts them.
+
+    Parameters
+    ----------
+    output
+        The file to write; of several cubes the number of the frame stands before the ending.
+    labels
+        Output of 'densnet fit' or 'densnet import': the densities of all its frames.
+    model
+        A model: its densities of the frames of --xyz.
+    xyz
+        xyz file of one or more frames of a molecule.
+    format
+        mts (metatensor; of labels, with their frames as extended xyz beside it), npz (coefficients and their basis, for
+        numpy and 'densnet import') or cube (values on a grid).
+    spacing
+        Of the points of a cube, Angstrom.
+    """
+    from densnet.exchange.expanded_density import expanded_densities
+
+    densities = expanded_densities(labels, model, xyz)
+    writers: dict[str, Callable[[], list[Path]]] = {
+        "mts": lambda: densities.write_mts(output),
+        "npz": lambda: densities.write_npz(output),
+        "cube": lambda: densities.write_cubes(output, spacing),
+    }
+    written = [str(path) for path in writers[format]()]
+    frames, functions = densities.coefficients.shape
+    named = ", ".join(written) if len(written) < 3 else f"{written[0]} ... {written[-1]}"
+    print(f"export: {named}: {frames} frames, {functions} functions of {densities.basis.name}", file=sys.stderr)

@@ -89,6 +89,7 @@ GROUPS = {
         ),
         "moments:moments": "moments --trajectory trajectory.nc --model model.pt --output moments.nc",
         "frames:frames": "frames --trajectory trajectory.nc --geometries geometries.nc --n-test 20 --output frames.nc",
+        "export:density": "export density --model model.pt --xyz frames.xyz --format mts --output densities.mts",
         "export:trajectory": "export trajectory trajectory.nc --replica 0 --output trajectory.dcd",
     },
     "Tests of any potential": {

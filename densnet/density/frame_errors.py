@@ -103,8 +103,7 @@ def frame_errors(
         (densities, partial(_grid_errors, grid, g.n_electrons)),
         (potentials, partial(_potential_errors, surface)),
     )
-    lengths = {"atom": len(g.numbers), "shell": len(SHELLS), "scale": len(SCALES)}
-    errors = {m.name: np.full((len(PAIRS), *(lengths[dim] for dim in m.dims)), np.nan) for m in MEASURES if m.paired}
+    errors = unknown_errors(len(g.numbers))
     for p, (first, second) in enumerate(pair.split("-") for pair in PAIRS):
         for kind, compare in compared:
             if second in kind:
@@ -112,6 +111,14 @@ def frame_errors(
                     errors[name][p] = value
     negative = grid.negative_volume(densities["fit"] - densities["prior"], densities["fit"])
     return errors | {"prior_negative_volume": np.array(negative)}
+
+
+def unknown_errors(n_atoms: int) -> FrameErrors:
+    """Return NaN for all measures of one geometry of so many atoms."""
+    lengths = {"atom": n_atoms, "shell": len(SHELLS), "scale": len(SCALES), "pair": len(PAIRS)}
+    return {
+        m.name: np.full([lengths[dim] for dim in (*(("pair",) if m.paired else ()), *m.dims)], np.nan) for m in MEASURES
+    }
 
 
 def _grid_errors(grid: DensityGrid, n_electrons: float, density: Array, reference: Array) -> dict[str, float | Array]:

@@ -1,1 +1,1 @@
-"""Labels in the formats of other programs: a file each, named by what it writes."""
+"""Labels and densities in the formats of other programs: a file each, named by its format."""

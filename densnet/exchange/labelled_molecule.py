@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
 from densnet.fitting.kohn_sham_labels import SPLITS, program_of
+from densnet.fitting.label_content import OF_MODEL
 from densnet.io.netcdf import read_dataset
 from densnet.reference.level import level_name
 from densnet.reference.packing import ATOMS, ORBITALS, split_sizes
@@ -155,7 +156,7 @@ def _atomic_energies(data: xr.Dataset, free: Path | None) -> dict[int, float]:
     if free is not None:
         atoms = read_dataset(free, stage="atoms", variables=("element", "energy"))
         elements, energies = atoms["element"].values, atoms["energy"].values
-    elif "atomic_energy" in data:
+    elif "atomic_energy" in data and data["atomic_energy"].attrs.get("long_name") != OF_MODEL:
         elements, energies = data["element"].values, data["atomic_energy"].values
     else:
         return {}

@@ -38,7 +38,7 @@ def named_fit_basis(name: str, numbers: Sequence[int] | NDArray[np.integer], orb
     """
     elements = sorted({int(number) for number in numbers})
     if name.endswith(".json"):
-        basis = _from_file(Path(name))
+        basis = basis_from_file(Path(name))
     else:
         even_tempered = even_tempered_named(name, orbital_basis)
         if even_tempered is None:
@@ -122,7 +122,12 @@ def _coefficients(
     return fit_density(basis, orbital_basis, numbers, positions, D, prior=prior, ridge=ridge).coefficients
 
 
-def _from_file(path: Path) -> Basis:
+def basis_from_file(path: Path) -> Basis:
+    """Return the basis of a file of 'densnet basis'.
+
+    Raises:
+        DensnetError: no such file, or no basis set.
+    """
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

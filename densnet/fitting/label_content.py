@@ -18,6 +18,11 @@ from densnet.molecule import formula
 Array = NDArray[np.float64]
 
 PER_BOHR = "bohr^-1.5"
+OF_PRIOR = "coefficients of the superposed free atoms"
+FREE_ATOMS, OF_MODEL = "energy of the free atom", "reference energy of the atom in the density model's file"
+"""What ``atomic_energy`` of a label file is, its long name."""
+NO_DENSITY = "none"
+"""Attribute ``reference_density`` of labels that have energies and forces alone."""
 MEASURED = {
     "floor_nmae": ("percent", "NMAE of the fit against the Kohn-Sham density"),
     "floor_dipole_error": ("D", "dipole error of the fit without dipole constraint"),
@@ -73,8 +78,8 @@ def label_content(
     coefficients = np.array([r.coefficients for r in results]).reshape(len(results), len(prior))
     new: dict[str, Any] = {
         "coefficients": variable(("frame", "k"), coefficients, PER_BOHR, "fitted density coefficients c"),
-        "prior": variable(("k",), prior, PER_BOHR, "coefficients of the superposed free atoms"),
-        "atomic_energy": variable(("element",), energies, "eV", "energy of the free atom"),
+        "prior": variable(("k",), prior, PER_BOHR, OF_PRIOR),
+        "atomic_energy": variable(("element",), energies, "eV", FREE_ATOMS),
     }
     for name, described in MEASURED.items():
         new[name] = variable(("frame",), np.array([getattr(r, name) for r in results]), *described)

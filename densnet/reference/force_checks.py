@@ -22,7 +22,7 @@ from scipy.constants import calorie
 from densnet.errors import DensnetError
 from densnet.molecule import Molecule
 from densnet.potential import Make, Potential
-from densnet.reference.imported_data import ImportedData
+from densnet.reference.imported_frames import ImportedFrames
 from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV, KCAL_PER_MOL_IN_EV
 
 Array = NDArray[np.float64]
@@ -80,6 +80,8 @@ def along_pairs(positions: Array, energies: Array, forces: Array) -> Line:
     """
     from scipy.spatial import cKDTree
 
+    if len(positions) < 2:
+        return Line(0.0, 0.0, 0)
     centred = (positions - positions.mean(axis=1, keepdims=True)).reshape(len(positions), -1)
     tree = cKDTree(centred)
     reach, nearest = tree.query(centred, k=min(len(centred), 7), distance_upper_bound=NEAR * positions.shape[1] ** 0.5)
@@ -113,7 +115,7 @@ def against(potential: Potential, positions: Array, energies: Array, forces: Arr
     return Line.through(said["forces"].ravel(), forces.ravel()), likeness
 
 
-def check_forces(data: ImportedData, make: Make) -> None:
+def check_forces(data: ImportedFrames, make: Make) -> None:
     """Compare forces with the energies of near frames, and with GFN2-xTB where that does not decide.
 
     Args:
@@ -167,7 +169,7 @@ def _looks_like(unit: float) -> str:
     )
 
 
-def _refusal(data: ImportedData, problem: str) -> DensnetError:
+def _refusal(data: ImportedFrames, problem: str) -> DensnetError:
     return DensnetError(
         f"{data.frames}: {problem}; give forces F = -dE/dR in eV/Å and total energies in eV of the same frames, or "
         "--accept-forces if they are right"

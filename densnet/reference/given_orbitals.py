@@ -17,7 +17,8 @@ from densnet.io.netcdf import read_dataset
 from densnet.processes.pool import one_thread
 from densnet.reference import import_checks as checks
 from densnet.reference.imported_data import ImportedData
-from densnet.reference.imported_labels import Selection, atoms_of, orbital_labels
+from densnet.reference.imported_labels import atoms_of, orbital_labels
+from densnet.reference.imported_split import Selection
 
 METHOD_VERSION: int = 1
 

@@ -14,16 +14,21 @@ from densnet.basis.conventions import CONVENTIONS
 from densnet.errors import DensnetError
 from densnet.fitting.fitted_labels import ORTHONORMALITY_TOLERANCE
 from densnet.reference.imported_data import ImportedData
+from densnet.reference.imported_frames import ImportedFrames
 from densnet.units import BOHR_IN_ANGSTROM, E_ANGSTROM_IN_DEBYE
 
 Array = NDArray[np.float64]
 
 ORBITAL_DIPOLE_TOLERANCE_DEBYE = 1e-3
 """Between the given dipole and that of the orbitals: programs print four digits or more."""
-FITTED_DIPOLE_TOLERANCE_DEBYE = 0.1
-"""Between the given dipole and that of the coefficients: a fit without constraint is off by 0.003-0.03 D."""
-FITTED_CHARGE_TOLERANCE = 2e-3
-"""Share of N_e that q·c may be off by: a fit without constraint misses some 1e-5 to 1e-4."""
+FITTED_DIPOLE_TOLERANCE_DEBYE = 0.3
+"""Between the given dipole and that of the coefficients: a fit without constraint is off by 0.003-0.03 D, one in the
+overlap metric by 0.18 D (C2H2O3, def2-universal-jfit), there p functions in a wrong order by 2.2 D."""
+FITTED_CHARGE_TOLERANCE = 5e-3
+"""Share of N_e that q·c may be off by: a fit without constraint misses some 1e-5 to 1e-4, one in the overlap metric
+2.4e-3 (the same molecule)."""
+MOVED_CHARGE = 1e-3
+"""Share of N_e beyond which it is said that coefficients are moved to the exact charge."""
 OVERLAP_TOLERANCE = 1e-6
 ROUNDED = 1e-9
 """Beyond it orbitals, or half of the charge of all of them, were written with few digits: the fit wants 1e-8 of it."""
@@ -109,7 +114,7 @@ def orbital_dipoles(data: ImportedData, orbitals: Array) -> Array:
     return dipoles
 
 
-def check_dipoles(data: ImportedData, dipoles: Array, expected: Array, tolerance: float) -> None:
+def check_dipoles(data: ImportedFrames, dipoles: Array, expected: Array, tolerance: float) -> None:
     """Compare the densities' dipoles, (t, 3) in e Å, with those expected; tolerance in debye.
 
     Raises:
@@ -125,7 +130,7 @@ def check_dipoles(data: ImportedData, dipoles: Array, expected: Array, tolerance
         )
 
 
-def check_energies(data: ImportedData, atomic_energies: Mapping[int, float]) -> None:
+def check_energies(data: ImportedFrames, atomic_energies: Mapping[int, float]) -> None:
     """Compare energies with those of the free atoms, eV: a wrong unit or another level of theory shows.
 
     Raises:

@@ -101,6 +101,12 @@ def _check_charges(data: ImportedData, charges: Array) -> None:
             f"{data.source}: frame {frame}: the coefficients hold {charges[frame]:.4f} electrons, expected "
             f"{data.n_electrons}; check fit_basis, order, shells, normalisation and charge"
         )
+    if off.max() > checks.MOVED_CHARGE * data.n_electrons:
+        print(
+            f"densnet import: {data.source}: the coefficients' charge is off by up to {off.max():.3g} electrons: moved "
+            "to the nearest densities of the exact charge",
+            file=sys.stderr,
+        )
 
 
 def take_frame(frame: ImportedFrame, *, molecule: ImportedMolecule, settings: FitSettings) -> tuple[FittedFrame, Array]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,8 @@ from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.basis.conventions import CONVENTIONS, to_canonical
 from densnet.errors import DensnetError
-from densnet.fitting.kohn_sham_labels import SPLITS
-from densnet.molecule import Molecule
 from densnet.reference.imported_files import ATOM_KEYS, Reader, read_files
+from densnet.reference.imported_frames import ImportedFrames, frames_of
 
 Array = NDArray[np.float64]
 
@@ -48,21 +47,10 @@ class OrderedFunctions:
 
 
 @dataclass(frozen=True)
-class ImportedData:
-    """Frames of one molecule, with densities as orbitals or as coefficients; shapes and numbers are checked.
+class ImportedData(ImportedFrames):
+    """Frames with densities as orbitals or as coefficients.
 
     Attributes:
-        source: the npz file.
-        frames: the file of the energies and forces: the xyz file, or the npz again.
-        numbers: atomic numbers, (i,).
-        positions: Å, (t, i, 3).
-        energies: eV, (t,).
-        forces: eV/Å, (t, i, 3).
-        dipoles: e Å about the origin of the positions, (t, 3), or None.
-        charge: total charge in e.
-        temperature: K, (t,); NaN where not given.
-        split: train, validation or test, (t,), or None.
-        functional, orbital_basis_name, dispersion, program: the level of theory in words.
         orbitals: doubly occupied orbitals, (t, m, o), bohr^(-3/2), in the source's order, or None.
         orbital_functions: of m; None if the orbital basis is not needed.
         coefficients: (t, k) in the source's order and normalisation, or None.
@@ -70,23 +58,8 @@ class ImportedData:
         normalisation: one of :data:`NORMALISATIONS`.
         overlap: of the first frame's fitting functions in the source's order and normalisation, (k, k), or None.
         atom_density_matrices: by atomic number, (m, m), canonical order of ``orbital_functions.basis``.
-        atom_energies: eV, by atomic number.
     """
 
-    source: Path
-    frames: Path
-    numbers: NDArray[np.int64]
-    positions: Array
-    energies: Array
-    forces: Array
-    dipoles: Array | None
-    charge: int
-    temperature: Array
-    split: NDArray[np.str_] | None
-    functional: str
-    orbital_basis_name: str
-    dispersion: str
-    program: str
     orbitals: Array | None
     orbital_functions: OrderedFunctions | None
     coefficients: Array | None
@@ -94,12 +67,6 @@ class ImportedData:
     normalisation: str
     overlap: Array | None
     atom_density_matrices: Mapping[int, Array]
-    atom_energies: Mapping[int, float]
-
-    @property
-    def n_electrons(self) -> int:
-        """Number of electrons, Σ Z - charge."""
-        return int(self.numbers.sum()) - self.charge
 
 
 def read_data(npz: Path, xyz: Path | None = None) -> ImportedData:
@@ -113,47 +80,26 @@ def read_data(npz: Path, xyz: Path | None = None) -> ImportedData:
         DensnetError: unreadable file; a key that is missing, unknown or given twice; a wrong shape; NaN; an unknown
             basis, order or normalisation; no closed shell.
     """
-    return _checked(read_files(Path(npz), None if xyz is None else Path(xyz)))
+    return data_of(read_files(Path(npz), None if xyz is None else Path(xyz)))
 
 
-def _checked(reader: Reader) -> ImportedData:
-    numbers = reader.whole("numbers", (-1,))
-    positions = reader.numeric("positions", (-1, len(numbers), 3))
-    n = len(positions)
-    if not n:
-        raise DensnetError(f"{reader.path}: holds no frames")
-    charge = int(reader.whole("charge", ())) if "charge" in reader else 0
-    for frame in range(n):
-        Molecule(numbers, positions[frame], charge=charge, name=f"{reader.source('positions')}: frame {frame}")
-    split = reader.raw("split").astype(str) if "split" in reader else None
-    if split is not None and (split.shape != (n,) or not set(split.tolist()) <= set(SPLITS)):
-        raise DensnetError(f"{reader.source('split')}: split must be one of {SPLITS} for each of the {n} frames")
-    temperature = np.full(n, np.nan)
-    if "temperature" in reader:
-        temperature[:] = reader.numeric("temperature", (n,) if reader.raw("temperature").ndim else ())
+def data_of(reader: Reader) -> ImportedData:
+    """Return the frames and densities that a file's values describe; raises as :func:`read_data`."""
+    frames = frames_of(reader)
+    numbers, n, n_electrons = frames.numbers, len(frames.positions), frames.n_electrons
     if "orbitals" not in reader and "coefficients" not in reader:
-        raise DensnetError(f"{reader.path}: holds no density; give 'orbitals' or 'coefficients' (docs/import.md)")
-    described = reader.text("orbital_basis")
+        raise DensnetError(
+            f"{reader.path}: holds no density; give 'orbitals' or 'coefficients' (docs/import.md), or a model that "
+            "predicts them (--density)"
+        )
     needs_orbital_basis = "orbitals" in reader or any(name.startswith(ATOM_KEYS[0]) for name in reader.values)
     ao = _functions(reader, "orbital_basis", "ao_order", "ao_shells", numbers) if needs_orbital_basis else None
     fit = _functions(reader, "fit_basis", "order", "shells", numbers) if "coefficients" in reader else None
     k = fit.basis.n_functions(numbers) if fit else 0
-    n_electrons = int(numbers.sum()) - charge
+    described = frames.orbital_basis_name
+    name = _basis(described, numbers).name if _is_json(described) else described
     return ImportedData(
-        source=reader.path,
-        frames=reader.xyz or reader.path,
-        numbers=numbers,
-        positions=positions,
-        energies=reader.numeric("energies", (n,)),
-        forces=reader.numeric("forces", (n, len(numbers), 3)),
-        dipoles=reader.numeric("dipoles", (n, 3)) if "dipoles" in reader else None,
-        charge=charge,
-        temperature=temperature,
-        split=split,
-        functional=reader.text("functional"),
-        orbital_basis_name=_basis(described, numbers).name if _is_json(described) else described,
-        dispersion=reader.text("dispersion", "none"),
-        program=reader.text("program", "another code"),
+        **vars(replace(frames, orbital_basis_name=name)),
         orbitals=_orbitals(reader, n, ao, numbers, n_electrons) if "orbitals" in reader and ao else None,
         orbital_functions=ao,
         coefficients=reader.numeric("coefficients", (n, k)) if fit else None,
@@ -161,11 +107,6 @@ def _checked(reader: Reader) -> ImportedData:
         normalisation=_normalisation(reader) if fit else NORMALISATIONS[0],
         overlap=reader.numeric("overlap", (k, k)) if fit and "overlap" in reader else None,
         atom_density_matrices=_atom_matrices(reader, ao, numbers) if ao else {},
-        atom_energies={
-            atomic_numbers[name.removeprefix(ATOM_KEYS[1])]: float(reader.numeric(name, ()))
-            for name in reader.values
-            if name.startswith(ATOM_KEYS[1])
-        },
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +14,7 @@ from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
-from densnet.starting_geometry import check_cell
-from densnet.text_files import read_text
+from densnet.reference.labelled_xyz import read_labelled_xyz
 
 Array = NDArray[np.float64]
 
@@ -97,14 +95,14 @@ def read_files(npz: Path, xyz: Path | None) -> Reader:
     Raises:
         DensnetError: an unreadable file, an unknown key, or files that contradict each other.
     """
-    reader = Reader(npz, _load_npz(npz))
+    reader = Reader(npz, load_npz(npz))
     if xyz is None:
         return reader
-    frames = _load_xyz(xyz)
+    frames, _ = read_labelled_xyz(xyz)
     return Reader(npz, _merged(reader, frames, xyz), xyz, frozenset(frames) - frozenset(reader.values))
 
 
-def _load_npz(path: Path) -> dict[str, Any]:
+def load_npz(path: Path) -> dict[str, Any]:
     try:
         stored = np.load(path, allow_pickle=False)
         if isinstance(stored, np.ndarray):
@@ -121,45 +119,6 @@ def _load_npz(path: Path) -> dict[str, Any]:
         near = difflib.get_close_matches(name, KEYS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "docs/import.md lists the keys"
         raise DensnetError(f"{path}: unknown key {name!r}; {hint}")
-    return values
-
-
-def _load_xyz(path: Path) -> dict[str, Any]:
-    from ase.io import read
-
-    if not path.is_file():
-        raise DensnetError(f"{path}: not a readable extended xyz file (no such file); give its path")
-    try:
-        images: Any = read(io.StringIO(read_text(path, "an extended xyz file")), index=":", format="extxyz")
-    except DensnetError:
-        raise
-    except Exception as error:  # ASE's reader raises many types
-        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
-        raise DensnetError(f"{path}: not a readable extended xyz file ({reason}); write it with ASE") from error
-    if not images:
-        raise DensnetError(f"{path}: holds no frames")
-    values: dict[str, Any] = {"numbers": images[0].numbers, "positions": np.array([a.positions for a in images])}
-    for frame, atoms in enumerate(images):
-        if not np.array_equal(atoms.numbers, values["numbers"]):
-            raise DensnetError(f"{path}: frame {frame} has other atoms than frame 0; import one molecule at a time")
-        if atoms.pbc.all() and np.isfinite(atoms.positions).all():
-            check_cell(f"{path}: frame {frame}", atoms.numbers, atoms.positions, np.asarray(atoms.cell))
-    results = [{} if atoms.calc is None else atoms.calc.results for atoms in images]
-    for field, key, needed in (
-        ("energies", "energy", True),
-        ("forces", "forces", True),
-        ("dipoles", "dipole", False),
-    ):
-        lacking = [frame for frame, result in enumerate(results) if key not in result]
-        if len(lacking) == len(results) and not needed:
-            continue
-        if lacking:
-            raise DensnetError(
-                f"{path}: frame {lacking[0]} has no {key!r}; name it so in the extended xyz (ASE's key), in eV and Å"
-            )
-        values[field] = np.array([result[key] for result in results])
-    if all("split" in atoms.info for atoms in images):
-        values["split"] = np.array([str(atoms.info["split"]) for atoms in images])
     return values
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import json
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,18 +17,16 @@ import numpy as np
 import xarray as xr
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.basis.conventions import to_canonical
 from densnet.errors import DensnetError
 from densnet.fitting.fitted_labels import fit_labels
-from densnet.fitting.kohn_sham_labels import SPLITS, psi4_version
+from densnet.fitting.kohn_sham_labels import psi4_version
 from densnet.fitting.label_content import FittedFrame, label_content
 from densnet.fitting.settings import FitSettings
 from densnet.io.netcdf import read_dataset, variable, write_dataset
-from densnet.molecule import sorted_distances
 from densnet.potential import Make
 from densnet.processes.pool import map_in_processes, one_thread, report_progress
 from densnet.quantities import DIPOLE, ENERGY, FORCES
@@ -37,46 +34,16 @@ from densnet.reference import import_checks as checks
 from densnet.reference.force_checks import check_forces
 from densnet.reference.imported_coefficients import ImportedMolecule, take_frame
 from densnet.reference.imported_data import ImportedData
-from densnet.reference.selection import distance_to_nearest
-from densnet.settings import Count, Natural, Settings
+from densnet.reference.imported_frames import ImportedFrames
+from densnet.reference.imported_split import Selection, SplitSettings, select
 
 METHOD_VERSION: int = 1
 
 Array = NDArray[np.float64]
 
-SAME_GEOMETRY = 1e-4
-"""Å; root mean square difference of sorted distances below which two frames are copies: text files have four digits."""
+OF_DIPOLE = "dipole about the frame's origin"
 SAME_FUNCTIONS = 1e-6
 """Relative; exponents and coefficients of a basis set as two programs have them."""
-
-
-@dataclass(frozen=True)
-class SplitSettings(Settings):
-    """How frames without a split are dealt; those that nobody asks for are left out."""
-
-    n_train: Count | None = None
-    """Training frames; all that are left, if not given."""
-    n_validation: Natural | None = None
-    """Validation frames; a tenth of all, at least one, if not given."""
-    n_test: Natural | None = None
-    """Test frames; a tenth of all, at least one, if not given."""
-    seed: Natural = 0
-    """Of the random choice."""
-
-    @property
-    def given(self) -> bool:
-        """Whether the user asked for numbers of frames."""
-        return not (self.n_train is None and self.n_validation is None and self.n_test is None)
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Frames to use: their places in the file (t,), their splits (t,), and for those that are not for training the
-    distance to the nearest that is (t,), Å."""
-
-    rows: NDArray[np.int64]
-    split: NDArray[np.str_]
-    distance_to_train: Array
 
 
 @dataclass(frozen=True)
@@ -125,87 +92,6 @@ def import_labels(
     return labels.assign(source_frame=source).assign_attrs(imported_from=data.source.name, program=data.program)
 
 
-def deal(data: ImportedData, split: SplitSettings) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
-    """Return the frames to use and the split of each, (t,): as given, or drawn at random.
-
-    Copies are left out, so that none is learned that a model is judged by.
-
-    Raises:
-        DensnetError: more frames asked for than there are, or numbers for frames that have a split.
-    """
-    copies = copies_in(data)
-    if data.split is not None:
-        if split.given:
-            raise DensnetError(f"{data.source}: its frames have a split; leave n_train, n_validation and n_test out")
-        return _without_copies(data, copies)
-    different = np.flatnonzero(copies == np.arange(len(copies)))
-    n, left_out = len(different), len(copies) - len(different)
-    copied = f" ({left_out} of its {len(copies)} frames are copies of others)" if left_out else ""
-    tenth = max(1, n // 10)
-    validation = tenth if split.n_validation is None else split.n_validation
-    test = tenth if split.n_test is None else split.n_test
-    train = n - validation - test if split.n_train is None else split.n_train
-    if train < 1 or train + validation + test > n:
-        raise DensnetError(
-            f"{data.source}: {n} frames do not suffice for n_train {train if split.n_train else 'at least 1'}, "
-            f"n_validation {validation} and n_test {test}{copied}; ask for fewer"
-        )
-    if left_out:
-        print(
-            f"densnet import: {data.source}: {left_out} of {len(copies)} frames are copies of others: left out",
-            file=sys.stderr,
-        )
-    rows = different[np.random.default_rng(split.seed).permutation(n)[: train + validation + test]]
-    return rows, np.repeat(["train", "validation", "test"], [train, validation, test])
-
-
-def copies_in(data: ImportedData) -> NDArray[np.int64]:
-    """Return for each frame the first of the same geometry, (t,): itself, where it is no copy."""
-    descriptors = sorted_distances(data.numbers, data.positions)
-    first = np.arange(len(descriptors))
-    pairs = cKDTree(descriptors).query_pairs(SAME_GEOMETRY * max(descriptors.shape[1], 1) ** 0.5, output_type="ndarray")
-    for a, b in pairs[np.lexsort(pairs.T[::-1])]:
-        first[max(a, b)] = min(first[max(a, b)], first[min(a, b)])
-    return first
-
-
-def _without_copies(data: ImportedData, copies: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
-    """Return all frames with their given splits, less those for validation and test that an earlier split has."""
-    names = np.asarray(data.split)
-    taken: set[int] = set()
-    unseen = np.ones(len(names), dtype=bool)
-    for name in SPLITS:
-        rows = np.flatnonzero(names == name)
-        unseen[rows] = [int(copies[row]) not in taken for row in rows]
-        taken |= set(copies[rows].tolist())
-    if not unseen.all():
-        print(
-            f"densnet import: {data.source}: {int((~unseen).sum())} frames for validation or test are copies of "
-            f"frames of another split: left out, first frame {np.flatnonzero(~unseen)[0]}",
-            file=sys.stderr,
-        )
-    return np.flatnonzero(unseen), names[unseen]
-
-
-def select(data: ImportedData, split: SplitSettings) -> Selection:
-    """Deal the frames and measure how far those for validation and test are from the training frames.
-
-    Raises:
-        DensnetError: as :func:`deal`; no training frames; a single atom.
-    """
-    if len(data.numbers) < 2:
-        raise DensnetError(f"{data.source}: holds a single atom; expected a molecule")
-    rows, names = deal(data, split)
-    train = names == "train"
-    if not train.any():
-        raise DensnetError(f"{data.source}: its split has no training frames; name some 'train'")
-    descriptors = sorted_distances(data.numbers, data.positions[rows])
-    distance = np.full(len(rows), np.nan)
-    if not train.all():
-        distance[~train] = distance_to_nearest(descriptors[~train], descriptors[train])
-    return Selection(rows, names, distance)
-
-
 def atoms_of(data: ImportedData, path: Path | None) -> ImportedAtoms:
     """Return the free atoms of the file of ``densnet atoms`` or, without one, those that came with the data.
 
@@ -229,7 +115,12 @@ def atoms_of(data: ImportedData, path: Path | None) -> ImportedAtoms:
     )
 
 
-def _psi4_atoms(data: ImportedData, path: Path, elements: list[int]) -> ImportedAtoms:
+def free_atoms_at_level(data: ImportedFrames, path: Path) -> xr.Dataset:
+    """Read a file of ``densnet atoms``.
+
+    Raises:
+        DensnetError: no such file, or one of another level of theory than the data.
+    """
     dataset = read_dataset(path, stage="atoms", variables=("element", "energy"))
     for name, expected in (("functional", data.functional), ("basis", data.orbital_basis_name)):
         if str(dataset.attrs.get(name)).lower() != expected.lower():
@@ -237,6 +128,11 @@ def _psi4_atoms(data: ImportedData, path: Path, elements: list[int]) -> Imported
                 f"{path}: its {name} is {dataset.attrs.get(name)!r}, that of {data.source} is {expected!r}; "
                 "run 'densnet atoms' at the labels' level"
             )
+    return dataset
+
+
+def _psi4_atoms(data: ImportedData, path: Path, elements: list[int]) -> ImportedAtoms:
+    dataset = free_atoms_at_level(data, path)
     basis = Basis.from_json(dataset.attrs["orbital_basis"])
     matrices: dict[int, Array] = {}
     for number in elements:
@@ -269,7 +165,7 @@ def _same_functions(first: Basis, second: Basis, number: int) -> bool:
     )
 
 
-def _level(data: ImportedData) -> dict[str, Any]:
+def level_attributes(data: ImportedFrames) -> dict[str, Any]:
     """Attributes that name the level of theory, as Psi4's files have them; what is not known is NaN."""
     return {
         "functional": data.functional,
@@ -311,13 +207,13 @@ def orbital_labels(data: ImportedData, basis: Basis, selection: Selection) -> xr
         DensnetError: the orbitals are not orthonormal, or have another dipole than is given.
     """
     orbitals = checks.canonical_orbitals(data)
-    frames = _frames(data, selection, checks.orbital_dipoles(data, orbitals)[selection.rows])
+    frames = frame_variables(data, selection, checks.orbital_dipoles(data, orbitals)[selection.rows])
     n = len(selection.rows)
     only_label = {
         "orbitals": variable(("frame", "ao", "occupied"), orbitals[selection.rows], "bohr^-3/2", "occupied orbitals"),
         "status": variable(("frame",), np.full(n, "ok"), "1", "ok, or what failed"),
     }
-    attributes = _level(data) | {
+    attributes = level_attributes(data) | {
         "orbital_basis": basis.to_json(),
         "ao_convention": "densnet",
         "psi4_shells": json.dumps(integrals.shells_of(basis, data.numbers)),
@@ -354,7 +250,7 @@ def _taken_over(
         report_progress("import", len(taken), len(frames))
     with_orbitals = molecule.orbital_basis is not None
     return label_content(
-        _frames(data, selection, np.array([dipole for _, dipole in taken])),
+        frame_variables(data, selection, np.array([dipole for _, dipole in taken])),
         [fitted for fitted, _ in taken],
         frame=variable(("frame",), np.arange(len(taken)), "1", "index of the frame"),
         numbers=molecule.numbers,
@@ -364,12 +260,12 @@ def _taken_over(
         orbital_basis=molecule.orbital_basis,
         orbitals=np.array([frame.orbitals for frame in frames]) if with_orbitals else None,
         failures={},
-        level=_level(data),
+        level=level_attributes(data),
     )
 
 
-def _frames(data: ImportedData, selection: Selection, dipoles: Array) -> dict[str, Any]:
-    """Variables that labels.nc takes over, for the selected frames; dipoles (t, 3) in e Å are theirs."""
+def frame_variables(data: ImportedFrames, selection: Selection, dipoles: Array | None) -> dict[str, Any]:
+    """Variables that labels.nc takes over, for the selected frames; dipoles (t, 3) in e Å are theirs, if known."""
     frame, rows = ("frame",), selection.rows
     nearest = "root mean square difference of sorted distances to nearest train frame"
     return {
@@ -378,7 +274,7 @@ def _frames(data: ImportedData, selection: Selection, dipoles: Array) -> dict[st
         "split": variable(frame, selection.split.astype(str), "1", "train, validation or test"),
         "energy": ENERGY.variable(data.energies[rows]),
         "forces": FORCES.variable(data.forces[rows]),
-        "dipole": DIPOLE.variable(dipoles, long_name="dipole about the frame's origin"),
+        **({} if dipoles is None else {"dipole": DIPOLE.variable(dipoles, long_name=OF_DIPOLE)}),
         "wall_time": variable(frame, np.full(len(rows), np.nan), "s", "wall time of the label"),
         "temperature": variable(frame, data.temperature[rows], "K", "temperature of the geometries"),
         "distance_to_train": variable(frame, selection.distance_to_train, "angstrom", nearest),

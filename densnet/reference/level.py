@@ -26,6 +26,8 @@ AUTO: Final = "auto"
 PSI4: Final = "psi4"
 PYSCF: Final = "pyscf"
 PROGRAMS = (PSI4, PYSCF)
+UNSAID: Final = "not said"
+"""Functional or basis of labels that other codes made and whose file does not name them."""
 
 
 @dataclass(frozen=True)
@@ -67,3 +69,16 @@ class LevelOfTheory(Settings):
 def level_name(functional: str, basis: str, dispersion: str) -> str:
     """Return a level of theory in one phrase, e.g. "PBE-D4/def2-SVP"."""
     return f"{functional}{'' if dispersion == 'none' else f'-{dispersion.upper()}'}/{basis}"
+
+
+def level_in(name: str) -> dict[str, str]:
+    """Return functional, orbital_basis and dispersion of what :func:`level_name` wrote, nothing of an empty phrase."""
+    method, _, basis = name.strip().partition("/")
+    if not method:
+        return {}
+    functional = method.removesuffix("-D4")
+    return {
+        "functional": functional,
+        "orbital_basis": basis or UNSAID,
+        "dispersion": "none" if functional == method else "d4",
+    }

@@ -114,6 +114,20 @@ def read_frames(folder: Path, molecule: str, part: str) -> BenchmarkFrames:
     path = Path(folder) / file_name(molecule, part)
     if not path.is_file():
         raise DensnetError(f"{path}: no such file; fetch it from {SOURCE}")
+    return read_file(path)
+
+
+def is_benchmark_file(path: Path) -> bool:
+    """Whether an npz file has the benchmark's own keys; False of what is no npz file."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return "nuclear_charges" in stored.files
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError):
+        return False
+
+
+def read_file(path: Path) -> BenchmarkFrames:
+    """Read a file of the benchmark, whatever its name; as :func:`read_frames`."""
     keys = ("nuclear_charges", "coords", "energies", "forces")
     try:
         with np.load(path, allow_pickle=False) as stored:

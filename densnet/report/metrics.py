@@ -12,6 +12,7 @@ import xarray as xr
 from ase.data import chemical_symbols
 
 from densnet.errors import DensnetError
+from densnet.fitting.label_content import NO_DENSITY
 from densnet.quantities import MEASURES, METRICS, PREDICTED, Metric, metric_of
 from densnet.report.calibration import calibrations, has_spread
 from densnet.spectra.compare import OF_CONVERGENCE
@@ -135,17 +136,22 @@ def mean_error(dataset: xr.Dataset, name: str) -> float:
 
 
 def _value(evaluation: xr.Dataset, metric: Metric) -> float | None:
-    """Return a metric of the test frames; None if it compares with Kohn-Sham densities that no label has."""
+    """Return a metric of the test frames; None if it compares with densities or dipoles that no label has."""
     quantity = PREDICTED.get(metric.of.removesuffix("_spread"))
     if quantity is not None:
         mean = mean_error(evaluation, metric.of) if metric.of in PREDICTED else _mean(evaluation[metric.of])
-        return float(quantity.error.shown(mean, evaluation.sizes["atom"]))
+        return _known(evaluation, float(quantity.error.shown(mean, evaluation.sizes["atom"])))
     values = of_pair(evaluation, metric.of, metric.pair).values
     if metric.pair.endswith("true"):
         values = values[evaluation["has_orbitals"].values.astype(bool)]
         if not len(values):
             return None
-    return float(np.abs(values).max()) if metric.largest else _mean(values)
+    return _known(evaluation, float(np.abs(values).max()) if metric.largest else _mean(values))
+
+
+def _known(evaluation: xr.Dataset, value: float) -> float | None:
+    """Return a value, or None where it is NaN because the labels have energies and forces alone."""
+    return None if math.isnan(value) and evaluation.attrs.get("reference_density") == NO_DENSITY else value
 
 
 def of_pair(evaluation: xr.Dataset, name: str, pair: str) -> xr.DataArray:
@@ -159,7 +165,7 @@ def _by_element(evaluation: xr.Dataset, metric: Metric) -> Metrics:
     by_atom = of_pair(evaluation, metric.of, metric.pair).mean("frame", skipna=False).values
     numbers = evaluation["numbers"].values
     keys = {z: metric.under(element=chemical_symbols[z]).key for z in np.unique(numbers)}
-    return {key: float(by_atom[numbers == z].sum()) for z, key in keys.items()}
+    return {key: _known(evaluation, float(by_atom[numbers == z].sum())) for z, key in keys.items()}
 
 
 def frames_by_temperature(dataset: xr.Dataset) -> dict[int, xr.Dataset]:

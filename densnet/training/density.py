@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from densnet.io.fingerprint import fingerprint
@@ -23,7 +22,7 @@ from densnet.training.density_targets import DensityFrames, DensityTargets, coef
 from densnet.training.loop import TrainingRun
 from densnet.training.settings import DensityTrainingSettings
 from densnet.training.start import taken_over
-from densnet.training.training_set import LEVEL_ATTRIBUTES, LabelPaths, TrainingSet, free_atoms, mean_neighbours
+from densnet.training.training_set import LabelPaths, TrainingSet, free_atoms, mean_neighbours
 from densnet.units import E_ANGSTROM_IN_DEBYE, HARTREE_IN_MILLIHARTREE
 
 METHOD_VERSION: int = 5
@@ -159,13 +158,20 @@ def initial_model(
 
 def provenance(data: TrainingSet, training: DensityTrainingSettings) -> dict[str, Any]:
     """Return what a model file keeps of its making: the level of theory, molecules, settings, sizes, versions."""
-    attributes = data.files[0].dataset.attrs
     return {
-        "level": {name: np.asarray(attributes[name]).item() for name in LEVEL_ATTRIBUTES if name in attributes},
+        "level": data.level(),
         "labels": data.files[0].settings,
+        "free_atom_energies": _free_atom_energies(data),
         "molecules": data.molecules(),
         "training": asdict(training),
         "n_train": sum(data.n_train),
         "seed": training.seed,
         "method_version": METHOD_VERSION,
     }
+
+
+def _free_atom_energies(data: TrainingSet) -> dict[str, float]:
+    """Return the free atoms' energies in eV, by atomic number."""
+    first = data.files[0].dataset
+    pairs = zip(first["element"].values.tolist(), first["atomic_energy"].values.tolist(), strict=True)
+    return {str(int(z)): float(energy) for z, energy in pairs}

@@ -56,6 +56,8 @@ def train_energy(
     The energy reads the density, so that an energy model is of use only with its density model: ``output`` and
     ``combined`` both hold the two of them.
 
+    The densities of the labels are not used, so that labels with energies and forces alone do, except for fine-tuning.
+
     With several files, errors of the energy are weighed an atom of a molecule (a long chain counts as much as a short
     one), those of forces a component (every atom counts alike).
 
@@ -73,7 +75,9 @@ def train_energy(
         DensnetError: labels or density model unusable, or not of the same basis; another architecture to start from;
             the loss diverges.
     """
-    data = TrainingSet.read(labels, max_units=training.max_units, n_train=training.n_train)
+    data = TrainingSet.read(
+        labels, max_units=training.max_units, n_train=training.n_train, densities=bool(training.fine_tune_steps)
+    )
     before = load_model(density_path)
     density, first = before.density, data.files[0]
     if density.whitened.basis != first.basis or density.whitened.elements != first.elements:
@@ -145,6 +149,7 @@ def train_energy(
     made = {
         "energy_training": asdict(training),
         "energy_molecules": data.molecules(),
+        "energy_level": data.level(),
         "energy_method_version": METHOD_VERSION,
     }
     run.finish(trained, history | made, output, combined)

@@ -18,7 +18,7 @@ import xarray as xr
 from densnet.basis.basis import Basis
 from densnet.basis.integrals import charges
 from densnet.density.error import GRID_LEVEL, DensityGrid
-from densnet.density.frame_errors import SHELLS, FrameErrors, Geometry, KohnSham, frame_errors
+from densnet.density.frame_errors import SHELLS, FrameErrors, Geometry, KohnSham, frame_errors, unknown_errors
 from densnet.density.surface import SCALES
 from densnet.errors import DensnetError
 from densnet.fitting.prior import superposition
@@ -27,7 +27,7 @@ from densnet.models.checkpoint import load_ensemble, read_descriptions
 from densnet.models.densnet_model import Prediction
 from densnet.models.ensemble import Ensemble, mean_of
 from densnet.oligomer import VARIABLES
-from densnet.quantities import MEASURES, PAIRS, PREDICTED, compared
+from densnet.quantities import DIPOLE, MEASURES, PAIRS, PREDICTED, compared
 from densnet.training.labels import Labels, load_labels
 from densnet.training.spread import density_spread, density_spread_variables, prediction_spread
 from densnet.units import BOHR_IN_ANGSTROM
@@ -44,20 +44,22 @@ def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Data
     Density errors are NMAE = 100 ∫|ρ̂ - ρ| / N_e on a Becke grid: against the fitted density, against the Kohn-Sham
     density, and beside them the floor (fit against Kohn-Sham) and the prior (free atoms against fit). The other
     measures (:data:`densnet.quantities.MEASURES`) run over the same pairs. Without orbitals, what needs the Kohn-Sham
-    density is NaN.
+    density is NaN; with energies and forces alone, every error of the density is.
     An ensemble's file also holds the spread of its members (:mod:`densnet.training.spread`).
 
     Raises:
         DensnetError: files unusable, or a model of another basis than the labels'.
     """
-    labels = load_labels(labels_path)
+    labels = load_labels(labels_path, densities=False)
     model = load_ensemble(model_path)
     if model.basis != labels.basis:
         raise DensnetError(
             f"{model_path}: expected a model of the labels' fit basis {labels.basis.name!r}, found "
             f"{model.basis.name!r}; train it on these labels"
         )
-    data = labels.dataset.isel(frame=labels.frames("test"))
+    data = _with_unknown(labels.dataset.isel(frame=labels.frames("test")))
+    if not labels.has_densities:
+        print(f"densnet: {labels_path} has no densities: errors of the density are not known", file=sys.stderr)
     members, coefficients, ms_per_frame = _predictions(model, labels.numbers, data["positions"].values)
     provenance, *further_members = [description["provenance"] for description in read_descriptions(model_path)]
     if further_members:
@@ -86,6 +88,7 @@ def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Data
         attrs={
             "fit_basis": labels.dataset.attrs["fit_basis"],
             "charge": labels.charge,
+            "reference_density": labels.dataset.attrs.get("reference_density", "fit"),
             "n_train": provenance["n_train"],
             "units_trained": json.dumps([units for units in units_trained if units]),
             "target": model.members[0].density.settings.target,
@@ -97,6 +100,19 @@ def evaluate_model(labels_path: Path, model_path: Path, output: Path) -> xr.Data
     )
     write_dataset(dataset, output, stage="evaluate", method_version=METHOD_VERSION, settings=provenance)
     return dataset
+
+
+def _with_unknown(data: xr.Dataset) -> xr.Dataset:
+    """Return frames with NaN for dipoles and coefficients that they lack."""
+    unknown: dict[str, Any] = {}
+    if DIPOLE.name not in data:
+        unknown[DIPOLE.name] = DIPOLE.variable(np.full((data.sizes["frame"], 3), np.nan))
+    if "coefficients" not in data:
+        values = np.full((data.sizes["frame"], data.sizes["k"]), np.nan)
+        unknown["coefficients"] = variable(
+            ("frame", "k"), values, "bohr^-1.5", "fitted density coefficients: not known"
+        )
+    return data.assign(unknown)
 
 
 def _predictions(model: Ensemble, numbers: np.ndarray, positions: np.ndarray) -> tuple[Prediction, np.ndarray, float]:
@@ -169,6 +185,9 @@ def _density_errors(data: xr.Dataset, labels: Labels, coefficients: np.ndarray) 
     orbital_basis, has_orbitals = _orbitals(data)
     errors: list[FrameErrors] = []
     for t in range(len(coefficients)):
+        if not labels.has_densities:
+            errors.append(unknown_errors(len(numbers)))
+            continue
         true = KohnSham(orbital_basis, data["orbitals"].values[t]) if orbital_basis and has_orbitals[t] else None
         errors.append(
             frame_errors(

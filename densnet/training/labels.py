@@ -11,20 +11,11 @@ import xarray as xr
 
 from densnet.basis.basis import Basis
 from densnet.errors import DensnetError
+from densnet.fitting.label_content import NO_DENSITY
 from densnet.io.netcdf import read_dataset, settings_of
 
-VARIABLES = (
-    "positions",
-    "numbers",
-    "split",
-    "distance_to_train",
-    "energy",
-    "forces",
-    "dipole",
-    "coefficients",
-    "prior",
-    "atomic_energy",
-)
+OF_ENERGIES = ("positions", "numbers", "split", "distance_to_train", "energy", "forces", "prior", "atomic_energy")
+OF_DENSITIES = ("dipole", "coefficients")
 
 
 @dataclass(frozen=True)
@@ -49,6 +40,11 @@ class Labels:
         return tuple(sorted({int(z) for z in self.numbers}))
 
     @property
+    def has_densities(self) -> bool:
+        """Whether there are densities to learn and to compare with, and not energies and forces alone."""
+        return self.dataset.attrs.get("reference_density") != NO_DENSITY
+
+    @property
     def charge(self) -> int:
         """Return the charge of the molecule in e."""
         return int(self.dataset.attrs["charge"])
@@ -69,17 +65,30 @@ class Labels:
         return rows[:limit]
 
 
-def load_labels(path: Path) -> Labels:
+def load_labels(path: Path, *, densities: bool = True) -> Labels:
     """Read and check a ``labels.nc``.
 
+    Args:
+        densities: whether it must have them; energies and forces alone do otherwise.
+
     Raises:
-        DensnetError: not the output of 'densnet fit', a convention that is not ours, NaN in a label.
+        DensnetError: not the output of 'densnet fit' or 'densnet import', a convention that is not ours, NaN in a
+            label, no densities where they are needed.
     """
-    dataset = read_dataset(path, stage="fit", variables=VARIABLES)
+    dataset = read_dataset(path, stage="fit", variables=OF_ENERGIES)
+    lacking = dataset.attrs.get("reference_density") == NO_DENSITY
+    if lacking and densities:
+        raise DensnetError(
+            f"{path}: expected labels with densities, found energies and forces alone (imported with --density); train "
+            "the energy model on them ('densnet train energy'), or label the frames with densities ('densnet label')"
+        )
+    checked = ("positions", "energy", "forces", *(() if lacking else OF_DENSITIES))
+    if missing := [name for name in checked if name not in dataset.variables]:
+        raise DensnetError(f"{path}: the variable(s) {missing} are missing; delete it and run again")
     if dataset.attrs.get("coefficient_convention") != "densnet":
         convention = dataset.attrs.get("coefficient_convention")
         raise DensnetError(f"{path}: expected coefficients in the densnet convention, found {convention!r}; fit again")
-    for name in ("positions", "energy", "forces", "dipole", "coefficients"):
+    for name in checked:
         values = dataset[name].values
         bad = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
         if bad.any():

@@ -56,13 +56,16 @@ class TrainingSet:
     fingerprints: Sequence[str]
 
     @classmethod
-    def read(cls, labels: LabelPaths, *, max_units: int | None, n_train: int | None) -> TrainingSet:
+    def read(
+        cls, labels: LabelPaths, *, max_units: int | None, n_train: int | None, densities: bool = True
+    ) -> TrainingSet:
         """Read label files that belong together.
 
         Args:
             labels: one file or several.
             max_units: leave out chains of more units.
             n_train: wanted training frames; of several files each takes part whole.
+            densities: whether the files must have them.
 
         Raises:
             DensnetError: a file is unusable, or lacks frames; files differ in fit basis, elements, level of theory or
@@ -71,7 +74,7 @@ class TrainingSet:
         paths = [Path(labels)] if isinstance(labels, str | Path) else [Path(path) for path in labels]
         if not paths:
             raise DensnetError("labels: expected at least one file of 'densnet fit', got none")
-        paths, files = _with_frames(paths, [load_labels(path) for path in paths])
+        paths, files = _with_frames(paths, [load_labels(path, densities=densities) for path in paths])
         for path, file in zip(paths, files, strict=True):
             _check_alike(paths[0], files[0], path, file)
         if max_units is not None:
@@ -98,6 +101,11 @@ class TrainingSet:
             (file.numbers, torch.as_tensor(file.dataset["positions"].values[rows], dtype=torch.float32))
             for file, rows in zip(self.files, self.train, strict=True)
         ]
+
+    def level(self) -> dict[str, Any]:
+        """Return the attributes of the files that name the level of theory."""
+        attributes = self.files[0].dataset.attrs
+        return {name: np.asarray(attributes[name]).item() for name in LEVEL_ATTRIBUTES if name in attributes}
 
     def molecules(self) -> list[dict[str, Any]]:
         """Return what a model file says of the molecules that it learned from."""

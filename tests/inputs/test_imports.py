@@ -20,7 +20,7 @@ from densnet.potentials import named
 from densnet.reference import import_checks
 from densnet.reference.force_checks import check_forces
 from densnet.reference.imported_data import ImportedData, read_data
-from densnet.reference.imported_labels import SplitSettings, deal
+from densnet.reference.imported_split import SplitSettings, deal
 from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV, HARTREE_PER_BOHR_IN_EV_PER_ANGSTROM
 
 WATER = np.array([[0.0, 0.0, 0.12], [0.0, 0.76, -0.47], [0.0, -0.76, -0.47]])

@@ -29,7 +29,8 @@ from densnet.io.netcdf import read_dataset
 from densnet.models.settings import DensityModelSettings
 from densnet.reference.import_checks import canonical_orbitals, primitive_length
 from densnet.reference.imported_data import read_data
-from densnet.reference.imported_labels import SplitSettings, atoms_of, deal
+from densnet.reference.imported_labels import atoms_of
+from densnet.reference.imported_split import SplitSettings, deal
 from densnet.reference.level import LevelOfTheory
 from densnet.training.density import train_density
 from densnet.training.labels import load_labels
