@@ -53,11 +53,12 @@ def radial_functions(
     double = copy.deepcopy(network).double().requires_grad_(False)
     # kept from here on: made within a differentiation it could not be kept beyond it
     double.composed()
+    n = torch.arange(1, N_BESSEL + 1, dtype=torch.float64)
 
     def functions(r: torch.Tensor) -> torch.Tensor:
         each = r.repeat_interleave(len(ends))
         weights = double(
-            bessel_functions(each, cutoff, N_BESSEL),
+            bessel_functions(each, cutoff, n),
             smooth_cutoff(each, cutoff).unsqueeze(1),
             torch.tensor(ends).repeat(len(r)),
         )
