@@ -51,7 +51,11 @@ def test_a_model_answers_in_either_precision() -> None:
     [
         (None, None, "either a model file or --calculator, found neither"),
         (MODEL, "gfn2-xtb", "either a model file or --calculator, found both"),
-        (None, "gfn3", "expected one of gfn2-xtb, mmff94, so3lr, psi4, pyscf or MODULE:CALLABLE, found 'gfn3'"),
+        (
+            None,
+            "gfn3",
+            "expected one of gfn2-xtb, mmff94, so3lr, psi4, pyscf, gfn1-xtb or MODULE:CALLABLE, found 'gfn3'",
+        ),
         (None, ":make", "or MODULE:CALLABLE, found ':make'"),
         (None, "no_such_module:make", "no_such_module:make cannot be imported"),
         (None, "of_mine:missing", "of_mine:missing cannot be imported"),
