@@ -54,7 +54,7 @@ def test_a_model_answers_in_either_precision() -> None:
         (
             None,
             "gfn3",
-            "expected one of gfn2-xtb, mmff94, so3lr, psi4, pyscf, gfn1-xtb or MODULE:CALLABLE, found 'gfn3'",
+            "gfn2-xtb, mmff94, so3lr, psi4, pyscf, gfn1-xtb or MODULE:CALLABLE, found 'gfn3'",
         ),
         (None, ":make", "or MODULE:CALLABLE, found ':make'"),
         (None, "no_such_module:make", "no_such_module:make cannot be imported"),
