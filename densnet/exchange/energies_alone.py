@@ -140,13 +140,13 @@ def energy_labels(
 
 def _check_molecule(frames: ImportedFrames, model: DenSNet, density: Path) -> None:
     """Refuse a molecule that the density model does not know, of other elements or another charge."""
-    known, there = set(model.density.whitened.elements), set(frames.numbers.tolist())
-    for elements, problem in ((there - known, "lacks"), (known - there, "knows, and the molecule does not have,")):
+    known, present = set(model.density.whitened.elements), set(frames.numbers.tolist())
+    for elements, problem in ((present - known, "lacks"), (known - present, "knows, and the molecule does not have,")):
         if elements:
             symbols = ", ".join(chemical_symbols[z] for z in sorted(elements))
             raise DensnetError(
                 f"{density}: the density model {problem} {symbols}; expected one of the elements of {frames.source}, "
-                f"{', '.join(chemical_symbols[z] for z in sorted(there))}; train it on such molecules"
+                f"{', '.join(chemical_symbols[z] for z in sorted(present))}; train it on such molecules"
             )
     if model.density.charge != frames.charge:
         raise DensnetError(

@@ -26,7 +26,7 @@ from densnet.errors import DensnetError
 from densnet.fitting.fit_basis import basis_from_file
 from densnet.fitting.settings import NATURAL
 from densnet.io.netcdf import write_atomically
-from densnet.reference.imported_files import Reader
+from densnet.reference.imported_files import LABELLED, Reader
 from densnet.reference.labelled_xyz import read_labelled_xyz
 from densnet.reference.level import UNSAID, level_in
 
@@ -106,7 +106,7 @@ def read_mts(path: Path, xyz: Path, *, fit_basis: str, level: str = "") -> Reade
     densities = {
         "coefficients": coefficients_of(tensor, basis, numbers, frames, path),
         "fit_basis": basis.to_json(),
-        **{"order": "densnet", "normalisation": "normalised"},
+        **{"order": "densnet", "normalisation": "normalised", LABELLED: True},
     }
     return Reader(path, unsaid | level_in(level) | said | values | densities, xyz, frozenset(values))
 

@@ -114,9 +114,9 @@ class CompiledNetworks:
 def compiled_networks(model: DenSNet, present: tuple[int, ...]) -> CompiledNetworks | None:
     """Return a model's networks, compiled, for molecules of some elements (indices); None where PyTorch has to do.
 
-    The kernels need a C++ compiler, a model in the host's memory, and one cutoff of both networks.
+    The kernels need a C++ compiler, and one cutoff of both networks.
     """
-    if model.energy is None or not model.same_edges or model.device.type != "cpu":
+    if model.energy is None or not model.same_edges:
         return None
     interactions = [*_rounds(model.density), *_rounds(model.energy)]
     kernels = library("float") if all(interaction.edge.l_in <= HIGHEST for interaction in interactions) else None

@@ -165,7 +165,7 @@ class DenSNet(nn.Module):
 
     def _kernels(self, element: torch.Tensor) -> CompiledNetworks | None:
         """Return compiled networks for a molecule's elements; None where PyTorch has to do."""
-        if self.dtype != torch.float32:
+        if self.dtype != torch.float32 or self.device.type != "cpu":
             return None
         present = tuple(sorted(set(element.tolist())))
         if present not in self._compiled:

@@ -40,10 +40,10 @@ class MacePotential(Potential):
             "double": double,
             "threads": threads,
         }
-        open_things = ExitStack()
-        self._close = weakref.finalize(self, open_things.close)
-        folder = Path(open_things.enter_context(tempfile.TemporaryDirectory(prefix="densnet-mace-")))
-        self._worker = open_things.enter_context(mace_worker(job, folder, os.environ))
+        resources = ExitStack()
+        self._close = weakref.finalize(self, resources.close)
+        folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="densnet-mace-")))
+        self._worker = resources.enter_context(mace_worker(job, folder, os.environ))
         self.elements = frozenset(self._worker.wait_for("ready")["elements"])
         check_elements(self, self.numbers)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from ase.data import chemical_symbols
@@ -21,12 +22,20 @@ Array = NDArray[np.float64]
 
 ORBITAL_DIPOLE_TOLERANCE_DEBYE = 1e-3
 """Between the given dipole and that of the orbitals: programs print four digits or more."""
-FITTED_DIPOLE_TOLERANCE_DEBYE = 0.3
-"""Between the given dipole and that of the coefficients: a fit without constraint is off by 0.003-0.03 D, one in the
-overlap metric by 0.18 D (C2H2O3, def2-universal-jfit), there p functions in a wrong order by 2.2 D."""
-FITTED_CHARGE_TOLERANCE = 5e-3
-"""Share of N_e that q·c may be off by: a fit without constraint misses some 1e-5 to 1e-4, one in the overlap metric
-2.4e-3 (the same molecule)."""
+
+
+class FitTolerance(NamedTuple):
+    """How far coefficients may be off: their dipole from the given one in debye, q·c from N_e as a share of it."""
+
+    dipole_debye: float
+    charge: float
+
+
+IN_ORDER = FitTolerance(0.1, 2e-3)
+"""Of a vector whose order is to be checked: a fit without constraint is off by 0.003-0.03 D and 1e-5 to 1e-4."""
+LABELLED = FitTolerance(0.3, 5e-3)
+"""Of coefficients that the file labels, so that their order cannot be wrong: the published fit of C2H2O3 in the overlap
+metric (def2-universal-jfit) is off by 0.18 D and 2.4e-3."""
 MOVED_CHARGE = 1e-3
 """Share of N_e beyond which it is said that coefficients are moved to the exact charge."""
 OVERLAP_TOLERANCE = 1e-6

@@ -62,14 +62,15 @@ class ImportedMolecule:
         basis, numbers = functions.basis, data.numbers
         scale = checks.function_lengths(data)
         checks.check_overlap(data, scale)
-        if data.overlap is None:
+        if data.overlap is None and not data.labelled:
             print(
                 f"densnet import: warning: {data.source} has no 'overlap' of its fitting functions: charge and dipole "
                 "alone are checked, which do not see a wrong order of functions with l >= 2",
                 file=sys.stderr,
             )
         c = functions.canonical(data.coefficients, 1) * scale
-        _check_charges(data, c @ integrals.charges(basis, numbers))
+        tolerance = checks.LABELLED if data.labelled else checks.IN_ORDER
+        _check_charges(data, c @ integrals.charges(basis, numbers), tolerance.charge)
         moments = [
             data.numbers @ r - frame @ integrals.dipoles(basis, numbers, r / BOHR_IN_ANGSTROM) * BOHR_IN_ANGSTROM
             for r, frame in zip(data.positions, c, strict=True)
@@ -77,7 +78,7 @@ class ImportedMolecule:
         orbitals = None if data.orbitals is None else checks.canonical_orbitals(data)
         dipoles = data.dipoles if orbitals is None else checks.orbital_dipoles(data, orbitals)
         if dipoles is not None:
-            checks.check_dipoles(data, np.array(moments), dipoles, checks.FITTED_DIPOLE_TOLERANCE_DEBYE)
+            checks.check_dipoles(data, np.array(moments), dipoles, tolerance.dipole_debye)
         priors = {number: fit_free_atom(basis, atom_basis, number, matrix) for number, matrix in atoms.items()}
         frames = [
             ImportedFrame(
@@ -93,10 +94,10 @@ class ImportedMolecule:
         return molecule, frames
 
 
-def _check_charges(data: ImportedData, charges: Array) -> None:
+def _check_charges(data: ImportedData, charges: Array, tolerance: float) -> None:
     off = np.abs(charges - data.n_electrons)
-    if off.max() > checks.FITTED_CHARGE_TOLERANCE * data.n_electrons:
-        frame = int((off > checks.FITTED_CHARGE_TOLERANCE * data.n_electrons).argmax())
+    if off.max() > tolerance * data.n_electrons:
+        frame = int((off > tolerance * data.n_electrons).argmax())
         raise DensnetError(
             f"{data.source}: frame {frame}: the coefficients hold {charges[frame]:.4f} electrons, expected "
             f"{data.n_electrons}; check fit_basis, order, shells, normalisation and charge"

@@ -14,7 +14,7 @@ from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.basis.conventions import CONVENTIONS, to_canonical
 from densnet.errors import DensnetError
-from densnet.reference.imported_files import ATOM_KEYS, Reader, read_files
+from densnet.reference.imported_files import ATOM_KEYS, LABELLED, Reader, read_files
 from densnet.reference.imported_frames import ImportedFrames, frames_of
 
 Array = NDArray[np.float64]
@@ -55,6 +55,7 @@ class ImportedData(ImportedFrames):
         orbital_functions: of m; None if the orbital basis is not needed.
         coefficients: (t, k) in the source's order and normalisation, or None.
         fit_functions: of k, or None.
+        labelled: the file says of each coefficient which function it is of, so that their order cannot be wrong.
         normalisation: one of :data:`NORMALISATIONS`.
         overlap: of the first frame's fitting functions in the source's order and normalisation, (k, k), or None.
         atom_density_matrices: by atomic number, (m, m), canonical order of ``orbital_functions.basis``.
@@ -64,6 +65,7 @@ class ImportedData(ImportedFrames):
     orbital_functions: OrderedFunctions | None
     coefficients: Array | None
     fit_functions: OrderedFunctions | None
+    labelled: bool
     normalisation: str
     overlap: Array | None
     atom_density_matrices: Mapping[int, Array]
@@ -104,6 +106,7 @@ def data_of(reader: Reader) -> ImportedData:
         orbital_functions=ao,
         coefficients=reader.numeric("coefficients", (n, k)) if fit else None,
         fit_functions=fit,
+        labelled=LABELLED in reader,
         normalisation=_normalisation(reader) if fit else NORMALISATIONS[0],
         overlap=reader.numeric("overlap", (k, k)) if fit and "overlap" in reader else None,
         atom_density_matrices=_atom_matrices(reader, ao, numbers) if ao else {},

@@ -26,6 +26,8 @@ KEYS = (
 )
 ATOM_KEYS = ("atom_density_matrix_", "atom_energy_")
 """Followed by the element's symbol."""
+LABELLED = "labelled"
+"""Beside coefficients of a format that says of each which function it is of; no key of an npz file."""
 SAME_POSITION = 1e-6
 """Å; positions that are given twice."""
 
@@ -103,6 +105,11 @@ def read_files(npz: Path, xyz: Path | None) -> Reader:
 
 
 def load_npz(path: Path) -> dict[str, Any]:
+    """Return the arrays of an npz file by their names.
+
+    Raises:
+        DensnetError: an unreadable file, or an unknown key.
+    """
     try:
         stored = np.load(path, allow_pickle=False)
         if isinstance(stored, np.ndarray):
