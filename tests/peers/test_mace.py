@@ -328,15 +328,36 @@ class Hostile:
         return os.system, ("touch unpickled  # mace.modules",)
 
 
+def _text(text: str) -> bytes:
+    return b"\x8c" + bytes([len(text)]) + text.encode()
+
+
+THROUGH_A_MODULE = (
+    b"\x80\x04"
+    + _text("mace.modules")
+    + b"0"
+    + (_text("torch.nn.modules.module") + _text("torch.hub.zipfile.ZipFile") + b"\x93")
+    + (b"(" + _text("unpickled") + _text("w") + b"tR.")
+)
+"""A pickle that calls a class of another package, by the name of a module that has imported it."""
+
+
 @pytest.mark.slow
 def test_what_is_hidden_in_a_model_file_is_not_run(
     water_mace: tuple[xr.Dataset, Path], water_labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hostile = tmp_path / "hostile.model"
-    torch.save(Hostile(), hostile)
-    with pytest.raises(DensnetError, match=r"hostile\.model: expected a model file of MACE, but it holds \w+\.system"):
-        train_mace(water_labels, MaceSettings(foundation=str(hostile)), output=tmp_path / "mace.nc")
-    assert not list(tmp_path.rglob("unpickled"))
+    plain, through_a_module = tmp_path / "plain.model", tmp_path / "through_a_module.model"
+    torch.save(Hostile(), plain)
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(through_a_module, "w") as changed:
+        for name in source.namelist():
+            changed.writestr(name, THROUGH_A_MODULE if name.endswith("/data.pkl") else source.read(name))
     monkeypatch.chdir(tmp_path)
-    torch.load(hostile, weights_only=False)
-    assert (tmp_path / "unpickled").exists()
+    for path, held in (
+        (plain, r"\w+\.system"),
+        (through_a_module, r"torch\.nn\.modules\.module\.torch\.hub\.zipfile\.ZipFile"),
+    ):
+        with pytest.raises(DensnetError, match=rf"{path.name}: expected a model file of MACE, but it holds {held}"):
+            train_mace(water_labels, MaceSettings(foundation=str(path)), output=tmp_path / "mace.nc")
+        assert not list(tmp_path.rglob("unpickled"))
+        torch.load(path, weights_only=False)
+        (tmp_path / "unpickled").unlink()

@@ -56,13 +56,13 @@ class _Unpickler(pickle.Unpickler):
         full = f"{module}.{name}"
         if full in CODE:
             return _LeftOut
-        taken = super().find_class(module, name) if full in FUNCTIONS or module.startswith(PACKAGES) else None
-        storage = module == "torch" and name.endswith("Storage")
-        if storage:
-            return super().find_class(module, name)
-        if taken is None or not (full in FUNCTIONS or isinstance(taken, type)):
-            raise UnreadableError(f"it holds {full}, which is no part of a MACE model")
-        return taken
+        known = full in FUNCTIONS or (module == "torch" and name.endswith("Storage") and "." not in name)
+        if known or module.startswith(PACKAGES):
+            taken = super().find_class(module, name)
+            # a name may lead through a module to what that has imported: where a class is from is what counts
+            if known or (isinstance(taken, type) and f"{taken.__module__}.".startswith(PACKAGES)):
+                return taken
+        raise UnreadableError(f"it holds {full}, which is no part of a MACE model")
 
 
 def read_mace(path: str) -> Any:
