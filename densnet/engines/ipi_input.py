@@ -7,7 +7,8 @@ Of P beads i-PI moves the ring polymer
 with the exact propagation of the free ring polymer. Both inputs use its thermostat "pile_l" (Ceriotti, Parrinello,
 Markland, Manolopoulos, J. Chem. Phys. 133, 124104 (2010)): Langevin's on the centroid, and on the other modes one of
 half the critical damping, as thermostatted ring polymer dynamics has it (Rossi, Ceriotti, Manolopoulos, J. Chem. Phys.
-140, 234116 (2014)).
+140, 234116 (2014)). The thermostat acts in the middle of a step, not at its ends: positions are then sampled far better
+at the same time step (Liu, Li, Liu, J. Chem. Phys. 145, 024103 (2016)), and so is the primitive kinetic energy.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from densnet.errors import DensnetError
 from densnet.io.netcdf import write_text
 from densnet.potential import Array
 
-METHOD_VERSION: int = 1
+METHOD_VERSION: int = 2
 
 RUN = "run.json"
 """In the folder of all replicas: what the run is."""
@@ -190,7 +191,7 @@ def _dynamics(settings: DynamicsSettings, damping_fs: float | None) -> str:
     timestep = f"<timestep units='femtosecond'>{settings.timestep_fs}</timestep>"
     if damping_fs is None:
         return f"<motion mode='dynamics'><dynamics mode='nve'>{timestep}</dynamics></motion>"
-    return f"""<motion mode='dynamics'><dynamics mode='nvt'>{timestep}
+    return f"""<motion mode='dynamics'><dynamics mode='nvt' splitting='baoab'>{timestep}
       <thermostat mode='pile_l'>
         <tau units='femtosecond'>{damping_fs}</tau><pile_lambda>{LAMBDA}</pile_lambda>
       </thermostat>
