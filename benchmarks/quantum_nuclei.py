@@ -1,6 +1,6 @@
 """Classical and quantum nuclei: infrared spectra, stretches and kinetic energies of two trajectories side by side.
 
-    python benchmarks/quantum_nuclei.py classical.nc quantum.nc --jcamp measured.jdx --figure quantum.png
+    python benchmarks/quantum_nuclei.py classical.nc quantum.nc --fundamentals ethanol --figure quantum.png
 
 The trajectories are outputs of densnet md and densnet engine ipi. The centre of a band is its wavenumber weighted by
 intensity within a window. Errors are standard errors, from replicas drawn with replacement (bands) or over replicas
@@ -25,6 +25,7 @@ from densnet.report import palette
 from densnet.report.style import STYLE
 from densnet.spectra.compare import band_in
 from densnet.spectra.convergence import resampling_weights
+from densnet.spectra.experiment import fundamentals
 from densnet.spectra.infrared import spectrum_of_trajectory
 from densnet.spectra.jcamp_dx import read_jcamp_dx
 from densnet.spectra.settings import SpectrumSettings
@@ -48,7 +49,7 @@ def mean_and_error(energy: xr.DataArray) -> tuple[float, float]:
     return float(by_replica.mean()), float(by_replica.std(ddof=1) / np.sqrt(len(by_replica)))
 
 
-def draw(path: Path, spectra: dict[str, xr.Dataset], jcamp: Path | None) -> None:
+def draw(path: Path, spectra: dict[str, xr.Dataset], table: str | None, jcamp: Path | None) -> None:
     """Draw the spectra above each other, the highest band of each at the same height."""
     colours = {"classical nuclei": palette.MODEL, "quantum nuclei": palette.PEER}
     with plt.style.context(STYLE):
@@ -59,12 +60,21 @@ def draw(path: Path, spectra: dict[str, xr.Dataset], jcamp: Path | None) -> None
             x = spectrum["wavenumber"].values
             axes.fill_between(x, offset + y - error, offset + y + error, color=colours[name], alpha=0.25, linewidth=0)
             axes.plot(x, offset + y, color=colours[name], label=name)
+        if table is not None:
+            lines = fundamentals(table).wavenumber
+            axes.vlines(lines, 0.9, 1.0, color=palette.EXPERIMENT, linewidth=1.0, label="measured fundamentals")
         if jcamp is not None:
             measured = read_jcamp_dx(jcamp)
             shown = (measured.wavenumber > 500) & (measured.wavenumber < 4000)
             y = measured.intensity[shown] / measured.intensity[shown].max()
             axes.plot(measured.wavenumber[shown], y, color=palette.EXPERIMENT, label="measured, gas")
-        axes.set(xlabel="wavenumber (cm$^{-1}$)", ylabel="absorption", yticks=[], xlim=(4000, 500), ylim=(-0.05, None))
+        axes.set(
+            xlabel="wavenumber (cm$^{-1}$)",
+            ylabel="absorption",
+            yticks=[],
+            xlim=(4000, 500),
+            ylim=(-0.05 if jcamp else 0.85, None),
+        )
         figure.legend(loc="outside upper center", ncols=3)
         figure.savefig(path, dpi=160)
 
@@ -75,6 +85,7 @@ def main() -> None:
     parser.add_argument("classical", type=Path)
     parser.add_argument("quantum", type=Path)
     parser.add_argument("--resolution", type=float, default=20.0)
+    parser.add_argument("--fundamentals")
     parser.add_argument("--jcamp", type=Path)
     parser.add_argument("--figure", type=Path)
     given = parser.parse_args()
@@ -93,7 +104,7 @@ def main() -> None:
                 mean, error = mean_and_error(trajectory[key])
                 print(f"{name}: {trajectory[key].attrs['long_name']} {mean:.4f} ± {error:.4f} eV")
     if given.figure is not None:
-        draw(given.figure, spectra, given.jcamp)
+        draw(given.figure, spectra, given.fundamentals, given.jcamp)
 
 
 if __name__ == "__main__":
