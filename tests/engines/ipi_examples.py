@@ -17,7 +17,12 @@ OMEGA_PER_FS = 2 * np.pi * SPEED_OF_LIGHT_IN_CM_PER_FS * WAVENUMBER
 STIFFNESS = MASS * OMEGA_PER_FS**2 / EV_PER_ANGSTROM_PER_DALTON_IN_ANGSTROM_PER_FS2 / ATOMS
 """eV/Å²: V = k/2 Σ_i<j |r_i - r_j|² has 3 (N - 1) modes, all with ω² = N k / m."""
 
+PAUSE = "SPRINGS_PAUSE_SECONDS"
+"""Variable of the environment: how long each evaluation waits, so that a test can stop a run before its end."""
+
 SPRINGS = f'''
+import os
+import time
 from typing import Any
 
 import numpy as np
@@ -32,6 +37,7 @@ class Springs(Potential):
     name, quantities = "springs", frozenset({{"energy", "forces", "dipole"}})
 
     def __call__(self, positions: Array) -> Quantities:
+        time.sleep(float(os.environ.get({PAUSE!r}, 0)))
         apart = positions[:, :, None] - positions[:, None]
         charges = np.resize([0.3, -0.3], positions.shape[1])
         return {{

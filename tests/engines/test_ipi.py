@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from ipi_examples import OMEGA_PER_FS, WAVENUMBER, kinetic_energy, springs
+from ipi_examples import OMEGA_PER_FS, PAUSE, WAVENUMBER, kinetic_energy, springs
 
 from densnet.cli.engine import ipi, trajectory
 from densnet.cli.spectrum import spectrum
@@ -169,7 +169,9 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not(tmp_path: Path, signum: si
     run_ipi(whole)
     (stopped,) = springs(tmp_path / "stopped", settings, ring)
     (tmp_path / "run.py").write_text(RUN.format(folder=str(stopped)))
-    process = subprocess.Popen([sys.executable, str(tmp_path / "run.py")], stderr=subprocess.DEVNULL)
+    # the signal is seen within two seconds, and what is left takes half a minute
+    slowed = os.environ | {PAUSE: "0.02"}
+    process = subprocess.Popen([sys.executable, str(tmp_path / "run.py")], env=slowed, stderr=subprocess.DEVNULL)
     properties = stopped / "production.properties"
     deadline = time.monotonic() + 60
     while not (properties.exists() and len(properties.read_bytes().splitlines()) > 20):
