@@ -33,6 +33,9 @@ RESPONSE_MODELS: dict[str, type[ResponseModel | TensorModel]] = {"density": Resp
 """By what they predict."""
 FORBIDDEN = re.compile(r"GLOBAL (\S+)")
 """How torch names what it refuses to unpickle."""
+EARLIER_DENSITY: dict[str, Any] = {"charge_balance": "global"}
+EARLIER_ENERGY: dict[str, Any] = {"repulsion": "none", "product_bound": 0.0, "l_last": 0}
+"""Settings of models whose files, of earlier versions, do not say them."""
 
 
 def save_model(model: DenSNet, path: Path, *, provenance: dict[str, Any]) -> None:
@@ -304,7 +307,7 @@ def _networks(content: dict[str, Any], description: dict[str, Any]) -> tuple[Den
     basis = Basis.from_json(json.dumps(description["basis"]))
     elements, mean_neighbours = tuple(description["elements"]), description["mean_neighbours"]
     density = DensityModel(
-        DensityModelSettings(**description["density_model"]),
+        DensityModelSettings(**(EARLIER_DENSITY | description["density_model"])),
         WhitenedBasis(basis, elements),
         charge=description["charge"],
         mean_neighbours=mean_neighbours,
@@ -314,10 +317,7 @@ def _networks(content: dict[str, Any], description: dict[str, Any]) -> tuple[Den
     density.load_state_dict(unheld | content["density"])
     if description["energy_model"] is None:
         return density, None
-    # files of earlier versions do not say it, and have none of these
-    settings = EnergyModelSettings(
-        **({"repulsion": "none", "product_bound": 0.0, "l_last": 0} | description["energy_model"])
-    )
+    settings = EnergyModelSettings(**(EARLIER_ENERGY | description["energy_model"]))
     # files of earlier versions have one number for both networks
     mean_neighbours = description.get("energy_mean_neighbours") or mean_neighbours
     energy = EnergyModel(settings, density.whitened, mean_neighbours=mean_neighbours)

@@ -189,6 +189,8 @@ def _pack_density(
     numbers.put_reals(electrons)
     numbers.put_reals(float(density.charge))
     numbers.put_reals(BOHR_IN_ANGSTROM)
+    numbers.put(int(settings.charge_balance == "local"))
+    numbers.put_reals(settings.cutoff)
 
 
 def _pack_energy(

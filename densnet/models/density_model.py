@@ -63,7 +63,12 @@ class DensityModel(MessagePassing):
         x = self.head(h, edges.is_element).transpose(0, 1) * scale
         first, higher = x.split([1, x.shape[1] - 1], dim=1)
         shift = self.shift[graph.element].unsqueeze(1)
-        first = self.whitened.charged(first + shift, graph, self.electrons(graph, h.dtype))
+        if self.settings.charge_balance == "local":
+            first = self.whitened.balanced(
+                first + shift, graph, edges.envelope, self.electrons_of_atoms(graph, h.dtype)
+            )
+        else:
+            first = self.whitened.charged(first + shift, graph, self.electrons(graph, h.dtype))
         return torch.cat([first, higher], dim=1), torch.cat([first - shift, higher], dim=1) * inverse
 
     def sources(self) -> tuple[torch.Tensor, ...]:
@@ -83,3 +88,13 @@ class DensityModel(MessagePassing):
         if self.settings.target == "delta":
             return graph.positions.new_full((graph.n_molecules,), -self.charge, dtype=dtype)
         return graph.sum_over_atoms(self.whitened.numbers.to(dtype)[graph.element]) - self.charge
+
+    def electrons_of_atoms(self, graph: Graph, dtype: torch.dtype) -> torch.Tensor:
+        """Return the electrons (i,) that x must hold if every atom were neutral, and a molecule's charge its atoms'.
+
+        The charge is shared out as :meth:`WhitenedBasis.charged` does.
+        """
+        q = self.whitened.charge.to(dtype)[graph.element]
+        norm = (q * q).sum(1)
+        surplus = self.charge * norm / graph.on_atoms(graph.sum_over_atoms(norm))
+        return (0.0 if self.settings.target == "delta" else self.whitened.numbers.to(dtype)[graph.element]) - surplus

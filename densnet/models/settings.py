@@ -45,6 +45,9 @@ class DensityModelSettings(DensityMessagePassingSettings):
 
     target: Literal["delta", "direct"] = "delta"
     """Learn the difference from superposed free atoms (delta) or the coefficients themselves (direct)."""
+    charge_balance: Literal["local", "global"] = "local"
+    """Where electrons are taken off that an atom is predicted too many, or put that it lacks: on the atom and its
+    neighbours within the cutoff (local), or alike on all atoms of the molecule (global), however far away."""
 
 
 @dataclass(frozen=True)

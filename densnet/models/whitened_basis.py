@@ -95,6 +95,32 @@ class WhitenedBasis(nn.Module):
         share = excess / graph.sum_over_atoms((q * q).sum((1, 2)))
         return s - graph.on_atoms(share).view(-1, 1, 1) * q
 
+    def balanced(self, s: torch.Tensor, graph: Graph, envelope: torch.Tensor, electrons: torch.Tensor) -> torch.Tensor:
+        """Return the l = 0 part (i, 1, n) of x with each atom's excess of electrons taken off around the atom.
+
+        With f_ij the cutoff function and f_ii = 1, from atom i of the excess e_j = q_j·s_j - N_j of all j near it
+
+            s_i - q_i Σ_j f_ij e_j / Σ_k f_jk q_k·q_k
+
+        so that a molecule holds Σ N exactly, no charge goes further than the cutoff, and atoms apart keep their own N.
+
+        Args:
+            s: before, (i, 1, n).
+            graph: atoms and neighbours (i, j).
+            envelope: the cutoff function of each edge, (i · j, 1).
+            electrons: N of each atom, (i,).
+        """
+        q = self.charge.to(s.dtype)[graph.element]
+        near = envelope.view_as(graph.sender)
+
+        def around(values: torch.Tensor) -> torch.Tensor:
+            of_neighbours = nn.functional.embedding(graph.sender, values.unsqueeze(1)).squeeze(2)
+            return values + (near * of_neighbours).sum(1)
+
+        excess = (s.squeeze(1) * q).sum(1) - electrons
+        taken = around(excess / around((q * q).sum(1)))
+        return s - (taken.unsqueeze(1) * q).unsqueeze(1)
+
     def electronic_dipole(self, x: torch.Tensor, graph: Graph) -> torch.Tensor:
         """Return Σ_k x_k ∫ r χ_k of each molecule, (n_molecules, 3) in e Angstrom, electrons counted positive."""
         q = (x[:, 0] * self.charge.to(x.dtype)[graph.element]).sum(1, keepdim=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import torch
 
@@ -33,13 +35,21 @@ def random_model(
     body_order: int = 3,
     l_last: int = 0,
     energy_cutoff: float | None = None,
+    charge_balance: Literal["local", "global"] = "local",
 ) -> DenSNet:
     """Both models with random, non-zero weights, scales and heads, in float64."""
     torch.manual_seed(11)
     basis = Basis.from_name("def2-SVP-JKFIT", [1, 6, 8])
     whitened = WhitenedBasis(basis, (1, 6, 8))
     density = DensityModel(
-        DensityModelSettings(target=target, channels=6, edge_channels=4, cutoff=cutoff, body_order=body_order),
+        DensityModelSettings(
+            target=target,
+            channels=6,
+            edge_channels=4,
+            cutoff=cutoff,
+            body_order=body_order,
+            charge_balance=charge_balance,
+        ),
         whitened,
         charge=charge,
         mean_neighbours=5.0,

@@ -72,6 +72,7 @@ def assert_equal(found: Prediction, expected: Prediction, share: float) -> None:
     [
         {},
         {"target": "direct", "charge": 1},
+        {"target": "direct", "charge": 1, "charge_balance": "global"},
         {"body_order": 2},
         {"body_order": 4, "l_last": 3},
         {"body_order": 4, "cutoff": 2.2},

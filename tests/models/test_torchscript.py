@@ -49,6 +49,7 @@ def called(
     [
         {},
         {"target": "direct", "charge": 1},
+        {"charge": 1, "charge_balance": "global"},
         {"energy_cutoff": 3.0},
         {"energy_cutoff": 5.0, "charge": -1},
         {"body_order": 2},

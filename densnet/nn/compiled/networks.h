@@ -50,9 +50,14 @@ inline void fill_elements(const Graph& graph, const std::vector<real>& table, in
 
 class DensityNetwork {
   public:
+    // Of each atom: q·q, that around it, and the excess of electrons over the latter; the cutoff function of each edge.
+    struct Balance {
+        std::vector<real> norm, norm_around, share, envelope;
+    };
     struct Kept {
         std::vector<Interaction::Kept> rounds;
         real* hidden;
+        Balance balance;
     };
 
     DensityNetwork(Stream& stream, int n_elements)
@@ -64,7 +69,8 @@ class DensityNetwork {
           scale(stream.row(size_t(n_elements) * components(l_read) * n_radial)),
           inverse(stream.row(scale.size())), shift(stream.row(n_elements * n_radial)),
           charge(stream.row(n_elements * n_radial)), dipole(stream.row(n_elements * n_radial)),
-          electrons(stream.row(n_elements)), surplus(stream.number()), bohr(stream.number()) {}
+          electrons(stream.row(n_elements)), surplus(stream.number()), bohr(stream.number()),
+          local(stream.integer()), cutoff(stream.number()) {}
 
     int row_u() const { return n_radial; }
     int n_components() const { return components(l_read); }
@@ -88,7 +94,10 @@ class DensityNetwork {
         head.forward(graph, features, width, u, n_radial, false);
         scale_by(graph, scale, u, components(l_read));
         add_shift(graph, 1, u);
-        take_excess(graph, u);
+        if (local)
+            kept.balance = balance(graph, u);
+        else
+            take_excess(graph, u);
         moments(graph, positions, u, dipoles);
         add_shift(graph, -1, u);
         // u so far is x - shift; the rest of the weight turns it into what the energy reads
@@ -101,7 +110,10 @@ class DensityNetwork {
         const int n = graph.n_atoms, width = channels * n_rounds;
         IN_PART(HEADS);
         scale_by(graph, inverse, of_u, components(l_read));
-        project(graph, of_u, nullptr);
+        if (local)
+            balance_back(graph, kept.balance, of_u);
+        else
+            project(graph, of_u, nullptr);
         scale_by(graph, scale, of_u, components(l_read));
         real* of_features = arena.zeros(size_t(components(l_features)) * n * width);
         head.backward(graph, of_u, n_radial, of_features, width, false);
@@ -157,6 +169,69 @@ class DensityNetwork {
         for (int i = 0; i < graph.n_atoms; ++i) wanted[graph.molecule[i]] += electrons[graph.element[i]];
         project(graph, s, &wanted);
     }
+    // values of each atom and its neighbours
+    std::vector<real> around(const Graph& graph, const std::vector<real>& envelope,
+                             const std::vector<real>& values) const {
+        std::vector<real> sums = values;
+        for (int i = 0; i < graph.n_atoms; ++i)
+            for (int e = graph.first[i]; e < graph.first[i + 1]; ++e) sums[i] += envelope[e] * values[graph.sender[e]];
+        return sums;
+    }
+    // q·s of each atom
+    std::vector<real> electrons_in(const Graph& graph, const real* s) const {
+        std::vector<real> sums(graph.n_atoms);
+        for (int i = 0; i < graph.n_atoms; ++i)
+            for (int k = 0; k < n_radial; ++k)
+                sums[i] += charge[graph.element[i] * n_radial + k] * s[size_t(i) * n_radial + k];
+        return sums;
+    }
+    // WhitenedBasis.balanced of densnet.models.whitened_basis
+    Balance balance(const Graph& graph, real* s) const {
+        const int n = graph.n_atoms;
+        Balance kept{std::vector<real>(n), {}, electrons_in(graph, s), std::vector<real>(graph.n_edges)};
+        std::vector<real> total(graph.n_molecules);
+        for (int i = 0; i < n; ++i) {
+            for (int k = 0; k < n_radial; ++k) {
+                const real q = charge[graph.element[i] * n_radial + k];
+                kept.norm[i] += q * q;
+            }
+            total[graph.molecule[i]] += kept.norm[i];
+        }
+        for (size_t e = 0; e < graph.n_edges; ++e) {
+            const real x = std::min(graph.r[e] / cutoff, real(1)), x3 = x * x * x, x6 = x3 * x3;
+            kept.envelope[e] = 1 + x6 * (x * (48 - 21 * x) - 28);
+        }
+        kept.norm_around = around(graph, kept.envelope, kept.norm);
+        for (int i = 0; i < n; ++i) {
+            const real wanted = electrons[graph.element[i]] - surplus * kept.norm[i] / total[graph.molecule[i]];
+            kept.share[i] = (kept.share[i] - wanted) / kept.norm_around[i];
+        }
+        take(graph, around(graph, kept.envelope, kept.share), s);
+        return kept;
+    }
+    void take(const Graph& graph, const std::vector<real>& share, real* s) const {
+        for (int i = 0; i < graph.n_atoms; ++i)
+            for (int k = 0; k < n_radial; ++k)
+                s[size_t(i) * n_radial + k] -= share[i] * charge[graph.element[i] * n_radial + k];
+    }
+    void balance_back(Graph& graph, const Balance& kept, real* of_s) const {
+        const int n = graph.n_atoms;
+        // minus the slope with what was taken off, and with the share, of each atom
+        const std::vector<real> of_taken = electrons_in(graph, of_s);
+        std::vector<real> of_excess = around(graph, kept.envelope, of_taken), of_norm(n);
+        for (int i = 0; i < n; ++i) {
+            of_excess[i] /= kept.norm_around[i];
+            of_norm[i] = -of_excess[i] * kept.share[i];
+        }
+        for (int i = 0; i < n; ++i)
+            for (int e = graph.first[i]; e < graph.first[i + 1]; ++e) {
+                const int j = graph.sender[e];
+                const real x = std::min(graph.r[e] / cutoff, real(1)), x2 = x * x;
+                const real slope = -168 / cutoff * x2 * x2 * x * (1 - x) * (1 - x);
+                graph.of_distance[e] -= slope * (of_taken[i] * kept.share[j] + of_norm[i] * kept.norm[j]);
+            }
+        take(graph, of_excess, of_s);
+    }
     void moments(const Graph& graph, const real* positions, const real* x, real* dipoles) const {
         const int axes[3] = {1, 2, 0};  // orders -1, 0, 1 of l = 1 are y, z, x
         for (int t = 0; t < 3 * graph.n_molecules; ++t) dipoles[t] = 0;
@@ -180,6 +255,8 @@ class DensityNetwork {
     ElementLinear head;
     std::vector<real> scale, inverse, shift, charge, dipole, electrons;
     real surplus, bohr;
+    int local;
+    real cutoff;
 };
 
 class EnergyNetwork {
