@@ -18,7 +18,12 @@ from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV
 Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
-UNITS = (("bohr", BOHR_IN_ANGSTROM), ("nanometres", 10.0), ("picometres", 0.01))
+UNITS = (
+    ("bohr", BOHR_IN_ANGSTROM),
+    ("nanometres", 10.0),
+    ("picometres", 0.01),
+    ("units of 1.89 Angstrom, as if Angstrom had been taken for bohr", 1.0 / BOHR_IN_ANGSTROM),
+)
 """What coordinates that are no Angstrom may be, and how many Angstrom that is."""
 CLOSEST = 0.6
 """Of the sum of covalent radii; atoms are never closer (the shortest bonds of hydrogen are at 0.85)."""
@@ -61,12 +66,8 @@ def check_one_molecule(name: str, numbers: Numbers, positions: Array, cell: Arra
         return
     apart = np.where(parts[:, None] != parts, near, np.inf)
     suspect = _pair(numbers, positions, near if near.min() <= CLOSEST else apart)
-    for units, factor in UNITS:
-        whole = fragments(bonded(numbers, positions * factor)).max() == 0
-        if whole and near.min() * factor > CLOSEST:
-            raise DensnetError(
-                f"{name}: no molecule in Angstrom ({suspect}), but one in {units}; convert the coordinates"
-            )
+    if units := other_units(numbers, positions):
+        raise DensnetError(f"{name}: no molecule in Angstrom ({suspect}), but one in {units}; convert the coordinates")
     if near.min() <= CLOSEST:
         raise DensnetError(f"{name}: {suspect}, far too close; correct the geometry")
     if apart.min() > STRETCHED:
@@ -74,6 +75,20 @@ def check_one_molecule(name: str, numbers: Numbers, positions: Array, cell: Arra
             f"{name}: expected one molecule, found {parts.max() + 1} fragments; the nearest, "
             f"{suspect}; give one alone, or make whole what a periodic cell has cut"
         )
+
+
+def other_units(numbers: Numbers, positions: Array) -> str:
+    """Return in which other units positions (i, x) are those of one molecule; "" if in none, or if in Angstrom.
+
+    Args:
+        positions: what is taken for Angstrom.
+    """
+    near = distances(positions) / sums_of_radii(numbers)
+    np.fill_diagonal(near, np.inf)
+    for units, factor in (("", 1.0), *UNITS):
+        if near.min() * factor > CLOSEST and fragments(bonded(numbers, positions * factor)).max() == 0:
+            return units
+    return ""
 
 
 def check_cell(name: str, numbers: Numbers, positions: Array, cell: Array) -> None:
