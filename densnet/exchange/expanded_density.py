@@ -19,7 +19,6 @@ from densnet.exchange.extended_xyz import DIPOLE
 from densnet.exchange.metatensor_file import write_mts
 from densnet.exchange.molden_file import write_molden
 from densnet.io.netcdf import write_atomically
-from densnet.models.checkpoint import load_ensemble
 from densnet.peers.labelled_frames import labelled_atoms
 from densnet.reference.given_frames import read_frames
 from densnet.reference.level import UNSAID, level_name
@@ -75,6 +74,8 @@ class ExpandedDensities:
         Raises:
             DensnetError: no such model or file, or an element that the model does not know.
         """
+        from densnet.models.checkpoint import load_ensemble  # with it torch, which labels do without
+
         model = load_ensemble(path)
         numbers, positions = read_frames(xyz)
         charge = {"charge": model.members[0].density.charge}
