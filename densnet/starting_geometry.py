@@ -25,6 +25,7 @@ UNITS = (
     ("units of 1.89 Angstrom, as if Angstrom had been taken for bohr", 1.0 / BOHR_IN_ANGSTROM),
 )
 """What coordinates that are no Angstrom may be, and how many Angstrom that is."""
+FRAMES_TO_LOOK_AT = 10
 CLOSEST = 0.6
 """Of the sum of covalent radii; atoms are never closer (the shortest bonds of hydrogen are at 0.85)."""
 STRETCHED = 1.6
@@ -89,6 +90,27 @@ def other_units(numbers: Numbers, positions: Array) -> str:
         if near.min() * factor > CLOSEST and fragments(bonded(numbers, positions * factor)).max() == 0:
             return units
     return ""
+
+
+def check_unit(name: str, numbers: Numbers, positions: Array) -> None:
+    """Refuse frames that are no molecule in Angstrom, but one in the same other unit, in every frame looked at.
+
+    Frames of broken bonds pass: they are frames all the same. So do two atoms, which may be far apart on purpose.
+
+    Args:
+        name: of the file, for the message.
+        positions: (t, i, x), what is taken for Angstrom.
+
+    Raises:
+        DensnetError: they are in another unit.
+    """
+    rows = np.linspace(0, len(positions) - 1, min(FRAMES_TO_LOOK_AT, len(positions))).astype(int)
+    units = {other_units(numbers, positions[t]) for t in rows}
+    if len(numbers) > 2 and len(units) == 1 and (unit := units.pop()):
+        raise DensnetError(
+            f"{name}: the positions are no molecule in Angstrom, but one in {unit}; correct their unit (Angstrom; in "
+            "QCSchema bohr)"
+        )
 
 
 def check_cell(name: str, numbers: Numbers, positions: Array, cell: Array) -> None:

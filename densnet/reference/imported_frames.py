@@ -14,12 +14,9 @@ from densnet.errors import DensnetError
 from densnet.fitting.kohn_sham_labels import SPLITS
 from densnet.molecule import Molecule
 from densnet.reference.imported_files import ATOM_KEYS, Reader
-from densnet.starting_geometry import other_units
+from densnet.starting_geometry import check_unit
 
 Array = NDArray[np.float64]
-
-FRAMES_TO_LOOK_AT = 10
-"""For the unit of positions."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ def frames_of(reader: Reader) -> ImportedFrames:
     charge = int(reader.whole("charge", ())) if "charge" in reader else 0
     for frame in range(n):
         Molecule(numbers, positions[frame], charge=charge, name=f"{reader.source('positions')}: frame {frame}")
-    _check_unit(reader.source("positions"), numbers, positions)
+    check_unit(str(reader.source("positions")), numbers, positions)
     split = reader.raw("split").astype(str) if "split" in reader else None
     if split is not None and (split.shape != (n,) or not set(split.tolist()) <= set(SPLITS)):
         raise DensnetError(f"{reader.source('split')}: split must be one of {SPLITS} for each of the {n} frames")
@@ -105,15 +102,3 @@ def frames_of(reader: Reader) -> ImportedFrames:
             if name.startswith(ATOM_KEYS[1])
         },
     )
-
-
-def _check_unit(source: Path, numbers: NDArray[np.int64], positions: Array) -> None:
-    """Refuse positions that are no molecule in Å, but one in the same other unit in every frame looked at."""
-    rows = np.linspace(0, len(positions) - 1, min(FRAMES_TO_LOOK_AT, len(positions))).astype(int)
-    units = {other_units(numbers, positions[t]) for t in rows}
-    # frames of broken bonds are frames all the same
-    if len(units) == 1 and (unit := units.pop()):
-        raise DensnetError(
-            f"{source}: the positions are no molecule in Angstrom, but one in {unit}; correct their unit (Angstrom; in "
-            "QCSchema bohr)"
-        )
