@@ -81,7 +81,7 @@ def test_torch_sim(monkeypatch: pytest.MonkeyPatch) -> None:
         names = run("TorchSim", monkeypatch)
         engine, model, moved, ethanol = (names[name] for name in ("torch_sim", "model", "moved", "ethanol"))
         steps = {"n_steps": 20, "temperature": 300, "timestep": 0.0005}
-        later = engine.integrate(system=moved.clone(), model=model, integrator=engine.nve, **steps)
+        later = engine.integrate(system=moved.clone(), model=model, integrator=names["nve"], **steps)
     assert moved.positions.shape == (36, 3)
     ethanol.calc = DenSNetCalculator("models/ethanol.pt")
     for system in range(4):
