@@ -18,8 +18,14 @@ from densnet.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV
 Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
-UNITS = (("bohr", BOHR_IN_ANGSTROM), ("nanometres", 10.0), ("picometres", 0.01))
+UNITS = (
+    ("bohr", BOHR_IN_ANGSTROM),
+    ("nanometres", 10.0),
+    ("picometres", 0.01),
+    ("units of 1.89 Angstrom, as if Angstrom had been taken for bohr", 1.0 / BOHR_IN_ANGSTROM),
+)
 """What coordinates that are no Angstrom may be, and how many Angstrom that is."""
+FRAMES_TO_LOOK_AT = 10
 CLOSEST = 0.6
 """Of the sum of covalent radii; atoms are never closer (the shortest bonds of hydrogen are at 0.85)."""
 STRETCHED = 1.6
@@ -61,18 +67,49 @@ def check_one_molecule(name: str, numbers: Numbers, positions: Array, cell: Arra
         return
     apart = np.where(parts[:, None] != parts, near, np.inf)
     suspect = _pair(numbers, positions, near if near.min() <= CLOSEST else apart)
-    for units, factor in UNITS:
-        whole = fragments(bonded(numbers, positions * factor)).max() == 0
-        if whole and near.min() * factor > CLOSEST:
-            raise DensnetError(
-                f"{name}: no molecule in Angstrom ({suspect}), but one in {units}; convert the coordinates"
-            )
+    if units := other_units(numbers, positions):
+        raise DensnetError(f"{name}: no molecule in Angstrom ({suspect}), but one in {units}; convert the coordinates")
     if near.min() <= CLOSEST:
         raise DensnetError(f"{name}: {suspect}, far too close; correct the geometry")
     if apart.min() > STRETCHED:
         raise DensnetError(
             f"{name}: expected one molecule, found {parts.max() + 1} fragments; the nearest, "
             f"{suspect}; give one alone, or make whole what a periodic cell has cut"
+        )
+
+
+def other_units(numbers: Numbers, positions: Array) -> str:
+    """Return in which other units positions (i, x) are those of one molecule; "" if in none, or if in Angstrom.
+
+    Args:
+        positions: what is taken for Angstrom.
+    """
+    near = distances(positions) / sums_of_radii(numbers)
+    np.fill_diagonal(near, np.inf)
+    for units, factor in (("", 1.0), *UNITS):
+        if near.min() * factor > CLOSEST and fragments(bonded(numbers, positions * factor)).max() == 0:
+            return units
+    return ""
+
+
+def check_unit(name: str, numbers: Numbers, positions: Array) -> None:
+    """Refuse frames that are no molecule in Angstrom, but one in the same other unit, in every frame looked at.
+
+    Frames of broken bonds pass: they are frames all the same. So do two atoms, which may be far apart on purpose.
+
+    Args:
+        name: of the file, for the message.
+        positions: (t, i, x), what is taken for Angstrom.
+
+    Raises:
+        DensnetError: they are in another unit.
+    """
+    rows = np.linspace(0, len(positions) - 1, min(FRAMES_TO_LOOK_AT, len(positions))).astype(int)
+    units = {other_units(numbers, positions[t]) for t in rows}
+    if len(numbers) > 2 and len(units) == 1 and (unit := units.pop()):
+        raise DensnetError(
+            f"{name}: the positions are no molecule in Angstrom, but one in {unit}; correct their unit (Angstrom; in "
+            "QCSchema bohr)"
         )
 
 

@@ -7,6 +7,7 @@ Condon-Shortley phase, so that l = 1 is m = -1: y, m = 0: z, m = +1: x.
 * ``densnet``: m = -l .. l for every l. e3nn's harmonics are these, fed with (y, z, x): its polar axis is y.
 * ``pyscf``: m = -l .. l, except l = 1, which runs x, y, z.
 * ``psi4``: m = 0, +1, -1, +2, -2 ... for every l, with shells in the order of Psi4's own basis set object.
+* ``molden``: as ``psi4``, except l = 1, which runs x, y, z; the format itself ends at l = 4.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ CONVENTIONS: dict[str, Convention] = {
     "densnet": Convention(m=_ASCENDING, signs=_POSITIVE),
     "pyscf": Convention(m=(_ASCENDING[0], (1, -1, 0), *_ASCENDING[2:]), signs=_POSITIVE),
     "psi4": Convention(m=_ALTERNATING, signs=_POSITIVE),
+    "molden": Convention(m=(_ALTERNATING[0], (1, -1, 0), *_ALTERNATING[2:]), signs=_POSITIVE),
 }
 
 

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 Split = Literal["train", "validation", "test"]
 Format = Literal["extxyz", "mace", "qcschema", "amlp"]
-DensityFormat = Literal["mts", "npz", "cube"]
+DensityFormat = Literal["mts", "npz", "cube", "molden"]
 
 
 def trajectory(trajectory: Path, *, output: Path, replica: int | None = None, stride: int = 1) -> None:
@@ -108,7 +108,7 @@ def density(
     Parameters
     ----------
     output
-        The file to write; of several cubes the number of the frame stands before the ending.
+        The file to write; of several cubes or Molden files the number of the frame stands before the ending.
     labels
         Output of 'densnet fit' or 'densnet import': the densities of all its frames.
     model
@@ -117,7 +117,8 @@ def density(
         xyz file of one or more frames of a molecule.
     format
         mts (metatensor; of labels, with their frames as extended xyz beside it), npz (coefficients and their basis, for
-        numpy and 'densnet import') or cube (values on a grid).
+        numpy and 'densnet import'), cube (values on a grid) or molden (coefficients and their basis, the density in the
+        place of an orbital).
     spacing
         Of the points of a cube, Angstrom.
     """
@@ -128,6 +129,7 @@ def density(
         "mts": lambda: densities.write_mts(output),
         "npz": lambda: densities.write_npz(output),
         "cube": lambda: densities.write_cubes(output, spacing),
+        "molden": lambda: densities.write_moldens(output),
     }
     written = [str(path) for path in writers[format]()]
     frames, functions = densities.coefficients.shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ from densnet.density.density import Density
 from densnet.errors import DensnetError
 from densnet.exchange.extended_xyz import DIPOLE
 from densnet.exchange.metatensor_file import write_mts
+from densnet.exchange.molden_file import write_molden
 from densnet.io.netcdf import write_atomically
-from densnet.models.checkpoint import load_ensemble
 from densnet.peers.labelled_frames import labelled_atoms
 from densnet.reference.given_frames import read_frames
 from densnet.reference.level import UNSAID, level_name
@@ -73,6 +74,8 @@ class ExpandedDensities:
         Raises:
             DensnetError: no such model or file, or an element that the model does not know.
         """
+        from densnet.models.checkpoint import load_ensemble  # with it torch, which labels do without
+
         model = load_ensemble(path)
         numbers, positions = read_frames(xyz)
         charge = {"charge": model.members[0].density.charge}
@@ -105,11 +108,28 @@ class ExpandedDensities:
             DensnetError: too fine a spacing; a file cannot be written.
         """
         written = []
-        for t, (positions, coefficients) in enumerate(zip(self.positions, self.coefficients, strict=True)):
-            path = output if len(self.positions) == 1 else output.with_stem(f"{output.stem}_{t}")
-            Density(self.basis, self.numbers, positions, coefficients).to_cube(path, spacing=spacing)
+        for path, density in self._each(output):
+            density.to_cube(path, spacing=spacing)
             written.append(path)
         return written
+
+    def write_moldens(self, output: Path) -> list[Path]:
+        """Write a Molden file of each frame with coefficients and basis, named as cubes are.
+
+        Raises:
+            DensnetError: functions beyond g; a file cannot be written.
+        """
+        written = []
+        for path, density in self._each(output):
+            write_molden(path, density)
+            written.append(path)
+        return written
+
+    def _each(self, output: Path) -> Iterator[tuple[Path, Density]]:
+        """Yield the density of each frame and the file for it."""
+        for t, (positions, coefficients) in enumerate(zip(self.positions, self.coefficients, strict=True)):
+            path = output if len(self.positions) == 1 else output.with_stem(f"{output.stem}_{t}")
+            yield path, Density(self.basis, self.numbers, positions, coefficients)
 
     def write_mts(self, output: Path) -> list[Path]:
         """Write the coefficients in metatensor's format; of labels also the frames, as extended xyz beside it.

@@ -145,6 +145,11 @@ def coefficients_of(tensor: Any, basis: Basis, numbers: Numbers, frames: int, pa
     Raises:
         DensnetError: the map has other names, frames, atoms or functions.
     """
+    if unknown := sorted(set(numbers.tolist()) - set(basis.shells)):
+        raise DensnetError(
+            f"{path}: its basis {basis.name!r} has no functions for {chemical_symbols[unknown[0]]}, which the xyz file "
+            "has; give the geometries of the same frames"
+        )
     layout = basis.layout(numbers)
     place = {key: k for k, key in enumerate(zip(layout.atom, layout.l, layout.m, layout.n, strict=True))}
     coefficients = np.full((frames, len(layout)), np.nan)

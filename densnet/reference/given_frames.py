@@ -15,6 +15,7 @@ from densnet.io.netcdf import variable
 from densnet.molecule import formula, sorted_distances
 from densnet.reference.selection import distance_to_nearest, farthest_points
 from densnet.reference.settings import GivenFramesSettings
+from densnet.starting_geometry import check_cell, check_unit
 
 METHOD_VERSION: int = 1
 
@@ -72,7 +73,8 @@ def read_frames(path: Path) -> tuple[NDArray[np.int64], Array]:
     """Return atomic numbers (i,) and positions (t, i, x) in Angstrom of an xyz file of many frames.
 
     Raises:
-        DensnetError: no such file, an unreadable one, frames of different molecules, or a single atom.
+        DensnetError: no such file, an unreadable one, frames of different molecules, a single atom, a solid or a
+            molecule that its cell has cut, positions in bohr.
     """
     if not Path(path).is_file():
         raise DensnetError(f"{path}: no such file; expected an xyz file of one or more frames")
@@ -93,4 +95,8 @@ def read_frames(path: Path) -> tuple[NDArray[np.int64], Array]:
     positions = np.array([image.positions for image in images], dtype=float)
     if not np.isfinite(positions).all():
         raise DensnetError(f"{path}: expected finite positions, found others; correct the file")
+    for t, image in enumerate(images):
+        if image.pbc.all():
+            check_cell(f"{path}: frame {t}", numbers, positions[t], np.asarray(image.cell))
+    check_unit(str(path), numbers, positions)
     return numbers, positions

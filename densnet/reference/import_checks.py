@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
+from scipy.constants import calorie
 
 from densnet.basis import integrals
 from densnet.basis.conventions import CONVENTIONS
@@ -16,7 +17,7 @@ from densnet.errors import DensnetError
 from densnet.fitting.fitted_labels import ORTHONORMALITY_TOLERANCE
 from densnet.reference.imported_data import ImportedData
 from densnet.reference.imported_frames import ImportedFrames
-from densnet.units import BOHR_IN_ANGSTROM, E_ANGSTROM_IN_DEBYE
+from densnet.units import BOHR_IN_ANGSTROM, E_ANGSTROM_IN_DEBYE, HARTREE_IN_EV, KCAL_PER_MOL_IN_EV
 
 Array = NDArray[np.float64]
 
@@ -43,6 +44,15 @@ ROUNDED = 1e-9
 """Beyond it orbitals, or half of the charge of all of them, were written with few digits: the fit wants 1e-8 of it."""
 BINDING_TOLERANCE_EV = 60.0
 """Per atom, between the energy and the sum of free atoms: bonds and charges are a few eV, a wrong unit is hundreds."""
+
+ENERGY_UNITS = {
+    "a number in hartree": HARTREE_IN_EV,
+    "a number in kcal/mol": KCAL_PER_MOL_IN_EV,
+    "a number in kJ/mol": KCAL_PER_MOL_IN_EV / calorie,
+    "a number in eV that was taken for hartree": 1.0 / HARTREE_IN_EV,
+    "a number in eV that was taken for kcal/mol": 1.0 / KCAL_PER_MOL_IN_EV,
+}
+"""eV of what energies may be."""
 
 
 def canonical_orbitals(data: ImportedData) -> Array:
@@ -151,8 +161,16 @@ def check_energies(data: ImportedFrames, atomic_energies: Mapping[int, float]) -
         frame = int((np.abs(binding) > BINDING_TOLERANCE_EV).argmax())
         raise DensnetError(
             f"{data.frames}: frame {frame}: its energy {data.energies[frame]:.6g} eV lies {binding[frame]:.3g} eV an "
-            f"atom from the free atoms' {free:.6g} eV; give both in eV, as total energies of the same level of theory"
+            f"atom from the free atoms' {free:.6g} eV{_looks_like(data.energies[frame], free, len(data.numbers))}; "
+            "give both in eV, as total energies of the same level of theory"
         )
+
+
+def _looks_like(energy: float, free: float, atoms: int) -> str:
+    """Return the unit that the energy of a frame seems to be in, as part of a message; "" if in none."""
+    name, factor = min(ENERGY_UNITS.items(), key=lambda unit: abs(unit[1] * energy - free))
+    near = abs(factor * energy - free) < BINDING_TOLERANCE_EV * atoms
+    return f" and looks like {name}" if near else ""
 
 
 def check_overlap(data: ImportedData, scale: Array) -> None:

@@ -14,6 +14,7 @@ from densnet.errors import DensnetError
 from densnet.fitting.kohn_sham_labels import SPLITS
 from densnet.molecule import Molecule
 from densnet.reference.imported_files import ATOM_KEYS, Reader
+from densnet.starting_geometry import check_unit
 
 Array = NDArray[np.float64]
 
@@ -73,6 +74,7 @@ def frames_of(reader: Reader) -> ImportedFrames:
     charge = int(reader.whole("charge", ())) if "charge" in reader else 0
     for frame in range(n):
         Molecule(numbers, positions[frame], charge=charge, name=f"{reader.source('positions')}: frame {frame}")
+    check_unit(str(reader.source("positions")), numbers, positions)
     split = reader.raw("split").astype(str) if "split" in reader else None
     if split is not None and (split.shape != (n,) or not set(split.tolist()) <= set(SPLITS)):
         raise DensnetError(f"{reader.source('split')}: split must be one of {SPLITS} for each of the {n} frames")

@@ -14,10 +14,21 @@ from densnet.reference.given_frames import given_geometries
 from densnet.reference.settings import GivenFramesSettings
 
 FEW = GivenFramesSettings(n_validation=2, n_test=3)
+IN_BOHR = [Atoms("OHH", [[0, 0, 0.2], [0, 1.43, -0.9], [0, -1.43, -0.9]])] * 9
 
 
 def hydrogens(lengths: np.ndarray) -> list[Atoms]:
     return [Atoms("H2", [[0, 0, 0], [0, 0, length]]) for length in lengths]
+
+
+def in_a_cell(images: list[Atoms]) -> list[Atoms]:
+    """Cut by the wall of a cell of 6 Å."""
+    for atoms in images:
+        atoms.set_cell([6.0, 6.0, 6.0])
+        atoms.pbc = True
+        atoms.positions[:, 2] -= 0.3
+        atoms.wrap()
+    return images
 
 
 def test_every_frame_is_taken_once_and_training_frames_are_spread(tmp_path: Path) -> None:
@@ -43,6 +54,8 @@ def test_every_frame_is_taken_once_and_training_frames_are_spread(tmp_path: Path
         (hydrogens(np.ones(5)), "expected more than 5 frames, n_validation and n_test together, found 5"),
         ([*hydrogens(np.ones(3)), Atoms("OH", np.eye(3)[:2])], "expected the atoms of frame 0, H2, .* HO in frame 3"),
         ([Atoms("H")], "expected frames of a molecule, found H"),
+        (IN_BOHR, "no molecule in Angstrom, but one in bohr"),
+        (in_a_cell(hydrogens(np.full(9, 0.74))), "frame 0: the molecule is wrapped: its periodic cell cuts it into 2"),
     ],
 )
 def test_frames_that_cannot_be_taken_are_one_line(images: list[Atoms], expected: str, tmp_path: Path) -> None:
