@@ -140,6 +140,9 @@ class Interaction(Composed[MixingWeights]):
     def _sums(self, h: torch.Tensor, edges: Edges) -> torch.Tensor:
         """Return a_i before the channels are mixed, ((l_sum+1)², i, slots · edge channels)."""
         n_atoms = edges.sender.shape[0]
+        if self.edge.kernel is not None:
+            weights = self.radial.by_edge(edges.bessel, edges.envelope, edges.ends)
+            return self.edge.kernel(self.inward(h), edges.harmonics[:, : self.n_edge], weights, edges.sender)
         inward = self.inward(h).transpose(0, 1).reshape(n_atoms, -1)
         neighbours = nn.functional.embedding(edges.sender, inward)
         if torch.jit.is_tracing():
