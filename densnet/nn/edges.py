@@ -131,7 +131,7 @@ class EdgeFunctions(nn.Module):
     def pulled_back(
         self, edges: Edges, r: torch.Tensor, directions: torch.Tensor, gradients: Sequence[torch.Tensor]
     ) -> torch.Tensor:
-        """Return the gradient with respect to the edge vectors (i, j, 3), by hand: few operations, linear in the gradients.
+        """Return the gradient with respect to the edge vectors (i, j, 3), by hand: few operations, linear in gradients.
 
         Args:
             edges: what this made of ``r`` (i, j) and ``directions`` (i, j, 3).

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from densnet.nn.compiler import STEP, library
-from densnet.nn.tensor_product import EdgeTensorProduct, SphereProduct
+from densnet.nn.tensor_product import Bound, EdgeTensorProduct, SphereProduct
 
 HIGHEST = 3
 """Degree of neighbours' features that the kernels know."""
@@ -185,11 +186,69 @@ class _SphereSlopes(torch.autograd.Function):
         return of_factors, of_g, None
 
 
+class BoundKernel:
+    """b(z) of :class:`densnet.nn.tensor_product.Bound`.
+
+    Args:
+        bound: B.
+        kernels: compiled for the type of the features.
+        real: that type.
+    """
+
+    def __init__(self, bound: float, kernels: ctypes.CDLL, real: torch.dtype) -> None:
+        self.kernels, self.bound = kernels, bound
+        self._columns = _columns_of(ctypes.c_float if real == torch.float32 else ctypes.c_double)
+
+    def __call__(self, factors: torch.Tensor) -> torch.Tensor:
+        """Bound every channel of factors ((l_max+1)², i, channels)."""
+        bounded: torch.Tensor = _Bound.apply(factors, self)
+        return bounded
+
+    def call(self, name: str, factors: torch.Tensor, *values: torch.Tensor) -> None:
+        """Call a kernel for these factors and what follows from them."""
+        columns = self._columns(len(factors), factors[0].numel(), 1 / (len(factors) * self.bound**2))
+        getattr(self.kernels, name)(ctypes.byref(columns), *map(_pointer, (factors, *values)))
+
+
+class _Bound(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, factors: torch.Tensor, kernel: BoundKernel) -> torch.Tensor:
+        (factors,) = _contiguous(factors)
+        ctx.save_for_backward(factors)
+        ctx.kernel = kernel
+        bounded = torch.empty_like(factors)
+        kernel.call("densnet_bound_forward", factors, bounded)
+        return bounded
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        return _BoundSlopes.apply(*ctx.saved_tensors, slopes[0], ctx.kernel), None
+
+
+class _BoundSlopes(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, factors: torch.Tensor, g: torch.Tensor, kernel: BoundKernel) -> torch.Tensor:
+        (g,) = _contiguous(g)
+        ctx.save_for_backward(factors, g)
+        ctx.kernel = kernel
+        of_factors = torch.empty_like(factors)
+        kernel.call("densnet_bound_backward", factors, g, of_factors)
+        return of_factors
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, *directions: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        factors, g = ctx.saved_tensors
+        of_factors, of_g = torch.empty_like(factors), torch.empty_like(g)
+        ctx.kernel.call("densnet_bound_second", factors, g, *_contiguous(*directions), of_factors, of_g)
+        return of_factors, of_g, None
+
+
 @contextmanager
 def step_kernels(network: nn.Module) -> Iterator[None]:
     """Let the products of a network on a processor go through the kernels meanwhile, where there is a compiler."""
     weights = next(network.parameters())
-    products = [m for m in network.modules() if isinstance(m, EdgeTensorProduct | SphereProduct)]
+    products = [m for m in network.modules() if isinstance(m, EdgeTensorProduct | SphereProduct | Bound)]
     usable = weights.device.type == "cpu" and weights.dtype in NAME_OF
     low = all(p.l_in <= HIGHEST for p in products if isinstance(p, EdgeTensorProduct))
     kernels = library(NAME_OF[weights.dtype], entry=STEP) if usable and low else None
@@ -199,8 +258,10 @@ def step_kernels(network: nn.Module) -> Iterator[None]:
     for product in products:
         if isinstance(product, EdgeTensorProduct):
             product.kernel = EdgeKernel(product, kernels, weights.dtype)
-        else:
+        elif isinstance(product, SphereProduct):
             product.kernel = SphereKernel(product, kernels, weights.dtype)
+        elif product.bound:
+            product.kernel = BoundKernel(product.bound, kernels, weights.dtype)
     try:
         yield
     finally:
@@ -227,6 +288,12 @@ class _Points(ctypes.Structure):
         *((name, ctypes.c_int32) for name in ("n_points", "l_in", "l_out", "n_atoms", "channels")),
         *((name, ctypes.c_void_p) for name in ("synthesis", "analysis")),
     )
+
+
+@lru_cache(maxsize=2)
+def _columns_of(real: type) -> type[ctypes.Structure]:
+    fields = (("n", ctypes.c_int32), ("width", ctypes.c_int32), ("strength", real))
+    return type("_Columns", (ctypes.Structure,), {"_fields_": fields})
 
 
 def _couplings(product: EdgeTensorProduct) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:

@@ -146,6 +146,30 @@ class PathMixing(Composed[torch.Tensor]):
         return torch.stack([nn.functional.pad(w, (0, 0, 0, self.width - len(w))) for w in self.weights])
 
 
+class Bound(nn.Module):
+    """b(z) = z / √(1 + |z|² / B²) of every channel z, |z|² the mean over components; b(z) = z for B = 0.
+
+    Attributes:
+        bound: B.
+        kernel: makes it instead, while a network is trained (:mod:`densnet.nn.step_kernels`).
+    """
+
+    kernel: Callable[[torch.Tensor], torch.Tensor] | None = None
+
+    def __init__(self, bound: float) -> None:
+        super().__init__()
+        self.bound = bound
+
+    def forward(self, factors: torch.Tensor) -> torch.Tensor:
+        """Return b(z) of the factors ((l_max+1)², i, channels)."""
+        if self.kernel is not None:
+            return self.kernel(factors)
+        if self.bound == 0:
+            return factors
+        size = factors.square().mean(0, keepdim=True)
+        return factors * torch.rsqrt(1 + size / self.bound**2)
+
+
 class SphereProduct(nn.Module):
     """z_c(r̂) = Π_f a_fc(r̂), cut back to degree l_out: products of features as functions on the unit sphere.
 

@@ -1,5 +1,6 @@
 // Products of a training step with their first and second derivatives, for one thread. Each is linear in what enters
 // it, so that all derivatives are sums of the same products (docs/speed.md).
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <vector>
@@ -330,6 +331,65 @@ void sphere_backward(const Sphere& s, const real* factors, const real* of_produc
         }
 }
 
+// b(z) = s z of columns z (n, width), s = (1 + |z|² / (n B²))^-1/2, which has the slopes -k z with k = s³ / (n B²).
+struct Columns {
+    int32_t n, width;
+    real strength;  // 1 / (n B²)
+};
+
+template <int N>
+struct Column {
+    using V = typename Lanes<N>::type;
+    const Columns& columns;
+    int first;
+    V s = {}, k;
+    V at(const real* values, int row) const { return load<V>(values + size_t(row) * columns.width + first); }
+    void put(real* values, int row, V v) const { store(values + size_t(row) * columns.width + first, v); }
+    V dot(const real* a, const real* b) const {
+        V sum = {};
+        for (int row = 0; row < columns.n; ++row) sum += at(a, row) * at(b, row);
+        return sum;
+    }
+    Column(const Columns& columns, const real* z, int first) : columns(columns), first(first) {
+        const V size = 1 + columns.strength * dot(z, z);
+        for (int lane = 0; lane < N; ++lane) s[lane] = 1 / std::sqrt(size[lane]);
+        k = columns.strength * s * s * s;
+    }
+};
+
+template <int N>
+void bound_forward(const Columns& columns, const real* z, real* bounded) {
+    for (int first = 0; first < columns.width; first += N) {
+        const Column<N> column(columns, z, first);
+        for (int row = 0; row < columns.n; ++row) column.put(bounded, row, column.s * column.at(z, row));
+    }
+}
+
+template <int N>
+void bound_backward(const Columns& columns, const real* z, const real* g, real* of_z) {
+    for (int first = 0; first < columns.width; first += N) {
+        const Column<N> column(columns, z, first);
+        const auto along = column.k * column.dot(g, z);
+        for (int row = 0; row < columns.n; ++row)
+            column.put(of_z, row, column.s * column.at(g, row) - along * column.at(z, row));
+    }
+}
+
+// With directions d of the slopes with z: of s (d g) - k (g z) (d z), the slopes with z and g.
+template <int N>
+void bound_second(const Columns& columns, const real* z, const real* g, const real* d, real* of_z, real* of_g) {
+    for (int first = 0; first < columns.width; first += N) {
+        const Column<N> column(columns, z, first);
+        const auto gz = column.dot(g, z), dz = column.dot(d, z), dg = column.dot(d, g), s = column.s, k = column.k;
+        const auto along = 3 * columns.strength * s * s * k * gz * dz - k * dg;
+        for (int row = 0; row < columns.n; ++row) {
+            const auto z_row = column.at(z, row), g_row = column.at(g, row), d_row = column.at(d, row);
+            column.put(of_z, row, along * z_row - k * (gz * d_row + dz * g_row));
+            column.put(of_g, row, s * d_row - k * dz * z_row);
+        }
+    }
+}
+
 #define BY_LANES(channels, call)             \
     if ((channels) % 16 == 0) call(16);      \
     else if ((channels) % 8 == 0) call(8);   \
@@ -376,5 +436,24 @@ EXPORT void densnet_sphere_backward(const Sphere* s, int n_factors, const real* 
     n_factors == 2 ? sphere_backward<N, 2>(*s, factors, of_product, dfactors, of_factors, of_slopes)     \
                    : sphere_backward<N, 3>(*s, factors, of_product, dfactors, of_factors, of_slopes)
     BY_LANES(s->channels, CALL)
+#undef CALL
+}
+
+EXPORT void densnet_bound_forward(const Columns* columns, const real* z, real* bounded) {
+#define CALL(N) bound_forward<N>(*columns, z, bounded)
+    BY_LANES(columns->width, CALL)
+#undef CALL
+}
+
+EXPORT void densnet_bound_backward(const Columns* columns, const real* z, const real* g, real* of_z) {
+#define CALL(N) bound_backward<N>(*columns, z, g, of_z)
+    BY_LANES(columns->width, CALL)
+#undef CALL
+}
+
+EXPORT void densnet_bound_second(const Columns* columns, const real* z, const real* g, const real* d, real* of_z,
+                                 real* of_g) {
+#define CALL(N) bound_second<N>(*columns, z, g, d, of_z, of_g)
+    BY_LANES(columns->width, CALL)
 #undef CALL
 }
