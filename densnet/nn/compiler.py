@@ -20,7 +20,8 @@ from pathlib import Path
 
 VARIABLE = "DENSNET_CXX"
 SOURCES = Path(__file__).parent / "compiled"
-ENTRY = "evaluate.cpp"
+ENTRY, STEP = "evaluate.cpp", "step.cpp"
+"""Both networks at once, and the products of a training step."""
 FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fvisibility=hidden", "-pthread")
 TUNINGS = (("-march=native",), ("-mcpu=native",), ())
 """How compilers are told to use all that the processor has, the first that works."""
@@ -35,21 +36,22 @@ def compiler() -> list[str] | None:
 
 
 @lru_cache(maxsize=4)
-def library(real: str, further: tuple[str, ...] = ()) -> ctypes.CDLL | None:
+def library(real: str, further: tuple[str, ...] = (), entry: str = ENTRY) -> ctypes.CDLL | None:
     """Return the compiled kernels; None where there is no compiler, or, with a warning, where it fails.
 
     Args:
         real: ``float`` or ``double``.
         further: options of the compiler, beside the usual ones.
+        entry: the source file.
     """
     command = compiler()
     if command is None:
         return None
     try:
         options = [*command, *FLAGS, *_tuning(command), *further, f"-DREAL={real}"]
-        path = _folder() / f"kernels-{_fingerprint(options)}.so"
+        path = _folder() / f"{entry.removesuffix('.cpp')}-{_fingerprint(options)}.so"
         if not path.exists():
-            _compile(options, path)
+            _compile(options, entry, path)
         return ctypes.CDLL(str(path))
     except (OSError, subprocess.SubprocessError) as error:
         said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
@@ -90,10 +92,10 @@ def _fingerprint(options: list[str]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _compile(options: list[str], path: Path) -> None:
+def _compile(options: list[str], entry: str, path: Path) -> None:
     """Compile the kernels into a file, which is there as a whole or not at all."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / "kernels.so"
-        command = [*options, "-shared", str(SOURCES / ENTRY), "-o", str(made)]
+        command = [*options, "-shared", str(SOURCES / entry), "-o", str(made)]
         subprocess.run(command, capture_output=True, text=True, timeout=LONGEST, check=True)
         os.replace(made, path)

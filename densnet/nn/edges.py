@@ -128,11 +128,10 @@ class EdgeFunctions(nn.Module):
             envelope=smooth_cutoff(r, self.cutoff).unsqueeze(1),
         )
 
-    @torch.no_grad()
     def pulled_back(
         self, edges: Edges, r: torch.Tensor, directions: torch.Tensor, gradients: Sequence[torch.Tensor]
     ) -> torch.Tensor:
-        """Return the gradient with respect to the edge vectors (i, j, 3), by hand: few operations, first order only.
+        """Return the gradient with respect to the edge vectors (i, j, 3), by hand: few operations, linear in gradients.
 
         Args:
             edges: what this made of ``r`` (i, j) and ``directions`` (i, j, 3).

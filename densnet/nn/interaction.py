@@ -12,7 +12,7 @@ from densnet.nn.composed import Composed
 from densnet.nn.edges import Edges
 from densnet.nn.linear import ElementLinear, Linear
 from densnet.nn.radial import RadialNetwork
-from densnet.nn.tensor_product import EdgeTensorProduct, PathMixing, SphereProduct
+from densnet.nn.tensor_product import Bound, EdgeTensorProduct, PathMixing, SphereProduct
 
 
 class Gate(Composed[tuple[torch.Tensor, torch.Tensor]]):
@@ -96,6 +96,7 @@ class Interaction(Composed[MixingWeights]):
         self.n_factors = body_order - 1
         if self.n_factors > 1:
             self.factors = Linear(l_sum, channels, channels * self.n_factors)
+            self.bound = Bound(product_bound)
             self.product = SphereProduct(l_sum, self.n_factors, l_out)
             self.product_outward = Linear(l_out, channels, channels)
         self.gate = Gate(l_out, channels)
@@ -122,7 +123,7 @@ class Interaction(Composed[MixingWeights]):
         maps = self.composed()
         update = torch.bmm(sums[: self.n_out], maps.outward)
         if maps.factors is not None:
-            product = self.product(self._bounded(torch.bmm(sums, maps.factors)))
+            product = self.product(self.bound(torch.bmm(sums, maps.factors)))
             update = torch.baddbmm(update, product, self.product_outward.composed())
         h_old = h[: self.n_kept]
         if self.n_kept == self.n_out:
@@ -130,16 +131,12 @@ class Interaction(Composed[MixingWeights]):
         low, high = update.split([self.n_kept, self.n_out - self.n_kept])
         return self.gate(torch.cat([self.skip(h_old, edges.is_element, low), high]))
 
-    def _bounded(self, factors: torch.Tensor) -> torch.Tensor:
-        """Return b(z) of every channel z of the factors ((l_sum+1)², i, channels)."""
-        if self.product_bound == 0:
-            return factors
-        size = factors.square().mean(0, keepdim=True)
-        return factors * torch.rsqrt(1 + size / self.product_bound**2)
-
     def _sums(self, h: torch.Tensor, edges: Edges) -> torch.Tensor:
         """Return a_i before the channels are mixed, ((l_sum+1)², i, slots · edge channels)."""
         n_atoms = edges.sender.shape[0]
+        if self.edge.kernel is not None:
+            weights = self.radial.by_edge(edges.bessel, edges.envelope, edges.ends)
+            return self.edge.kernel(self.inward(h), edges.harmonics[:, : self.n_edge], weights, edges.sender)
         inward = self.inward(h).transpose(0, 1).reshape(n_atoms, -1)
         neighbours = nn.functional.embedding(edges.sender, inward)
         if torch.jit.is_tracing():

@@ -82,7 +82,12 @@ class RadialNetwork(Composed[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         return ends, self.radial.weight.T.contiguous(), last.T.contiguous() * self.scale
 
     def forward(self, bessel: torch.Tensor, envelope: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
-        """Return weights (n_paths, e, channels), times the scale.
+        """Return weights (n_paths, e, channels), times the scale; arguments as for :meth:`by_edge`."""
+        of_edges = self.by_edge(bessel, envelope, ends)
+        return of_edges.unflatten(1, (-1, self.channels)).transpose(0, 1).contiguous()
+
+    def by_edge(self, bessel: torch.Tensor, envelope: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
+        """Return weights (e, n_paths · channels), times the scale.
 
         Args:
             bessel: Bessel functions of the distances (e, N_BESSEL).
@@ -92,4 +97,4 @@ class RadialNetwork(Composed[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         of_ends, first, last = self.composed()
         hidden = torch.addmm(nn.functional.embedding(ends, of_ends), bessel, first)
         hidden = self.mlp[2](self.mlp[1](self.mlp[0](hidden))) * envelope
-        return (hidden @ last).unflatten(1, (-1, self.channels)).transpose(0, 1).contiguous()
+        return hidden @ last

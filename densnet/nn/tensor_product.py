@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -27,8 +28,10 @@ class EdgeTensorProduct(nn.Module):
         paths: the couplings, ordered by l1, then l3.
         slot: where the coupling stands among those to its l3.
         n_slots: most couplings that end in one l3.
+        kernel: makes the sums of all atoms instead, while a network is trained (:mod:`densnet.nn.step_kernels`).
     """
 
+    kernel: Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor] | None = None
     places: torch.Tensor
 
     def __init__(self, l_in: int, l_edge: int, l_out: int) -> None:
@@ -143,6 +146,30 @@ class PathMixing(Composed[torch.Tensor]):
         return torch.stack([nn.functional.pad(w, (0, 0, 0, self.width - len(w))) for w in self.weights])
 
 
+class Bound(nn.Module):
+    """b(z) = z / √(1 + |z|² / B²) of every channel z, |z|² the mean over components; b(z) = z for B = 0.
+
+    Attributes:
+        bound: B.
+        kernel: makes it instead, while a network is trained (:mod:`densnet.nn.step_kernels`).
+    """
+
+    kernel: Callable[[torch.Tensor], torch.Tensor] | None = None
+
+    def __init__(self, bound: float) -> None:
+        super().__init__()
+        self.bound = bound
+
+    def forward(self, factors: torch.Tensor) -> torch.Tensor:
+        """Return b(z) of the factors ((l_max+1)², i, channels)."""
+        if self.kernel is not None:
+            return self.kernel(factors)
+        if self.bound == 0:
+            return factors
+        size = factors.square().mean(0, keepdim=True)
+        return factors * torch.rsqrt(1 + size / self.bound**2)
+
+
 class SphereProduct(nn.Module):
     """z_c(r̂) = Π_f a_fc(r̂), cut back to degree l_out: products of features as functions on the unit sphere.
 
@@ -150,7 +177,12 @@ class SphereProduct(nn.Module):
     Lebedev grid that integrates degree n_factors l_max + l_out exactly, so the result is the exact Gaunt coupling of
     all degrees: equivariant to rounding, parity conserved. Channel mixing before and after gives the couplings their
     weights. Far fewer operations than one coupling at a time (compare Luo et al., "Gaunt tensor products", ICLR 2024).
+
+    Attributes:
+        kernel: makes the products instead, while a network is trained (:mod:`densnet.nn.step_kernels`).
     """
+
+    kernel: Callable[[torch.Tensor], torch.Tensor] | None = None
 
     synthesis: torch.Tensor
     analysis: torch.Tensor
@@ -170,6 +202,8 @@ class SphereProduct(nn.Module):
 
     def forward(self, factors: torch.Tensor) -> torch.Tensor:
         """Multiply features ((l_max+1)², i, n_factors · channels) over the factors to ((l_out+1)², i, channels)."""
+        if self.kernel is not None:
+            return self.kernel(factors)
         _, n_atoms, width = factors.shape
         values = (self.synthesis @ factors.flatten(1)).view(-1, n_atoms, self.n_factors, width // self.n_factors)
         product, *further = values.unbind(2)

@@ -17,6 +17,7 @@ from densnet.models.graph import joined, with_neighbours
 from densnet.models.repulsion import closest_distances
 from densnet.models.settings import DensityModelSettings
 from densnet.models.whitened_basis import WhitenedBasis
+from densnet.nn.step_kernels import step_kernels
 from densnet.training import ranks
 from densnet.training.density_targets import DensityFrames, DensityTargets, coefficient_scales, density_frames
 from densnet.training.loop import TrainingRun
@@ -88,7 +89,8 @@ def train_density(
         loss, errors = validation_errors(network, frames, training.dipole_weight)
         return {"validation_loss": float(loss), **errors}
 
-    run.run(sum(data.n_train), loss_of, validate, "validation_loss")
+    with step_kernels(network):
+        run.run(sum(data.n_train), loss_of, validate, "validation_loss")
     trained = DenSNet(network.cpu().eval(), None, free_atoms(data.files[0], whitened))
     run.finish(trained, provenance(data, training), output)
     return trained

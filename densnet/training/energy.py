@@ -21,6 +21,7 @@ from densnet.models.graph import joined, replicate, with_neighbours
 from densnet.models.repulsion import closest_distances
 from densnet.models.settings import EnergyModelSettings
 from densnet.models.whitened_basis import WhitenedBasis
+from densnet.nn.step_kernels import step_kernels
 from densnet.training import ranks
 from densnet.training.density_response import ThroughDensity, read_density
 from densnet.training.energy_targets import EnergyErrors, EnergyLoss, EnergyTargets, Rows, energy_targets, errors_of
@@ -125,7 +126,8 @@ def train_energy(
         parts = [(targets, torch.arange(len(targets.energy))) for targets in validation]
         return frozen_errors(network, density, parts, differentiable=False).by_name()
 
-    run.run(sum(data.n_train), loss_of, validate, "validation_force_mae_mev_per_angstrom")
+    with step_kernels(network):
+        run.run(sum(data.n_train), loss_of, validate, "validation_force_mae_mev_per_angstrom")
     history = read_description(density_path)["provenance"]
     if training.fine_tune_steps:
         fine_tune(
@@ -228,27 +230,34 @@ def _jacobian_bytes(labels: Labels, network: EnergyModel) -> int:
 def frozen_errors(
     network: EnergyModel, density: DensityModel, parts: Sequence[Rows], *, differentiable: bool
 ) -> EnergyErrors:
-    """Return the errors of some rows of each molecule, forces through the density model as it was when it was read."""
-    positions = [targets.positions[rows].requires_grad_(True) for targets, rows in parts]
+    """Return the errors of some rows of each molecule, forces through the density model as it was when it was read.
+
+    Positions enter the network by harmonics and radial functions of its edges alone. Those of a frame never change, so
+    that ∂E/∂R is their slopes, which the weights decide, times constants.
+    """
     us = [targets.u[rows].requires_grad_(True) for targets, rows in parts]
     cutoff = network.settings.cutoff
     graph = joined(
         [
-            with_neighbours(targets.element, r, targets.neighbour[rows], cutoff)
-            for (targets, rows), r in zip(parts, positions, strict=True)
+            with_neighbours(targets.element, targets.positions[rows], targets.neighbour[rows], cutoff)
+            for targets, rows in parts
         ]
     )
-    energy = network(graph, torch.cat([u.flatten(0, 1) for u in us]))
-    gradients = torch.autograd.grad(energy.sum(), (*positions, *us), create_graph=differentiable)
+    r, directions = graph.edges()
+    edges = network.edges(graph.element, graph.sender, r, directions).as_variables()
+    energy = network(graph, torch.cat([u.flatten(0, 1) for u in us]), edges)
+    slopes = torch.autograd.grad(energy.sum(), (*edges.variables, *us), create_graph=differentiable)
+    of_edges, of_us = slopes[: len(edges.variables)], slopes[len(edges.variables) :]
+    of_all = graph.pulled_back(network.edges.pulled_back(edges, r, directions, of_edges))
+    of_parts = of_all.split([len(rows) * len(targets.element) for targets, rows in parts])
     forces = []
-    for (targets, rows), of_positions, of_u in zip(
-        parts, gradients[: len(parts)], gradients[len(parts) :], strict=True
-    ):
+    for (targets, rows), of_positions, of_u in zip(parts, of_parts, of_us, strict=True):
         if targets.jacobian is None:
             response = ThroughDensity.apply(
                 of_u, read_density(density, targets.element, network.l_density), targets.positions[rows]
             )
         else:
-            response = torch.einsum("tk,tkx->tx", of_u.flatten(1), targets.jacobian[rows]).reshape(of_positions.shape)
-        forces.append(-(of_positions + response))
+            response = torch.einsum("tk,tkx->tx", of_u.flatten(1), targets.jacobian[rows])
+        shape = targets.positions[rows].shape
+        forces.append(-(of_positions.reshape(shape) + response.reshape(shape)))
     return errors_of(energy, forces, parts)

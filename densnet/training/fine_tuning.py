@@ -13,6 +13,7 @@ from densnet.models.density_model import DensityModel
 from densnet.models.energy_model import EnergyModel
 from densnet.models.graph import Graph, joined, replicate
 from densnet.models.whitened_basis import WhitenedBasis
+from densnet.nn.step_kernels import step_kernels
 from densnet.training import ranks
 from densnet.training.density import density_loss, validation_errors
 from densnet.training.density_targets import density_frames
@@ -89,7 +90,8 @@ def fine_tune(
             total = energy_loss(errors) + density_weight * loss
         return {"validation_loss": float(total), **of_density, **errors.by_name()}
 
-    run.run(sum(data.n_train), loss_of, validate, "validation_loss")
+    with step_kernels(networks):
+        run.run(sum(data.n_train), loss_of, validate, "validation_loss")
     run.discard_checkpoint()
     density.requires_grad_(False)
 
