@@ -30,6 +30,9 @@ Array = NDArray[np.float64]
 
 MODEL, REFERENCE = "model", "reference"
 """What the columns of the model and of the labels' own level are called; others by their potential's name."""
+OF_MOLECULE = ("system", "formula", "reference", "fundamentals", "matched")
+OF_LINE = ("system", "species", "motion", "fundamental", "uncertainty")
+"""The columns that a table has whoever's lines there are."""
 HARMONIC_FILES = {"harmonic.nc": MODEL, "harmonic_psi4.nc": REFERENCE}
 """Which of the files that the workflow makes is whose."""
 
@@ -103,15 +106,15 @@ def gallery(systems: Sequence[GallerySystem]) -> Gallery:
     parts = [_of_system(system) for system in systems]
     lines = [line for _, of_system, _ in parts for line in of_system]
     return Gallery(
-        _frame([row for row, _, _ in parts]),
-        _frame(lines),
+        _frame(OF_MOLECULE, [row for row, _, _ in parts]).astype({"fundamentals": "Int64"}),
+        _frame(OF_LINE, lines),
         tuple(f"{name}: {said}" for name, (_, _, remarks) in zip(names, parts, strict=True) for said in remarks),
     )
 
 
-def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return rows as a table: methods in one order, however many systems have them."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+def _frame(first: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return rows as a table: those columns, then methods in one order, however many systems have them."""
+    columns = list(dict.fromkeys([*first, *(name for row in rows for name in row)]))
     order = ("harmonic_model", "harmonic_reference", "harmonic_", "dynamics_model", "dynamics_")
 
     def place(name: str) -> int:
@@ -132,7 +135,8 @@ def _of_system(system: GallerySystem) -> tuple[dict[str, Any], list[dict[str, An
     row |= _from_reference(system.harmonic, remarks)
     fundamentals, complete = _fundamentals(system.comparison)
     if not fundamentals:
-        remarks.append("no published fundamentals; only harmonic lines are compared")
+        missing = "no comparison.nc" if system.comparison is None else "no published fundamentals"
+        remarks.append(f"{missing}: its lines are beside no experiment")
         return row, [], remarks
     lines, matched, differences = _lines(system, fundamentals, complete, remarks)
     row |= {"fundamentals": len(lines), "matched": matched} | differences

@@ -80,7 +80,7 @@ def _draw_means(axes: Axes, shown: Gallery, kind: str, colours: dict[str, str]) 
         mean = mean_over_molecules(shown, f"{kind}_{name}_mean")
         if filled and np.isfinite(mean):
             axes.axvline(mean, color=colours[name], lw=1.0, ls="--", zorder=0)
-    axes.grid(axis="both")
+    axes.grid(True)
     axes.set_xlim(left=0)
 
 
@@ -91,7 +91,7 @@ def _draw_from_reference(axes: Axes, shown: Gallery) -> None:
     axes.plot(mean, rows, "o", color=OURS, ms=5)
     axes.set(xlabel=f"model from {called(REFERENCE, shown)} [1/cm]")
     axes.set_xlim(left=0)
-    axes.grid(axis="both")
+    axes.grid(True)
 
 
 def _draw_lines(axes: Axes, shown: Gallery, colours: dict[str, str]) -> None:
@@ -101,4 +101,4 @@ def _draw_lines(axes: Axes, shown: Gallery, colours: dict[str, str]) -> None:
         axes.plot(shown.lines["fundamental"], apart, "o", ms=3.5, alpha=0.8, color=colours[name], mew=0)
     axes.set(xlabel="measured fundamental [1/cm]", ylabel="harmonic − measured [1/cm]")
     axes.invert_xaxis()
-    axes.grid(axis="both")
+    axes.grid(True)
