@@ -115,13 +115,13 @@ class Vibration(NamedTuple):
 
 
 def vibrations(name: str) -> list[Vibration]:
-    """Return all fundamentals of a molecule, those that no spectrum shows among them.
+    """Return all fundamentals of a molecule, those that no spectrum shows among them; not those that nobody measured.
 
     Args:
         name: as the table spells it.
     """
-    rows = _molecules()[name]
-    return [Vibration(mode.species, mode.mode, float(mode.wavenumber), mode.uncertainty) for mode in rows]
+    known = [mode for mode in _molecules()[name] if mode.wavenumber]
+    return [Vibration(mode.species, mode.mode, float(mode.wavenumber), mode.uncertainty) for mode in known]
 
 
 def published_names() -> list[str]:
