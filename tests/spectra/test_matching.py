@@ -121,7 +121,7 @@ def test_another_conformer_or_molecule_is_one_line() -> None:
     moved = modes["positions"].values.copy()
     # the hydroxyl hydrogen on the other side of the molecule
     moved[2] += [1.5, 0, 0]
-    with pytest.raises(DensnetError, match="found two conformers, an atom .* Angstrom apart"):
+    with pytest.raises(DensnetError, match=r"found two conformers, an atom .* Angstrom apart"):
         mode_pairs(modes, modes.assign(positions=(modes["positions"].dims, moved)), masses)
     with pytest.raises(DensnetError, match="found those of other atoms"):
         mode_pairs(modes, modes_of("N")[0], masses)
