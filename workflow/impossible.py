@@ -200,9 +200,11 @@ def _impossible_potentials(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _unknown_elements(where: str, config: Mapping[str, Any], numbers: Iterable[int]) -> Iterator[str]:
     """Yield a line for each potential beside the model that does not know an element of a system."""
-    for name in config["md"]["potentials"]:
-        if name in NAMED:
-            yield from refused(f"{where} with md.potentials", partial(check_elements, named_class(name), numbers))
+    for section in ("md", "harmonic"):
+        for name in config[section]["potentials"]:
+            if name in NAMED:
+                known = partial(check_elements, named_class(name), numbers)
+                yield from refused(f"{where} with {section}.potentials", known)
     yield from lacking_elements(where, config, numbers)
 
 
@@ -211,6 +213,8 @@ def _impossible_harmonic(config: Mapping[str, Any]) -> Iterator[str]:
     for name in config["harmonic"]["psi4"]:
         if name not in known:
             yield f"harmonic.psi4: expected names among {', '.join(known)}, found {name}"
+    for name in config["harmonic"]["potentials"]:
+        yield from refused("harmonic.potentials", partial(check, name, (), NEEDED, "harmonic frequencies"))
     for name in harmonic_systems(config):
         if "rmd17" in known[name]:
             yield f"harmonic: systems.{name} is of revised MD17, which has no minimum to start from; leave it out"

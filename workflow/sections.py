@@ -160,6 +160,8 @@ class Harmonic(Settings):
     psi4: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     """By the labels' own program too, of the systems or lengths named here, [ethanol, polythiophene/1]: 6 gradients an
     atom, and some dozens to relax; in as many jobs as reference.shards."""
+    potentials: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    """By other potentials too, named as in md.potentials, of all systems that have the model's: from its minimum."""
 
 
 @dataclass(frozen=True)

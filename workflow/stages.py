@@ -198,6 +198,9 @@ STAGES: dict[str, Stage] = {
     "harmonic": Stage(
         after=("energy_model", "response_model"), made_for="harmonic", version="densnet.spectra.harmonic", priority=40,
         amount=lambda task: RELAXATION + 6 * task.atoms, memory=Memory(4000, 0.2)),
+    "peer_harmonic": Stage(
+        after=("harmonic",), made_for="harmonic beside others", each="other", version="densnet.spectra.harmonic",
+        priority=20),
     # From the model's minimum, so that both are of the same conformer. Once made it stays, so that another training
     # does not ask for new gradients: delete it for a new one.
     "displaced": Stage(
@@ -231,12 +234,15 @@ STAGES: dict[str, Stage] = {
         after=("labels", "validation_reference"), reads=("validation",), made_for="tested beside others",
         each="test peer", version="densnet.validation", priority=10,
         amount=lambda task: task.tested_steps, memory=Memory(4000, 0.1), costs_like="peer_trajectory"),
+    "gallery": Stage(
+        after=("comparison", "harmonic", "peer_harmonic", "harmonic_psi4"), made_for="run of several",
+        version="densnet.report.gallery"),
     "metrics": Stage(
         after=("evaluation", "trajectory", "comparison", "response_errors"), version="densnet.report.metrics"),
     "figures": Stage(
         after=("metrics", "labels", "evaluation", "density_model", "energy_model", "trajectory", "spectrum",
-               "peer_trajectory", "peer_spectrum", "comparison", "assignment", "harmonic", "harmonic_psi4",
-               "raman", "raman_comparison", "validation", "peer_validation"),
+               "peer_trajectory", "peer_spectrum", "comparison", "assignment", "harmonic", "peer_harmonic",
+               "harmonic_psi4", "raman", "raman_comparison", "validation", "peer_validation"),
         version="densnet.report", memory=Memory(4000)),
     "rounds": Stage(
         after=("labels", "round_model", "round_geometries", "round_labels", "energy_model"), made_for="active",
@@ -279,7 +285,7 @@ STAGES: dict[str, Stage] = {
     "report": Stage(
         after=("figures", "metrics", "labels", "comparison", "assignment", "raman", "raman_comparison",
                "validation", "peer_validation", "peers", "chart", "benchmark_table", "sweep", "rounds", "lengths",
-               "chains"),
+               "chains", "gallery"),
         made_for="run", version="densnet.report"),
 }
 # fmt: on

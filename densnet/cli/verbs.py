@@ -130,6 +130,9 @@ GROUPS = {
             "rounds --name ethanol --models rounds/1/model.pt model.pt --labels labels.nc --found rounds/1/labels.nc "
             "--geometries rounds/1/geometries.nc --output rounds.nc --csv rounds.csv --figures figures"
         ),
+        "gallery:gallery_of_systems": (
+            "gallery --systems results/gallery/water results/gallery/methanol --output gallery"
+        ),
         "sweep:sweep": "sweep --plan sweep.json --output sweep.nc --csv sweep.csv --figures figures",
         "report:report": "report --manifest results/demo/report.json --output report.html",
         "summary:summary": "summary --system ethanol --metrics ethanol/metrics.json --comparison ethanol/comparison.nc",

@@ -21,6 +21,7 @@ from densnet.report import chains, lengths
 from densnet.report.chart_table import chart_cells, chart_gaps
 from densnet.report.columns import shown_table
 from densnet.report.doubts import doubts
+from densnet.report.gallery_table import line_cells, molecule_cells
 from densnet.report.job_costs import HEADS, NUMBERS
 from densnet.report.lines import line_rows, raman_rows
 from densnet.report.metrics import describe
@@ -60,6 +61,8 @@ def page(run: Run) -> str:
         systems=[_context(system, run) for system in run.systems],
         overview=[[label, *values] for label, values in metric_rows([system.metrics for system in run.systems])],
         versions=_versions(run.systems),
+        gallery_table=run.gallery and molecule_cells(run.gallery.tables),
+        gallery_lines=lambda name: line_cells(run.gallery.tables, name) if run.gallery else ([], []),
         sweep_table=run.sweep and mean_rows(run.sweep.table),
         swept=[key for axis in axes_of(run.sweep.table) for key in axis.keys] if run.sweep else [],
         job_heads=HEADS,

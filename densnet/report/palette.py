@@ -11,8 +11,8 @@ TRUE = "#009E73"
 PINK, SKY = "#CC79A7", "#56B4E9"
 PEERS = (PEER, PINK, SKY, PRIOR, TRUE)
 """Of several potentials beside the model."""
-HARMONIC = (TRUE, PEER)
-"""Green and orange: of the model's harmonic lines and of the reference's."""
+HARMONIC = (TRUE, PEER, PINK, SKY)
+"""Of the model's harmonic lines, of the reference's and of other potentials'."""
 DIVERGING = "PuOr_r"
 
 COMPARED = {

@@ -13,6 +13,8 @@ import xarray as xr
 from densnet.errors import DensnetError
 from densnet.io.netcdf import read_dataset
 from densnet.report import benchmark_table, chart_table, peer_table
+from densnet.report.gallery import Gallery
+from densnet.report.gallery_table import read_gallery
 from densnet.report.job_costs import where_it_ran
 from densnet.report.metrics import Metrics, read_metrics
 from densnet.report.sources import read_of_kind
@@ -60,6 +62,14 @@ class Sweep:
 
 
 @dataclass(frozen=True)
+class RunGallery:
+    """Outcome of "gallery" and its figure."""
+
+    tables: Gallery
+    figures: Sequence[Picture]
+
+
+@dataclass(frozen=True)
 class Configuration:
     """A text file that decided the run, and its SHA-256."""
 
@@ -85,6 +95,7 @@ class Run:
     peers: Sequence[Mapping[str, str]] = ()
     benchmark: tuple[Sequence[str], Sequence[Sequence[str]]] | None = None
     sweep: Sweep | None = None
+    gallery: RunGallery | None = None
     jobs: Sequence[Sequence[str]] = ()
 
 
@@ -130,6 +141,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "peers": peer_table.read_table,
     "benchmark": benchmark_table.read_table,
     "sweep": lambda entry: _read(Sweep, entry),
+    "gallery": lambda entry: _read(RunGallery, entry),
+    "tables": lambda folder: read_gallery(Path(folder)),
     "jobs": lambda folder: where_it_ran(Path(folder)),
     "metrics": read_metrics,
     "labels": _of("fit", "numbers"),

@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 
 from densnet.errors import DensnetError
 from densnet.spectra.kinds import SAID, Kind
-from densnet.spectra.published import formula_of, molecule_named, molecule_with, published, published_names
+from densnet.spectra.published import (
+    Vibration,
+    formula_of,
+    molecule_named,
+    molecule_with,
+    published,
+    published_names,
+    vibrations,
+)
 from densnet.text_files import read_text
 
 LOWEST, HIGHEST = 10.0, 20000.0
@@ -105,6 +113,26 @@ def fundamentals(name: str, kind: Kind = "infrared") -> Fundamentals:
             f"molecules of densnet/spectra/shimanouchi.csv, or the path of a .csv file, found {name!r}{hint}"
         )
     return parse_fundamentals(read_text(Path(name), "a CSV file of fundamentals"), name, kind)
+
+
+def all_vibrations(name: str) -> list[Vibration] | None:
+    """Return the fundamentals of a table that comes with densnet, those that no spectrum shows among them; None if it
+    does not come with densnet.
+
+    Args:
+        name: of the table, or of a molecule of :mod:`densnet.spectra.published`.
+    """
+    if name.lower() in available():
+        active, others = (fundamentals(name, kind) for kind in ("infrared", "raman"))
+        rows = _vibrations(active)
+        return rows + [row for row in _vibrations(others) if row not in rows]
+    molecule = molecule_named(name)
+    return None if molecule is None else vibrations(molecule)
+
+
+def _vibrations(table: Fundamentals) -> list[Vibration]:
+    rows = zip(table.symmetry, table.description, table.wavenumber.tolist(), strict=True)
+    return [Vibration(species, description, wavenumber, "") for species, description, wavenumber in rows]
 
 
 def parse_fundamentals(text: str, name: str, kind: Kind = "infrared") -> Fundamentals:

@@ -98,6 +98,32 @@ def published(name: str, kind: Kind = "infrared") -> list[tuple[float, str, str,
     ]
 
 
+class Vibration(NamedTuple):
+    """A measured fundamental, active or not.
+
+    Attributes:
+        species: "" if unknown.
+        mode: the motion, as its table says it.
+        wavenumber: 1/cm.
+        uncertainty: a letter of :data:`UNCERTAINTY`, "" if unknown.
+    """
+
+    species: str
+    mode: str
+    wavenumber: float
+    uncertainty: str
+
+
+def vibrations(name: str) -> list[Vibration]:
+    """Return all fundamentals of a molecule, those that no spectrum shows among them; not those that nobody measured.
+
+    Args:
+        name: as the table spells it.
+    """
+    known = [mode for mode in _molecules()[name] if mode.wavenumber]
+    return [Vibration(mode.species, mode.mode, float(mode.wavenumber), mode.uncertainty) for mode in known]
+
+
 def published_names() -> list[str]:
     """Return the names of the molecules of the table."""
     return list(_molecules())

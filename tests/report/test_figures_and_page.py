@@ -26,13 +26,16 @@ from densnet.io.netcdf import read_dataset
 from densnet.report.density_figures import density_error, density_map
 from densnet.report.dynamics_figures import drifts, energy_conservation
 from densnet.report.figures import DRAWINGS
+from densnet.report.gallery import GallerySystem, gallery
+from densnet.report.gallery_figures import gallery as draw_gallery
+from densnet.report.gallery_table import written
 from densnet.report.lines import line_rows
 from densnet.report.metrics import read_metrics
 from densnet.report.plane import best_plane
 from densnet.report.potential_figures import front_of_spheres, potential
 from densnet.report.sources import Sources, kohn_sham_of, level_of_theory, read_log
 from densnet.report.spectrum_figures import spectrum
-from densnet.report.style import read_picture
+from densnet.report.style import read_picture, write_picture
 from densnet.report.timing_figures import duration, read_benchmarks
 from densnet.spectra.assignment import PARTS
 
@@ -209,14 +212,18 @@ def test_page_holds_everything(run: dict[str, Path], drawn: Path, tmp_path: Path
     log.parent.mkdir(parents=True)
     log.write_text(JobRecord("node17", "a card", "550.54", "12.4", 300.0).line())
     shutil.copytree(run["benchmarks"], tmp_path / "run" / "benchmarks")
-    files = {"config": str(config), "jobs": str(tmp_path / "run"), "sweep": None}
+    shown = gallery([GallerySystem("water", comparison=read_dataset(run["comparison"], stage="compare"))])
+    for name, content in written(shown).items():
+        (tmp_path / name).write_text(content)
+    pictures = {"tables": str(tmp_path), "figures": [str(write_picture(draw_gallery(shown), tmp_path))]}
+    files = {"config": str(config), "jobs": str(tmp_path / "run"), "sweep": None, "gallery": pictures}
     manifest = write_manifest(tmp_path / "manifest.json", run, drawn, ("water", "heavy water"), **files)
     report(manifest=manifest, output=page)
     text = page.read_text()
     parsed = Page()
     parsed.feed(text)
     assert parsed.open == [] and parsed.outside == []
-    assert len(parsed.images) == 22 and all(image.startswith("data:image/png;base64,") for image in parsed.images)
+    assert len(parsed.images) == 23 and all(image.startswith("data:image/png;base64,") for image in parsed.images)
     assert hashlib.sha256(config.read_bytes()).hexdigest() in text
     for expected in (
         "try &amp; more",
@@ -227,6 +234,8 @@ def test_page_holds_everything(run: dict[str, Path], drawn: Path, tmp_path: Path
         "O-H stretch",
         "NSRDS",
         "node17",
+        "All molecules beside experiment",
+        "lines of water, 1/cm",
     ):
         assert expected in text, expected
 

@@ -73,6 +73,7 @@ def files(tmp_path: Path) -> Path:
             ["energies"],
             ["validation.tests.0: expected one of energy, robustness", "'energies'"],
         ),
+        (("harmonic", "potentials"), ["gfn1"], ["harmonic.potentials: expected one of gfn2-xtb", "found 'gfn1'"]),
         (("validation", "potentials"), ["gfn1"], ["validation.potentials: expected one of gfn2-xtb", "'gfn1'"]),
         (("validation", "reference"), "psi5", ["validation.reference: expected one of gfn2-xtb", "psi4", "'psi5'"]),
         (("validation", "energy", "picoseconds"), 0.001, ["validation.energy.picoseconds: expected at least 20 steps"]),

@@ -80,6 +80,12 @@ def test_sampling_is_counted_in_the_steps_that_it_makes() -> None:
     assert costs.work("geometries", complete, "water") == Work(amount=steps, size=3)
 
 
+def test_repetitions_of_small_molecules_cost_what_was_measured() -> None:
+    """Shorter than a hundredth of a second, which is nothing of a job but much of thousands of them."""
+    law = costs.laws()["density_model", False]
+    assert law.rate(3) == pytest.approx(0.0058) and law.rate(9) == pytest.approx(0.0074)
+
+
 def test_a_power_law_is_found_and_its_error_is_nothing() -> None:
     exact = [Measurement("x", Work(10, size), START_SECONDS + 10 * 0.5 * size**1.7) for size in (3, 9, 20)]
     law = costs.fit(exact)

@@ -37,6 +37,10 @@ CONFIGURATIONS: tuple[dict[str, Any], ...] = (
     },
     {"systems": {"water": WATER}, "active": {"rounds": 2, "frames": 4, "members": 2}},
     {
+        "systems": {"water": WATER, "carbon_dioxide": {"smiles": "O=C=O"}},
+        "harmonic": {"model": "all", "psi4": ["water"], "potentials": ["gfn2-xtb"]},
+    },
+    {
         "systems": {"water": WATER},
         "harmonic": {"model": "all"},
         "validation": VALIDATION,
@@ -44,7 +48,7 @@ CONFIGURATIONS: tuple[dict[str, Any], ...] = (
     },
 )
 """Together they have every rule: peers, their chart, harmonics and a sweep; a family; a benchmark with orbitals and an
-ensemble; active learning; the response to a field, and tests beside Psi4."""
+ensemble; active learning; a gallery; the response to a field, and tests beside Psi4."""
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,12 @@ from validators import COMPARED, compares
 
 verbs_on_path()
 
+
+def by_file_name(potentials):
+    """Return the names of potentials by what their files are called."""
+    return {"gfn2" if name == "gfn2-xtb" else name: name for name in potentials}
+
+
 # {system} is a system's name, or that and the folder of a variant of the configuration: ethanol/variants/1a2b3c4d.
 # A length of a family is a system of its own, polythiophene/3; what the family has once lies in polythiophene.
 PLACES = Places(config)
@@ -36,8 +42,9 @@ RESPONDING = config["reference"]["response"]
 MOVING = "response_model" if RESPONDING else TRAINED
 SYSTEMS = config["systems"]
 FAMILIES = list(config["families"])
-# Potentials that run beside the model, by what their files are called.
-POTENTIALS = {"gfn2" if name == "gfn2-xtb" else name: name for name in config["md"]["potentials"]}
+# Potentials that run beside the model, and those whose harmonic frequencies do.
+POTENTIALS = by_file_name(config["md"]["potentials"])
+HARMONIC_POTENTIALS = by_file_name(config["harmonic"]["potentials"])
 HARMONIC_PSI4 = list(dict.fromkeys(config["harmonic"]["psi4"]))
 # Tests of the model and, in the same way, of other potentials.
 TESTS = list(dict.fromkeys(config["validation"]["tests"]))
@@ -48,6 +55,8 @@ KERNEL = list(dict.fromkeys(config["peers"]["kernel"]))
 # Systems of the benchmark, and those of them whose orbitals lie beside its files.
 RMD17 = [name for name, own in SYSTEMS.items() if "rmd17" in own]
 WITH_ORBITALS = [name for name in RMD17 if given_orbitals(SYSTEMS[name])]
+# Molecules that are laid beside experiment together; lengths of a family have figures of their own.
+GALLERY = [name for name in harmonic_systems(config) if "family" not in SYSTEMS[name]]
 LABELLED = [name for name, own in SYSTEMS.items() if "labels" not in own]
 CONVERGENCE = ["convergence"] if config["spectrum"]["convergence"] else []
 RAMAN = ["raman"] if RESPONDING else []
@@ -89,6 +98,7 @@ MADE_FOR = {
     "tested beside others": list(SYSTEMS) if TESTS and TESTED else [],
     "tested against psi4": list(SYSTEMS) if COMPUTED_REFERENCE else [],
     "harmonic": harmonic_systems(config),
+    "harmonic beside others": harmonic_systems(config) if HARMONIC_POTENTIALS else [],
     "differentiated": [name for name in HARMONIC_PSI4 if not given_file("harmonic_psi4", name)],
     "rmd17": RMD17,
     "with orbitals": WITH_ORBITALS,
@@ -99,6 +109,7 @@ MADE_FOR = {
     "run with mace": [RUN] if MACE else [],
     "run with rmd17": [RUN] if RMD17 else [],
     "run with sweep": [RUN] if SWEEP else [],
+    "run of several": [RUN] if len(GALLERY) > 1 else [],
 }
 
 
@@ -194,6 +205,7 @@ def files_at(place, stage, file=None, **fixed):
         "potential": lambda: POTENTIALS,
         "test": lambda: TESTS,
         "peer": lambda: TESTED,
+        "other": lambda: HARMONIC_POTENTIALS,
     }
     every = {wildcard: jobs[wildcard]() for wildcard in each if wildcard not in fixed}
     return expand(outputs(stage, file), **(every | fixed | {"system": place}))

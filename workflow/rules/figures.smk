@@ -13,6 +13,7 @@ rule figures:
         assignment=of("assignment"),
         harmonic=of("harmonic"),
         harmonic_psi4=of("harmonic_psi4"),
+        peer_harmonic=of("peer_harmonic"),
         raman=of("raman") if RESPONDING else [],
         raman_comparison=of("raman_comparison") if RESPONDING else [],
         ladder=of("validation", test="ladder") if "ladder" in TESTS else [],
@@ -24,7 +25,9 @@ rule figures:
     params:
         peer_trajectories=lambda wildcards, input: with_files("--peer-trajectory", input.peer_trajectories),
         peer_spectra=lambda wildcards, input: with_files("--peer-spectrum", input.peer_spectra),
-        harmonic=lambda wildcards, input: with_files("--harmonic", input.harmonic, input.harmonic_psi4),
+        harmonic=lambda wildcards, input: with_files(
+            "--harmonic", input.harmonic, input.harmonic_psi4, input.peer_harmonic
+        ),
         raman=lambda wildcards, input: " ".join(
             [with_files("--raman", input.raman), with_files("--raman-comparison", input.raman_comparison)]
         ),

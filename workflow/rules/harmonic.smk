@@ -15,6 +15,22 @@ rule harmonic:
         "| tee -i {log} >&2"
 
 
+rule peer_harmonic:
+    input:
+        geometry=of("harmonic"),
+    output:
+        harmonic=f"{SYSTEM}/harmonic_{{other}}.nc",
+    wildcard_constraints:
+        other="|".join(HARMONIC_POTENTIALS) or "none",
+    params:
+        potential=lambda wildcards: HARMONIC_POTENTIALS[wildcards.other],
+    message:
+        "{wildcards.system}: harmonic frequencies by {params.potential}"
+    shell:
+        "densnet harmonic --geometry {input.geometry:q} --potential {params.potential} --output {output.harmonic} 2>&1 "
+        "| tee -i {log} >&2"
+
+
 rule displaced:
     input:
         geometry=ancient(of("harmonic")),

@@ -52,6 +52,7 @@ MANIFEST = {
     "peers": rules.peers.output.table if MACE else None,
     "benchmark": rules.benchmark_table.output.table if RMD17 else None,
     "sweep": ({"table": rules.sweep.output.sweep, "figures": list(rules.sweep.output.figures)} if SWEEP else None),
+    "gallery": ({"tables": RUN, "figures": [rules.gallery.output.figure]} if made_for("gallery", RUN) else None),
     "config": str(CONFIG_FILE),
     "jobs": RUN,
 }
@@ -77,6 +78,7 @@ rule report:
         family_figures=lambda wildcards: files_of("lengths", "figures") + files_of("chains", "figures"),
         lengths=of_all("lengths", "table"),
         chains=of_all("chains", "table"),
+        gallery=of_all("gallery"),
         config=CONFIG_FILE,
     output:
         report=f"{RUN}/report.html",
