@@ -10,6 +10,7 @@ import pytest
 from densnet.errors import DensnetError
 from densnet.molecule import Molecule, from_smiles
 from densnet.potential import Potential
+from densnet.potentials import NAMED
 from densnet.potentials.choice import Chosen
 from densnet.validation.maker import Maker
 
@@ -54,7 +55,7 @@ def test_a_model_answers_in_either_precision() -> None:
         (
             None,
             "gfn3",
-            "gfn2-xtb, mmff94, so3lr, psi4, pyscf, gfn1-xtb or MODULE:CALLABLE, found 'gfn3'",
+            f"{', '.join(NAMED)}, psi4, pyscf, gfn1-xtb or MODULE:CALLABLE, found 'gfn3'",
         ),
         (None, ":make", "or MODULE:CALLABLE, found ':make'"),
         (None, "no_such_module:make", "no_such_module:make cannot be imported"),

@@ -99,11 +99,7 @@ rule rounds:
     output:
         table=f"{SYSTEM}/rounds.nc",
         csv=f"{SYSTEM}/rounds.csv",
-        figures=expand(
-            f"{SYSTEM}/figures/{{figure}}.png",
-            figure=figures_of("rounds"),
-            allow_missing=True,
-        ),
+        figures=drawn("rounds"),
     params:
         folder=f"{SYSTEM}/figures",
     message:

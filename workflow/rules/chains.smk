@@ -11,14 +11,10 @@ rule chains:
     output:
         table=f"{SYSTEM}/chains.nc",
         csv=f"{SYSTEM}/chains.csv",
-        figures=expand(
-            f"{SYSTEM}/figures/{{figure}}.png",
-            figure=figures_of("chains"),
-            allow_missing=True,
-        ),
+        figures=drawn("chains"),
     params:
         folder=f"{SYSTEM}/figures",
-        harmonic=lambda wildcards, input: with_files("--harmonic", input.harmonic, input.harmonic_psi4),
+        harmonic=files_as(harmonic="harmonic harmonic_psi4"),
     message:
         "{wildcards.system}: dynamics and spectra against the length of the chain"
     shell:

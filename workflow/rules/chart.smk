@@ -7,13 +7,9 @@ rule chart:
         mace=of("mace"),
     output:
         table=f"{SYSTEM}/speed_accuracy_chart.csv",
-        figures=expand(
-            f"{SYSTEM}/figures/{{figure}}.png",
-            figure=figures_of("chart"),
-            allow_missing=True,
-        ),
+        figures=drawn("chart"),
     params:
-        mace=lambda wildcards, input: with_files("--peer", input.mace),
+        mace=files_as(peer="mace"),
         settings=settings_of("chart"),
         folder=f"{SYSTEM}/figures",
     message:

@@ -58,12 +58,10 @@ WITH_ORBITALS = [name for name in RMD17 if given_orbitals(SYSTEMS[name])]
 # Molecules that are laid beside experiment together; lengths of a family have figures of their own.
 GALLERY = [name for name in harmonic_systems(config) if "family" not in SYSTEMS[name]]
 LABELLED = [name for name, own in SYSTEMS.items() if "labels" not in own]
-CONVERGENCE = ["convergence"] if config["spectrum"]["convergence"] else []
-RAMAN = ["raman"] if RESPONDING else []
-SHOWN_TESTS = [test for test in TESTS if test in ("ladder", "robustness")]
-FIGURES = figures_of(
-    "system", "assignment", "benchmarks", *CONVERGENCE, *RAMAN, *SHOWN_TESTS, *(["ensemble"] if ENSEMBLE else [])
-)
+# Kinds of figures that a system has if there is something to draw.
+DRAWN = {"convergence": config["spectrum"]["convergence"], "raman": RESPONDING, "ensemble": ENSEMBLE}
+DRAWN |= {test: test in TESTS for test in ("ladder", "robustness")}
+SHOWN = [kind for kind, known in DRAWN.items() if known]
 
 
 def given_file(stage, name):
@@ -188,6 +186,11 @@ def size_of(wildcards):
     return own["units"] / max([*family["sizes"], *family["unseen"]])
 
 
+def drawn(*kinds):
+    """Return the pattern of the figures of some kinds."""
+    return expand(f"{SYSTEM}/figures/{{figure}}.png", figure=figures_of(*kinds), allow_missing=True)
+
+
 def outputs(stage, file=None):
     """Return the patterns of a stage's files, of one name or all."""
     made = getattr(rules, stage).output
@@ -225,7 +228,7 @@ def of(stage, file=None, **fixed):
         name = name_of(wildcards)
         if given := given_file(stage, name):
             return given
-        if not made_for(stage, name):
+        if not made_for(stage, name) or fixed.get("test") not in (None, *TESTS):
             return []
         place = PLACES.of_stage(stage, wildcards.system)
         return files_at(place, stage, file, **{**dict(wildcards.items()), **fixed, "system": place})
@@ -337,6 +340,14 @@ def with_files(option, *inputs):
     """Return an option of the command line with the files of some inputs, nothing if there are none."""
     paths = [path for given in inputs for path in ([given] if isinstance(given, str) else given)]
     return shlex.join([option, *paths]) if paths else ""
+
+
+def files_as(**options):
+    """Return a params function: command line options, each with the files of the inputs that it names, if any."""
+    return lambda wildcards, input: " ".join(
+        with_files(f"--{option.replace('_', '-')}", *(input.get(name, []) for name in names.split()))
+        for option, names in options.items()
+    )
 
 
 def read_by(stage, wildcards):

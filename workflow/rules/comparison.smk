@@ -6,7 +6,7 @@ rule comparison:
     output:
         comparison=f"{SYSTEM}/comparison.nc",
     params:
-        peers=lambda wildcards, input: with_files("--peer", input.peers),
+        peers=files_as(peer="peers"),
         experiment=experiment,
         settings=settings_of("comparison"),
     message:

@@ -5,7 +5,7 @@ rule density_model:
         density=f"{MEMBER}/density.pt",
         learning=f"{MEMBER}/density.csv",
     params:
-        start=lambda wildcards, input: with_files("--start", input.get("start", [])),
+        start=files_as(start="start"),
         settings=model("density_model"),
         processes=one_for_each_gpu,
     message:

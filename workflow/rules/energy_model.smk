@@ -7,7 +7,7 @@ rule energy_model:
         model=f"{MEMBER}/model.pt",
         learning=f"{MEMBER}/energy.csv",
     params:
-        start=lambda wildcards, input: with_files("--start", input.get("start", [])),
+        start=files_as(start="start"),
         settings=model("energy_model"),
         processes=one_for_each_gpu,
     message:

@@ -1,3 +1,10 @@
+def test_files(wildcards, input):
+    """Return the findings of tests, and whose they are, as command line options."""
+    tested = shlex.join(["--tested", "model", *TESTED]) if TESTS else ""
+    files = files_as(ladder="ladder peer_ladders", robustness="robustness peer_robustness")
+    return f"{tested} {files(wildcards, input)}"
+
+
 rule figures:
     input:
         metrics=of("metrics"),
@@ -14,30 +21,20 @@ rule figures:
         harmonic=of("harmonic"),
         harmonic_psi4=of("harmonic_psi4"),
         peer_harmonic=of("peer_harmonic"),
-        raman=of("raman") if RESPONDING else [],
-        raman_comparison=of("raman_comparison") if RESPONDING else [],
-        ladder=of("validation", test="ladder") if "ladder" in TESTS else [],
-        peer_ladders=of("peer_validation", test="ladder") if "ladder" in TESTS and TESTED else [],
-        robustness=of("validation", test="robustness") if "robustness" in TESTS else [],
-        peer_robustness=of("peer_validation", test="robustness") if "robustness" in TESTS and TESTED else [],
+        raman=of("raman"),
+        raman_comparison=of("raman_comparison"),
+        ladder=of("validation", test="ladder"),
+        peer_ladders=of("peer_validation", test="ladder"),
+        robustness=of("validation", test="robustness"),
+        peer_robustness=of("peer_validation", test="robustness"),
     output:
-        figures=expand(f"{SYSTEM}/figures/{{figure}}.png", figure=FIGURES, allow_missing=True),
+        figures=drawn("system", "assignment", "benchmarks", *SHOWN),
     params:
-        peer_trajectories=lambda wildcards, input: with_files("--peer-trajectory", input.peer_trajectories),
-        peer_spectra=lambda wildcards, input: with_files("--peer-spectrum", input.peer_spectra),
-        harmonic=lambda wildcards, input: with_files(
-            "--harmonic", input.harmonic, input.harmonic_psi4, input.peer_harmonic
-        ),
-        raman=lambda wildcards, input: " ".join(
-            [with_files("--raman", input.raman), with_files("--raman-comparison", input.raman_comparison)]
-        ),
-        tests=lambda wildcards, input: " ".join(
-            [
-                with_files("--tested", ["model", *TESTED]) if TESTS else "",
-                with_files("--ladder", input.ladder, input.peer_ladders),
-                with_files("--robustness", input.robustness, input.peer_robustness),
-            ]
-        ),
+        peer_trajectories=files_as(peer_trajectory="peer_trajectories"),
+        peer_spectra=files_as(peer_spectrum="peer_spectra"),
+        harmonic=files_as(harmonic="harmonic harmonic_psi4 peer_harmonic"),
+        raman=files_as(raman="raman", raman_comparison="raman_comparison"),
+        tests=test_files,
         benchmarks=f"{SYSTEM}/benchmarks",
         folder=f"{SYSTEM}/figures",
     message:

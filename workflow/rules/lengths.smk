@@ -5,11 +5,7 @@ rule lengths:
     output:
         table=f"{SYSTEM}/lengths.nc",
         csv=f"{SYSTEM}/lengths.csv",
-        figures=expand(
-            f"{SYSTEM}/figures/{{figure}}.png",
-            figure=figures_of("lengths"),
-            allow_missing=True,
-        ),
+        figures=drawn("lengths"),
     params:
         folder=f"{SYSTEM}/figures",
     message:

@@ -3,11 +3,11 @@ rule metrics:
         evaluation=of("evaluation"),
         trajectory=of("trajectory"),
         comparison=of("comparison"),
-        response=of("response_errors") if RESPONDING else [],
+        response=of("response_errors"),
     output:
         metrics=f"{SYSTEM}/metrics.json",
     params:
-        response=lambda wildcards, input: with_files("--response", input.response),
+        response=files_as(response="response"),
     message:
         "{wildcards.system}: metrics"
     shell:

@@ -1,20 +1,22 @@
 import json
 
+def made(name, *stages):
+    """Return the file of each of the stages that a system has."""
+    return {stage: files_at(name, stage)[0] for stage in stages if made_for(stage, name)}
+
+
+def pictures(name, *stages):
+    """Return the figures that stages draw of a system or family."""
+    return [path for stage in stages if made_for(stage, name) for path in files_at(name, stage, "figures")]
+
+
 # What the page is made from; "densnet report --help" says what is in it.
 MANIFEST = {
     "name": config["run"],
     "systems": [
         {
             "name": name,
-            "metrics": f"{RUN}/{name}/metrics.json",
-            "labels": f"{RUN}/{name}/labels.nc",
-            "comparison": f"{RUN}/{name}/comparison.nc",
-            "assignment": f"{RUN}/{name}/assignment.nc",
-            **(
-                {"raman": f"{RUN}/{name}/raman.nc", "raman_comparison": f"{RUN}/{name}/raman_comparison.nc"}
-                if RESPONDING
-                else {}
-            ),
+            **made(name, "metrics", "labels", "comparison", "assignment", "raman", "raman_comparison"),
             "validation": [
                 {
                     "test": test,
@@ -26,14 +28,7 @@ MANIFEST = {
                 for test in TESTS
             ],
             "chart": f"{RUN}/{name}/speed_accuracy_chart.csv" if made_for("chart", name) else None,
-            "figures": expand(
-                [
-                    *rules.figures.output.figures,
-                    *(rules.rounds.output.figures if ROUNDS else []),
-                    *(rules.chart.output.figures if made_for("chart", name) else []),
-                ],
-                system=name,
-            ),
+            "figures": pictures(name, "figures", "rounds", "chart"),
         }
         for name in SYSTEMS
     ],
@@ -42,10 +37,7 @@ MANIFEST = {
             "name": name,
             "lengths": f"{RUN}/{name}/lengths.nc",
             "chains": f"{RUN}/{name}/chains.nc",
-            "figures": expand(
-                [*rules.lengths.output.figures, *rules.chains.output.figures],
-                system=name,
-            ),
+            "figures": pictures(name, "lengths", "chains"),
         }
         for name in FAMILIES
     ],
@@ -65,10 +57,10 @@ rule report:
         labels=of_all("labels"),
         comparison=of_all("comparison"),
         assignment=of_all("assignment"),
-        raman=of_all("raman") if RESPONDING else [],
-        raman_comparison=of_all("raman_comparison") if RESPONDING else [],
-        tests=of_all("validation") if TESTS else [],
-        peer_tests=of_all("peer_validation") if TESTS and TESTED else [],
+        raman=of_all("raman"),
+        raman_comparison=of_all("raman_comparison"),
+        tests=of_all("validation"),
+        peer_tests=of_all("peer_validation"),
         peers=of_all("peers"),
         charts=of_all("chart"),
         benchmark=of_all("benchmark_table"),

@@ -61,7 +61,7 @@ rule sweep:
         figures=[f"{RUN}/figures/sweep_{system}.png" for system in SYSTEMS],
     params:
         folder=lambda wildcards: f"{RUN}/figures",
-        peers=lambda wildcards, input: with_files("--peers", input.peers),
+        peers=files_as(peers="peers"),
     message:
         "{config[run]}: table and figures of the sweep"
     shell:

@@ -48,7 +48,7 @@ rule validation:
     output:
         findings=f"{SYSTEM}/validation/{{test}}_model.csv",
     params:
-        potential=lambda wildcards, input: with_files("--model", input.model),
+        potential=files_as(model="model"),
         options=test_options,
     message:
         "{wildcards.system}: test of {wildcards.test} of the model"
