@@ -1,5 +1,6 @@
 import json
 
+
 def made(name, *stages):
     """Return the file of each of the stages that a system has."""
     return {stage: files_at(name, stage)[0] for stage in stages if made_for(stage, name)}
