@@ -350,6 +350,23 @@ def files_as(**options):
     )
 
 
+def test_files(wildcards, input):
+    """Return the findings of tests, and whose they are, as command line options."""
+    tested = shlex.join(["--tested", "model", *TESTED]) if TESTS else ""
+    files = files_as(ladder="ladder peer_ladders", robustness="robustness peer_robustness")
+    return f"{tested} {files(wildcards, input)}"
+
+
+def made(name, *stages):
+    """Return the file of each of the stages that a system has."""
+    return {stage: files_at(name, stage)[0] for stage in stages if made_for(stage, name)}
+
+
+def pictures(name, *stages):
+    """Return the figures that stages draw of a system or family."""
+    return [path for stage in stages if made_for(stage, name) for path in files_at(name, stage, "figures")]
+
+
 def read_by(stage, wildcards):
     """Return what a stage reads of the configuration."""
     complete, read = PLACES.config_at(wildcards.system), {}

@@ -1,10 +1,3 @@
-def test_files(wildcards, input):
-    """Return the findings of tests, and whose they are, as command line options."""
-    tested = shlex.join(["--tested", "model", *TESTED]) if TESTS else ""
-    files = files_as(ladder="ladder peer_ladders", robustness="robustness peer_robustness")
-    return f"{tested} {files(wildcards, input)}"
-
-
 rule figures:
     input:
         metrics=of("metrics"),

@@ -15,7 +15,7 @@ rule gallery:
     params:
         systems=[f"{RUN}/{name}" for name in GALLERY],
         given=with_files("--harmonic", [f"{name}={path}" for name, path in GIVEN_MODES.items()]),
-        folder=RUN,
+        folder=lambda wildcards, output: Path(output.figure).parent,
     message:
         "{config[run]}: all molecules beside experiment"
     shell:

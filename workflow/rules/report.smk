@@ -1,16 +1,5 @@
 import json
 
-
-def made(name, *stages):
-    """Return the file of each of the stages that a system has."""
-    return {stage: files_at(name, stage)[0] for stage in stages if made_for(stage, name)}
-
-
-def pictures(name, *stages):
-    """Return the figures that stages draw of a system or family."""
-    return [path for stage in stages if made_for(stage, name) for path in files_at(name, stage, "figures")]
-
-
 # What the page is made from; "densnet report --help" says what is in it.
 MANIFEST = {
     "name": config["run"],
