@@ -108,7 +108,7 @@ class _EdgeSlopes(torch.autograd.Function):
         return made
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *directions: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         h, harmonics, weights, sender, g = ctx.saved_tensors
         of_harmonics = torch.zeros_like(harmonics) if ctx.needs_input_grad[1] else None
@@ -178,7 +178,7 @@ class _SphereSlopes(torch.autograd.Function):
         return of_factors
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *directions: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         factors, g = ctx.saved_tensors
         of_factors, of_g = torch.zeros_like(factors), torch.zeros_like(g)
@@ -236,7 +236,7 @@ class _BoundSlopes(torch.autograd.Function):
         return of_factors
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *directions: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         factors, g = ctx.saved_tensors
         of_factors, of_g = torch.empty_like(factors), torch.empty_like(g)
@@ -298,7 +298,9 @@ def _columns_of(real: type) -> type[ctypes.Structure]:
 
 def _couplings(product: EdgeTensorProduct) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
     """Return the rows of all couplings, and place in T, m2 and value of each coefficient that is not zero."""
-    paths, terms, values = [], [], []
+    paths: list[tuple[int, ...]] = []
+    terms: list[tuple[int, int]] = []
+    values: list[float] = []
     place = 0
     index_in_l1 = [0] * (product.l_in + 1)
     for path, slot in zip(product.paths, product.slot, strict=True):
