@@ -100,16 +100,18 @@ def test_energies_are_bounded_from_below_and_unchanged_above() -> None:
     assert float(bounded.forces[0, 2, 1]) == pytest.approx(float(behind - ahead) / (2 * h), abs=1e-4)
 
 
-def test_files_of_earlier_versions_have_neither_wall_nor_bounds(tmp_path: Path) -> None:
+def test_files_of_earlier_versions_have_neither_wall_nor_bounds_nor_balance_around_atoms(tmp_path: Path) -> None:
     content = torch.load(MODELS / "polythiophene.pt", weights_only=True)
     description = json.loads(content["description"])
     for name in ("repulsion", "product_bound"):
         description["energy_model"].pop(name, None)
+    description["density_model"].pop("charge_balance", None)
     for network in ("density", "energy"):
         content[network].pop("edges.closest", None)
     content["energy"].pop("least", None)
     torch.save(content | {"description": json.dumps(description)}, tmp_path / "earlier.pt")
     model = load_model(tmp_path / "earlier.pt")
     assert model.energy is not None and model.energy.repulsion is None and model.energy.settings.product_bound == 0
+    assert model.density.settings.charge_balance == "global"
     assert not model.density.edges.closest.any() and not model.energy.edges.closest.any()
     assert torch.isinf(model.energy.least).all()
