@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 from ase.formula import Formula
 from scipy.spatial.transform import Rotation
-from test_symmetry import vibrating
+from vibration_examples import vibrating
 
 from densnet.errors import DensnetError
 from densnet.molecule import from_smiles, inchi_of_smiles

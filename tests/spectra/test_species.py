@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+from vibration_examples import vibrating
 
-from densnet.molecule import Molecule, from_smiles
 from densnet.potential import Array
-from densnet.potentials import named
-from densnet.spectra.harmonic import Harmonic
-from densnet.spectra.minimum import minimum
 from densnet.spectra.symmetry import operations, species_of
 
 CHARACTER_TABLES = {
@@ -31,13 +26,6 @@ CHARACTER_TABLES = {
 }
 """Operations (of molecules in a row those that are used) and modes of each species: C2v, C3v, Td, D2h, D2d, D3h, D6h,
 Cs, D∞h, C∞v, D∞h, and Cs of HDO."""
-
-
-@cache
-def vibrating(smiles: str) -> tuple[Molecule, Array, Harmonic]:
-    """Return a molecule, its minimum by GFN2-xTB and its normal modes."""
-    molecule = from_smiles(smiles)
-    return molecule, *minimum(named("gfn2-xtb")(molecule), molecule.positions, molecule.atomic_masses)
 
 
 @pytest.mark.parametrize("smiles", CHARACTER_TABLES)
