@@ -15,6 +15,7 @@ from pyscf.scf import atom_hf
 from densnet.basis import integrals
 from densnet.basis.basis import Basis
 from densnet.basis.conventions import to_canonical
+from densnet.exchange.labelled_molecule import LabelledMolecule, labelled_molecule
 from densnet.fitting.fit import fit_density
 from densnet.fitting.prior import fit_free_atom, superposition
 from densnet.io.netcdf import variable, write_dataset
@@ -140,6 +141,21 @@ def alkane_labels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
             unit["torsion"] = variable(("link", "corner"), chain.torsions, "1", "torsion")
         write_labels(folder / f"{units}.nc", chain.molecules[0].numbers, geometries, split, **unit)
     return [folder / f"{units}.nc" for units in (1, 2, 3)]
+
+
+@pytest.fixture(scope="session")
+def labelled_water(water_labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The water labels with their level of theory, as "fit" leaves them."""
+    path = tmp_path_factory.mktemp("labelled") / "labels.nc"
+    level = {"functional": "HF", "basis": "STO-3G", "dispersion": "none", "program": "PySCF"}
+    write_dataset(xr.load_dataset(water_labels).assign_attrs(level), path, stage="fit", method_version=1, settings={})
+    return path
+
+
+@pytest.fixture(scope="session")
+def water_molecule(labelled_water: Path) -> LabelledMolecule:
+    """What the water labels hold for others."""
+    return labelled_molecule(labelled_water)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ are all that the second pass needs. PyTorch's own operations (:mod:`densnet.nn.t
 from __future__ import annotations
 
 import ctypes
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -120,7 +121,28 @@ class _EdgeSlopes(torch.autograd.Function):
         return of_h, of_harmonics, of_weights, None, of_g, None
 
 
-class SphereKernel:
+class FactorsKernel(ABC):
+    """What is made of factors alone, ((l_max+1)², i, channels), with its first and second derivatives."""
+
+    def __call__(self, factors: torch.Tensor) -> torch.Tensor:
+        """Return what PyTorch differentiates twice."""
+        made: torch.Tensor = _OfFactors.apply(factors, self)
+        return made
+
+    @abstractmethod
+    def values(self, factors: torch.Tensor) -> torch.Tensor:
+        """Return f(factors)."""
+
+    @abstractmethod
+    def slopes(self, factors: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
+        """Return the slopes of ⟨g, f⟩ with the factors."""
+
+    @abstractmethod
+    def second(self, factors: torch.Tensor, g: torch.Tensor, d: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the slopes of ⟨d, slopes⟩ with the factors and with g."""
+
+
+class SphereKernel(FactorsKernel):
     """:class:`densnet.nn.tensor_product.SphereProduct`.
 
     Args:
@@ -137,13 +159,25 @@ class SphereKernel:
         self.n_out = self._analysis.shape[1]
         self._degrees = [round(matrix.shape[1] ** 0.5) - 1 for matrix in (self._synthesis, self._analysis)]
 
-    def __call__(self, factors: torch.Tensor) -> torch.Tensor:
+    def values(self, factors: torch.Tensor) -> torch.Tensor:
         """Multiply factors ((l_max+1)², i, n_factors · channels) to ((l_out+1)², i, channels)."""
-        product: torch.Tensor = _Sphere.apply(factors, self)
+        product = factors.new_zeros(self.n_out, factors.shape[1], factors.shape[2] // self.n_factors)
+        self._call("densnet_sphere_forward", factors, product)
         return product
 
-    def call(self, name: str, factors: torch.Tensor, *values: torch.Tensor | None) -> None:
-        """Call a kernel for these factors and what follows from them."""
+    def slopes(self, factors: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
+        """Return the slopes of ⟨g, product⟩ with the factors."""
+        of_factors = torch.zeros_like(factors)
+        self._call("densnet_sphere_backward", factors, g, None, of_factors, None)
+        return of_factors
+
+    def second(self, factors: torch.Tensor, g: torch.Tensor, d: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the slopes of ⟨d, slopes⟩ with the factors and with g."""
+        of_factors, of_g = torch.zeros_like(factors), torch.zeros_like(g)
+        self._call("densnet_sphere_backward", factors, g, d, of_factors, of_g)
+        return of_factors, of_g
+
+    def _call(self, name: str, factors: torch.Tensor, *values: torch.Tensor | None) -> None:
         _, n_atoms, width = factors.shape
         sphere = _Points(
             len(self._synthesis), *self._degrees, n_atoms, width // self.n_factors,
@@ -152,41 +186,7 @@ class SphereKernel:
         getattr(self.kernels, name)(ctypes.byref(sphere), self.n_factors, *map(_pointer, (factors, *values)))
 
 
-class _Sphere(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, factors: torch.Tensor, kernel: SphereKernel) -> torch.Tensor:
-        (factors,) = _contiguous(factors)
-        ctx.save_for_backward(factors)
-        ctx.kernel = kernel
-        product = factors.new_zeros(kernel.n_out, factors.shape[1], factors.shape[2] // kernel.n_factors)
-        kernel.call("densnet_sphere_forward", factors, product)
-        return product
-
-    @staticmethod
-    def backward(ctx: Any, *slopes: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        return _SphereSlopes.apply(*ctx.saved_tensors, slopes[0], ctx.kernel), None
-
-
-class _SphereSlopes(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, factors: torch.Tensor, g: torch.Tensor, kernel: SphereKernel) -> torch.Tensor:
-        (g,) = _contiguous(g)
-        ctx.save_for_backward(factors, g)
-        ctx.kernel = kernel
-        of_factors = torch.zeros_like(factors)
-        kernel.call("densnet_sphere_backward", factors, g, None, of_factors, None)
-        return of_factors
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *directions: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        factors, g = ctx.saved_tensors
-        of_factors, of_g = torch.zeros_like(factors), torch.zeros_like(g)
-        ctx.kernel.call("densnet_sphere_backward", factors, g, *_contiguous(*directions), of_factors, of_g)
-        return of_factors, of_g, None
-
-
-class BoundKernel:
+class BoundKernel(FactorsKernel):
     """b(z) of :class:`densnet.nn.tensor_product.Bound`.
 
     Args:
@@ -199,49 +199,54 @@ class BoundKernel:
         self.kernels, self.bound = kernels, bound
         self._columns = _columns_of(ctypes.c_float if real == torch.float32 else ctypes.c_double)
 
-    def __call__(self, factors: torch.Tensor) -> torch.Tensor:
+    def values(self, factors: torch.Tensor) -> torch.Tensor:
         """Bound every channel of factors ((l_max+1)², i, channels)."""
-        bounded: torch.Tensor = _Bound.apply(factors, self)
+        bounded = torch.empty_like(factors)
+        self._call("densnet_bound_forward", factors, bounded)
         return bounded
 
-    def call(self, name: str, factors: torch.Tensor, *values: torch.Tensor) -> None:
-        """Call a kernel for these factors and what follows from them."""
+    def slopes(self, factors: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
+        """Return the slopes of ⟨g, b⟩ with the factors."""
+        of_factors = torch.empty_like(factors)
+        self._call("densnet_bound_backward", factors, g, of_factors)
+        return of_factors
+
+    def second(self, factors: torch.Tensor, g: torch.Tensor, d: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the slopes of ⟨d, slopes⟩ with the factors and with g."""
+        of_factors, of_g = torch.empty_like(factors), torch.empty_like(g)
+        self._call("densnet_bound_second", factors, g, d, of_factors, of_g)
+        return of_factors, of_g
+
+    def _call(self, name: str, factors: torch.Tensor, *values: torch.Tensor) -> None:
         columns = self._columns(len(factors), factors[0].numel(), 1 / (len(factors) * self.bound**2))
         getattr(self.kernels, name)(ctypes.byref(columns), *map(_pointer, (factors, *values)))
 
 
-class _Bound(torch.autograd.Function):
+class _OfFactors(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, factors: torch.Tensor, kernel: BoundKernel) -> torch.Tensor:
+    def forward(ctx: Any, factors: torch.Tensor, kernel: FactorsKernel) -> torch.Tensor:
         (factors,) = _contiguous(factors)
         ctx.save_for_backward(factors)
         ctx.kernel = kernel
-        bounded = torch.empty_like(factors)
-        kernel.call("densnet_bound_forward", factors, bounded)
-        return bounded
+        return kernel.values(factors)
 
     @staticmethod
     def backward(ctx: Any, *slopes: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        return _BoundSlopes.apply(*ctx.saved_tensors, slopes[0], ctx.kernel), None
+        return _SlopesOfFactors.apply(*ctx.saved_tensors, slopes[0], ctx.kernel), None
 
 
-class _BoundSlopes(torch.autograd.Function):
+class _SlopesOfFactors(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, factors: torch.Tensor, g: torch.Tensor, kernel: BoundKernel) -> torch.Tensor:
+    def forward(ctx: Any, factors: torch.Tensor, g: torch.Tensor, kernel: FactorsKernel) -> torch.Tensor:
         (g,) = _contiguous(g)
         ctx.save_for_backward(factors, g)
         ctx.kernel = kernel
-        of_factors = torch.empty_like(factors)
-        kernel.call("densnet_bound_backward", factors, g, of_factors)
-        return of_factors
+        return kernel.slopes(factors, g)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *directions: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        factors, g = ctx.saved_tensors
-        of_factors, of_g = torch.empty_like(factors), torch.empty_like(g)
-        ctx.kernel.call("densnet_bound_second", factors, g, *_contiguous(*directions), of_factors, of_g)
-        return of_factors, of_g, None
+        return *ctx.kernel.second(*ctx.saved_tensors, *_contiguous(*directions)), None
 
 
 @contextmanager

@@ -22,7 +22,6 @@ from densnet.cli.import_ import import_labels
 from densnet.errors import DensnetError
 from densnet.exchange.labelled_molecule import LabelledMolecule, labelled_molecule
 from densnet.exchange.qcschema import read_qcschema
-from densnet.io.netcdf import write_dataset
 from densnet.models.checkpoint import load_model, read_description
 from densnet.models.settings import DensityModelSettings, EnergyModelSettings
 from densnet.reference.imported_split import SplitSettings
@@ -36,22 +35,7 @@ from densnet.units import HARTREE_IN_EV
 needs_qcelemental = pytest.mark.skipif(find_spec("qcelemental") is None, reason="QCElemental is not installed")
 EIGHT_DECIMALS = 0.5001e-8
 """Half the last digit of ASE's columns, and of QCElemental's positions in bohr."""
-LEVEL = {"functional": "HF", "basis": "STO-3G", "dispersion": "none", "program": "PySCF"}
 ENERGY_MODEL = EnergyModelSettings(channels=8, edge_channels=4, l_max=2, cutoff=3.0)
-
-
-@pytest.fixture(scope="module")
-def labelled(water_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The water labels, with their level of theory, as "fit" leaves them."""
-    path = tmp_path_factory.mktemp("labelled") / "labels.nc"
-    data = xr.load_dataset(water_run / "labels.nc").assign_attrs(LEVEL)
-    write_dataset(data, path, stage="fit", method_version=1, settings={})
-    return path
-
-
-@pytest.fixture(scope="module")
-def molecule(labelled: Path) -> LabelledMolecule:
-    return labelled_molecule(labelled)
 
 
 def imported(folder: Path, density: Path, **source: Any) -> xr.Dataset:
@@ -63,12 +47,12 @@ Change = Callable[[Atoms, int], None]
 """Of a frame and its number."""
 
 
-def written(path: Path, molecule: LabelledMolecule, change: Change = lambda atoms, t: None) -> Path:
+def written(path: Path, water_molecule: LabelledMolecule, change: Change = lambda atoms, t: None) -> Path:
     """Write frames under ASE's own names."""
     images = []
-    for t, positions in enumerate(molecule.positions):
-        atoms = Atoms(molecule.numbers, positions, info={"split": str(molecule.split[t])})
-        atoms.calc = SinglePointCalculator(atoms, energy=molecule.energy[t], forces=molecule.forces[t])
+    for t, positions in enumerate(water_molecule.positions):
+        atoms = Atoms(water_molecule.numbers, positions, info={"split": str(water_molecule.split[t])})
+        atoms.calc = SinglePointCalculator(atoms, energy=water_molecule.energy[t], forces=water_molecule.forces[t])
         change(atoms, t)
         images.append(atoms)
     ase.io.write(path, images, format="extxyz")
@@ -77,34 +61,45 @@ def written(path: Path, molecule: LabelledMolecule, change: Change = lambda atom
 
 @pytest.mark.parametrize("format", ["extxyz", pytest.param("qcschema", marks=needs_qcelemental)])
 def test_what_was_exported_comes_back(
-    format: Any, labelled: Path, molecule: LabelledMolecule, water_run: Path, tmp_path: Path
+    format: Any, labelled_water: Path, water_molecule: LabelledMolecule, water_run: Path, tmp_path: Path
 ) -> None:
-    export(labels=labelled, output=tmp_path / "frames", format=format)
+    export(labels=labelled_water, output=tmp_path / "frames", format=format)
     source = {"xyz" if format == "extxyz" else "qcschema": tmp_path / "frames"}
     data = imported(tmp_path, water_run / "density.pt", **source)
-    np.testing.assert_array_equal(data["numbers"], molecule.numbers)
-    np.testing.assert_array_equal(data["split"].values, molecule.split)
-    np.testing.assert_allclose(data["positions"], molecule.positions, rtol=0, atol=EIGHT_DECIMALS)
+    np.testing.assert_array_equal(data["numbers"], water_molecule.numbers)
+    np.testing.assert_array_equal(data["split"].values, water_molecule.split)
+    np.testing.assert_allclose(data["positions"], water_molecule.positions, rtol=0, atol=EIGHT_DECIMALS)
     # units are converted and back, at a last digit of 1e-13 of some 2000 eV
-    np.testing.assert_allclose(data["energy"], molecule.energy, rtol=2e-16 * 4, atol=0)
-    np.testing.assert_allclose(data["forces"], molecule.forces, rtol=0, atol=EIGHT_DECIMALS)
-    np.testing.assert_allclose(data["dipole"], molecule.dipole, rtol=1e-14)
-    assert {name: data.attrs[name] for name in LEVEL} == LEVEL
+    np.testing.assert_allclose(data["energy"], water_molecule.energy, rtol=2e-16 * 4, atol=0)
+    np.testing.assert_allclose(data["forces"], water_molecule.forces, rtol=0, atol=EIGHT_DECIMALS)
+    np.testing.assert_allclose(data["dipole"], water_molecule.dipole, rtol=1e-14)
+    level = xr.load_dataset(labelled_water).attrs
+    assert all(data.attrs[name] == level[name] for name in ("functional", "basis", "dispersion", "program"))
     assert data.attrs["reference_density"] == "none" and "coefficients" not in data
     assert data.attrs["density_model"] == "density.pt"
     known = dict(zip(data["element"].values.tolist(), data["atomic_energy"].values.tolist(), strict=True))
-    assert known == molecule.atomic_energies and data["atomic_energy"].attrs["long_name"] == "energy of the free atom"
-    np.testing.assert_array_equal(data["prior"], load_model(water_run / "density.pt").prior(molecule.numbers))
+    assert known == water_molecule.atomic_energies
+    assert data["atomic_energy"].attrs["long_name"] == "energy of the free atom"
+    np.testing.assert_array_equal(data["prior"], load_model(water_run / "density.pt").prior(water_molecule.numbers))
 
 
 def test_they_train_the_same_energy_model(
-    labelled: Path, molecule: LabelledMolecule, water_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+    labelled_water: Path,
+    water_molecule: LabelledMolecule,
+    water_run: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
 ) -> None:
     """The energy model never sees the labels' densities: without them the weights are the same."""
     np.savez(
         tmp_path / "frames.npz",
-        **{"numbers": molecule.numbers, "positions": molecule.positions, "forces": molecule.forces},
-        **{"energies": molecule.energy, "split": molecule.split, "functional": "HF", "orbital_basis": "STO-3G"},
+        **{"numbers": water_molecule.numbers, "positions": water_molecule.positions, "forces": water_molecule.forces},
+        **{
+            "energies": water_molecule.energy,
+            "split": water_molecule.split,
+            "functional": "HF",
+            "orbital_basis": "STO-3G",
+        },
     )
     data = imported(tmp_path, water_run / "density.pt", data=tmp_path / "frames.npz")
     assert "dipole" not in data
@@ -119,7 +114,7 @@ def test_they_train_the_same_energy_model(
             combined=tmp_path / f"{labels.stem}_model.pt",
             log=tmp_path / f"{labels.stem}.csv",
         )
-        for labels in (labelled, tmp_path / "alone.nc")
+        for labels in (labelled_water, tmp_path / "alone.nc")
     ]
     weights, alone = (model.energy.state_dict() for model in models)
     for name, values in weights.items():
@@ -127,7 +122,7 @@ def test_they_train_the_same_energy_model(
     capsys.readouterr()
     evaluation, of_densities = (
         evaluate_model(labels, tmp_path / "alone_model.pt", tmp_path / f"{labels.stem}_evaluation.nc")
-        for labels in (tmp_path / "alone.nc", labelled)
+        for labels in (tmp_path / "alone.nc", labelled_water)
     )
     assert "alone.nc has no densities: errors of the density are not known" in capsys.readouterr().err
     metrics, others = evaluation_metrics(evaluation), evaluation_metrics(of_densities)
@@ -141,11 +136,13 @@ def test_they_train_the_same_energy_model(
 
 
 def test_another_level_is_allowed_and_said(
-    labelled: Path, molecule: LabelledMolecule, water_run: Path, tmp_path: Path
+    labelled_water: Path, water_molecule: LabelledMolecule, water_run: Path, tmp_path: Path
 ) -> None:
     lone = {"config_type": "IsolatedAtom"}
-    free = [Atoms([z], info={"REF_energy": energy + 0.125, **lone}) for z, energy in molecule.atomic_energies.items()]
-    path = written(tmp_path / "frames.xyz", molecule)
+    free = [
+        Atoms([z], info={"REF_energy": energy + 0.125, **lone}) for z, energy in water_molecule.atomic_energies.items()
+    ]
+    path = written(tmp_path / "frames.xyz", water_molecule)
     ase.io.write(tmp_path / "frames.xyz", [*free, *ase.io.read(path, ":")], format="extxyz")
     data = imported(tmp_path, water_run / "density.pt", xyz=path, level="PBE0-D4/def2-TZVP")
     said = {name: data.attrs[name] for name in ("functional", "basis", "dispersion", "density_model_level")}
@@ -153,11 +150,11 @@ def test_another_level_is_allowed_and_said(
         **{"functional": "PBE0", "basis": "def2-TZVP", "dispersion": "d4"},
         "density_model_level": "not said/not said",
     }
-    assert len(data["frame"]) == len(molecule.energy)
+    assert len(data["frame"]) == len(water_molecule.energy)
     known = dict(zip(data["element"].values.tolist(), data["atomic_energy"].values.tolist(), strict=True))
-    assert known == {z: energy + 0.125 for z, energy in molecule.atomic_energies.items()}
+    assert known == {z: energy + 0.125 for z, energy in water_molecule.atomic_energies.items()}
     # the reference energies of a file of both models stand in where nothing better is known
-    model = imported(tmp_path, water_run / "model.pt", xyz=written(tmp_path / "bare.xyz", molecule))
+    model = imported(tmp_path, water_run / "model.pt", xyz=written(tmp_path / "bare.xyz", water_molecule))
     assert model.attrs["functional"] == "not said"
     exported = labelled_molecule(tmp_path / "alone.nc")
     np.testing.assert_array_equal(exported.forces, model["forces"])
@@ -169,20 +166,24 @@ def test_another_level_is_allowed_and_said(
     assert provenance["energy_level"]["functional"] == "not said" and "functional" not in provenance["level"]
 
 
-def test_the_benchmarks_own_file(molecule: LabelledMolecule, water_run: Path, tmp_path: Path) -> None:
+def test_the_benchmarks_own_file(water_molecule: LabelledMolecule, water_run: Path, tmp_path: Path) -> None:
     """Revised MD17's keys and units."""
     unit = kcal / mol
     np.savez(
         tmp_path / "rmd17_water_train_01.npz",
-        **{"nuclear_charges": molecule.numbers.astype(np.uint8), "coords": molecule.positions},
-        **{"energies": molecule.energy / unit, "forces": molecule.forces / unit, "old_indices": np.arange(16)},
+        **{"nuclear_charges": water_molecule.numbers.astype(np.uint8), "coords": water_molecule.positions},
+        **{
+            "energies": water_molecule.energy / unit,
+            "forces": water_molecule.forces / unit,
+            "old_indices": np.arange(16),
+        },
     )
     source = {"data": tmp_path / "rmd17_water_train_01.npz", "split": SplitSettings(n_validation=2, n_test=3)}
     data = imported(tmp_path, water_run / "density.pt", **source)
     rows = data["source_frame"].values
     # ASE's kcal/mol is another in the ninth digit
-    np.testing.assert_allclose(data["energy"], molecule.energy[rows], rtol=1e-8)
-    np.testing.assert_allclose(data["forces"], molecule.forces[rows], rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(data["energy"], water_molecule.energy[rows], rtol=1e-8)
+    np.testing.assert_allclose(data["forces"], water_molecule.forces[rows], rtol=1e-8, atol=1e-12)
     assert data.attrs["functional"] == "PBE" and (data["temperature"] == 500.0).all()
 
 
@@ -231,9 +232,9 @@ def scaled(name: str, factor: float) -> Change:
     ],
 )
 def test_a_file_at_fault_is_one_line(
-    change: Change, line: str, molecule: LabelledMolecule, water_run: Path, tmp_path: Path
+    change: Change, line: str, water_molecule: LabelledMolecule, water_run: Path, tmp_path: Path
 ) -> None:
-    path = written(tmp_path / "frames.xyz", molecule, change)
+    path = written(tmp_path / "frames.xyz", water_molecule, change)
     (tmp_path / "alone.nc").write_text("what was there before")
     with pytest.raises(DensnetError, match=line) as error:
         import_labels(xyz=path, density=water_run / "density.pt", output=tmp_path / "alone.nc")
@@ -259,8 +260,10 @@ def test_a_file_at_fault_is_one_line(
         ),
     ],
 )
-def test_no_qcschema_is_one_line(change: Callable[[list[Any]], Any], line: str, labelled: Path, tmp_path: Path) -> None:
-    export(labels=labelled, output=tmp_path / "frames.jsonl", format="qcschema")
+def test_no_qcschema_is_one_line(
+    change: Callable[[list[Any]], Any], line: str, labelled_water: Path, tmp_path: Path
+) -> None:
+    export(labels=labelled_water, output=tmp_path / "frames.jsonl", format="qcschema")
     results = [json.loads(text) for text in (tmp_path / "frames.jsonl").read_text("utf-8").splitlines()]
     (tmp_path / "changed.json").write_text(json.dumps(change(results)), "utf-8")
     with pytest.raises(DensnetError, match=line) as error:
@@ -269,11 +272,11 @@ def test_no_qcschema_is_one_line(change: Callable[[list[Any]], Any], line: str, 
 
 
 @needs_qcelemental
-def test_every_form_of_qcschema_is_one(labelled: Path, tmp_path: Path) -> None:
+def test_every_form_of_qcschema_is_one(labelled_water: Path, tmp_path: Path) -> None:
     """Lines, a list, and version 2 of the schema, where this QCElemental has it."""
     from qcelemental.models import AtomicResult
 
-    export(labels=labelled, output=tmp_path / "frames.jsonl", format="qcschema", split=("test",))
+    export(labels=labelled_water, output=tmp_path / "frames.jsonl", format="qcschema", split=("test",))
     lines = (tmp_path / "frames.jsonl").read_text("utf-8").splitlines()
     (tmp_path / "list.json").write_text(f"[{', '.join(lines)}]", "utf-8")
     files = [tmp_path / "frames.jsonl", tmp_path / "list.json"]
@@ -288,14 +291,16 @@ def test_every_form_of_qcschema_is_one(labelled: Path, tmp_path: Path) -> None:
             np.testing.assert_array_equal(value, other[key], err_msg=key)
 
 
-def test_what_belongs_together(labelled: Path, molecule: LabelledMolecule, water_run: Path, tmp_path: Path) -> None:
-    path = written(tmp_path / "frames.xyz", molecule)
+def test_what_belongs_together(
+    labelled_water: Path, water_molecule: LabelledMolecule, water_run: Path, tmp_path: Path
+) -> None:
+    path = written(tmp_path / "frames.xyz", water_molecule)
     output, density = tmp_path / "alone.nc", water_run / "density.pt"
     with pytest.raises(DensnetError, match="--xyz holds energies and forces alone; name the model"):
         import_labels(xyz=path, output=output)
     with pytest.raises(DensnetError, match="expected one of --data, --xyz and --qcschema beside --density, found 2"):
         import_labels(xyz=path, data=tmp_path / "some.npz", density=density, output=output)
-    export(labels=labelled, output=tmp_path / "said.xyz")
+    export(labels=labelled_water, output=tmp_path / "said.xyz")
     with pytest.raises(DensnetError, match=r"level: expected that of .*said.xyz, HF/STO-3G, found PBE/def2-SVP"):
         import_labels(xyz=tmp_path / "said.xyz", density=density, level="PBE/def2-SVP", output=output)
     import_labels(xyz=path, density=density, output=output)
@@ -309,13 +314,15 @@ def test_what_belongs_together(labelled: Path, molecule: LabelledMolecule, water
         )
 
 
-def test_reference_energies_are_no_free_atoms(molecule: LabelledMolecule, water_run: Path, tmp_path: Path) -> None:
+def test_reference_energies_are_no_free_atoms(
+    water_molecule: LabelledMolecule, water_run: Path, tmp_path: Path
+) -> None:
     """A file of both models without the free atoms, as earlier versions wrote them."""
     content = torch.load(water_run / "model.pt", weights_only=True)
     description = json.loads(content["description"])
     del description["provenance"]["free_atom_energies"]
     torch.save(content | {"description": json.dumps(description)}, tmp_path / "earlier.pt")
-    path = written(tmp_path / "frames.xyz", molecule)
+    path = written(tmp_path / "frames.xyz", water_molecule)
     data = imported(tmp_path, tmp_path / "earlier.pt", xyz=path)
     assert "reference energy" in data["atomic_energy"].attrs["long_name"]
     energy = load_model(tmp_path / "earlier.pt").energy

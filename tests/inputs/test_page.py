@@ -12,7 +12,9 @@ if __name__ == "__main__":
 
 import test_coefficient_files
 import test_configuration_files
-import test_energies_alone_files
+import test_energies_alone_npz
+import test_energies_alone_qcschema
+import test_energies_alone_xyz
 import test_fundamentals_files
 import test_imports
 import test_models_of_strangers
@@ -27,9 +29,9 @@ SECTIONS: tuple[tuple[str, Iterable[InputCase]], ...] = (
     ("Molecules as xyz files", test_molecules.XYZ_CASES),
     ("Labels of other codes (npz)", test_imports.CASES),
     ("Labels of other codes (extended xyz beside an npz)", test_imports.XYZ_CASES),
-    ("Energies and forces alone (extended xyz, with `--density`)", test_energies_alone_files.XYZ_CASES),
-    ("Energies and forces alone (QCSchema, with `--density`)", test_energies_alone_files.QCSCHEMA_CASES),
-    ("Energies and forces alone (npz, with `--density`)", test_energies_alone_files.NPZ_CASES),
+    ("Energies and forces alone (extended xyz, with `--density`)", test_energies_alone_xyz.XYZ_CASES),
+    ("Energies and forces alone (QCSchema, with `--density`)", test_energies_alone_qcschema.QCSCHEMA_CASES),
+    ("Energies and forces alone (npz, with `--density`)", test_energies_alone_npz.NPZ_CASES),
     ("Coefficients in metatensor's format (.mts beside an extended xyz)", test_coefficient_files.CASES),
     ("Measured spectra (JCAMP-DX)", test_spectrum_files.CASES),
     ("Tables of fundamentals (CSV)", test_fundamentals_files.CASES),

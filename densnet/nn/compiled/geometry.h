@@ -94,6 +94,13 @@ class Harmonics {
     std::vector<Term> coupling_terms;
 };
 
+// The cutoff function of u = r / cutoff below 1, and its slope with u: densnet.nn.radial.smooth_cutoff.
+inline real smooth_cutoff(real u) {
+    const real u5 = u * u * u * u * u;
+    return 1 + u5 * u * (u * (48 - 21 * u) - 28);
+}
+inline real cutoff_slope(real u) { return -168 * (u * u * u * u * u) * (1 - u) * (1 - u); }
+
 // Distances below the shortest that was learned from are held; a wall between nuclei stands there.
 class Contacts {
   public:
@@ -126,8 +133,7 @@ class Contacts {
             sum += term, decaying += decay * term;
         }
         const real whole = charges[pair] / r * sum, whole_slope = -(whole + charges[pair] * decaying) / r;
-        const real u = r / trusted[pair], u5 = u * u * u * u * u;
-        const real f = 1 + u5 * u * (u * (48 - 21 * u) - 28), f_slope = -168 * u5 * (1 - u) * (1 - u) / trusted[pair];
+        const real f = smooth_cutoff(r / trusted[pair]), f_slope = cutoff_slope(r / trusted[pair]) / trusted[pair];
         slope = real(0.5) * (whole_slope * f + whole * f_slope);
         return real(0.5) * whole * f;
     }

@@ -197,10 +197,8 @@ class DensityNetwork {
             }
             total[graph.molecule[i]] += kept.norm[i];
         }
-        for (size_t e = 0; e < graph.n_edges; ++e) {
-            const real x = std::min(graph.r[e] / cutoff, real(1)), x3 = x * x * x, x6 = x3 * x3;
-            kept.envelope[e] = 1 + x6 * (x * (48 - 21 * x) - 28);
-        }
+        for (size_t e = 0; e < graph.n_edges; ++e)
+            kept.envelope[e] = smooth_cutoff(std::min(graph.r[e] / cutoff, real(1)));
         kept.norm_around = around(graph, kept.envelope, kept.norm);
         for (int i = 0; i < n; ++i) {
             const real wanted = electrons[graph.element[i]] - surplus * kept.norm[i] / total[graph.molecule[i]];
@@ -226,8 +224,7 @@ class DensityNetwork {
         for (int i = 0; i < n; ++i)
             for (int e = graph.first[i]; e < graph.first[i + 1]; ++e) {
                 const int j = graph.sender[e];
-                const real x = std::min(graph.r[e] / cutoff, real(1)), x2 = x * x;
-                const real slope = -168 / cutoff * x2 * x2 * x * (1 - x) * (1 - x);
+                const real slope = cutoff_slope(std::min(graph.r[e] / cutoff, real(1))) / cutoff;
                 graph.of_distance[e] -= slope * (of_taken[i] * kept.share[j] + of_norm[i] * kept.norm[j]);
             }
         take(graph, of_excess, of_s);

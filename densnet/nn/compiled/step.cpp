@@ -10,11 +10,7 @@
 #endif
 using real = REAL;
 
-#if defined(_WIN32)
-#define EXPORT extern "C" __declspec(dllexport)
-#else
 #define EXPORT extern "C" __attribute__((visibility("default")))
-#endif
 
 namespace {
 
@@ -56,8 +52,8 @@ struct Edges {
 enum { FIRST_1, SIZE_1, FIRST_3, SIZE_3, SLOT, PLACE, TERM, TERMS, PATH };
 
 // T_m1m3 = Σ_m2 C_m1m2m3 Y_m2 of every coupling.
-inline void contract(const Couplings& c, const real* harmonics, real* T, int size) {
-    std::memset(T, 0, size * sizeof(real));
+inline void contract(const Couplings& c, const real* harmonics, std::vector<real>& T) {
+    std::memset(T.data(), 0, T.size() * sizeof(real));
     for (int t = 0; t < c.n_terms; ++t) T[c.terms[2 * t]] += c.coefficients[t] * harmonics[c.terms[2 * t + 1]];
 }
 
@@ -82,7 +78,7 @@ struct Place {
 };
 
 template <class V, int N1>
-inline void path_forward(const Couplings&, const Edges& edges, const Place<V>& at, const int32_t* path, const real* T,
+inline void path_forward(const Edges& edges, const Place<V>& at, const int32_t* path, const real* T,
                          const real* h, V w, real* sums) {
     V weighted[N1];
     for (int m = 0; m < N1; ++m) weighted[m] = w * load<V>(h + at.feature(path[FIRST_1] + m));
@@ -95,7 +91,7 @@ inline void path_forward(const Couplings&, const Edges& edges, const Place<V>& a
 
 // To features, weights and T (the latter with its channels) from the slopes g with the sums.
 template <class V, int N1>
-inline void path_backward(const Couplings&, const Edges& edges, const Place<V>& at, const int32_t* path, const real* T,
+inline void path_backward(const Edges& edges, const Place<V>& at, const int32_t* path, const real* T,
                           const real* h, V w, const real* g, real* of_h, real* of_w, V* of_T) {
     V features[N1], onto[N1] = {};
     for (int m = 0; m < N1; ++m) features[m] = load<V>(h + at.feature(path[FIRST_1] + m));
@@ -116,7 +112,7 @@ inline void path_backward(const Couplings&, const Edges& edges, const Place<V>& 
 
 // Directions dh, dT, dw of the slopes with h, T, w: what they give with g, h, w and T.
 template <class V, int N1>
-inline void path_second(const Couplings&, const Edges& edges, const Place<V>& at, const int32_t* path, const real* T,
+inline void path_second(const Edges& edges, const Place<V>& at, const int32_t* path, const real* T,
                         const real* dT, const real* h, const real* dh, V w, V dw, const real* g, real* of_g, real* of_h,
                         real* of_w, V* of_T) {
     V features[N1], turned[N1], weighted[N1], changed[N1], onto[N1] = {}, onto_turned[N1] = {};
@@ -163,47 +159,50 @@ inline void uncontract(const Couplings& c, const V* of_T, real* of_harmonics, V*
         for (size_t lane = 0; lane < sizeof(V) / sizeof(real); ++lane) of_harmonics[m] += sums[m][lane];
 }
 
+// Every edge: begin(e), then, of N channels at a time, of_path(at, path, place of the weights) and end(e).
+template <int N, class Begin, class Path, class End>
+inline void every_edge(const Couplings& c, const Edges& edges, const Begin& begin, const Path& of_path,
+                       const End& end) {
+    using V = typename Lanes<N>::type;
+    for (int i = 0; i < edges.n_atoms; ++i)
+        for (size_t e = size_t(i) * edges.n_neighbours; e < size_t(i + 1) * edges.n_neighbours; ++e) {
+            begin(e);
+            for (int block = 0; block < edges.channels; block += N) {
+                const Place<V> at(c, edges, i, e, block);
+                for (int p = 0; p < c.n_paths; ++p)
+                    of_path(at, c.paths + p * PATH, (e * c.n_paths + p) * edges.channels + block);
+                end(e);
+            }
+        }
+}
+
 template <int N>
 void edge_forward(const Couplings& c, const Edges& edges, const real* h, const real* harmonics, const real* weights,
                   real* sums) {
     using V = typename Lanes<N>::type;
-    const int size = size_of_T(c);
-    std::vector<real> T(size);
-    for (int i = 0; i < edges.n_atoms; ++i)
-        for (size_t e = size_t(i) * edges.n_neighbours; e < size_t(i + 1) * edges.n_neighbours; ++e) {
-            contract(c, harmonics + e * c.n_edge, T.data(), size);
-            for (int block = 0; block < edges.channels; block += N) {
-                const Place<V> at(c, edges, i, e, block);
-                for (int p = 0; p < c.n_paths; ++p) {
-                    const int32_t* path = c.paths + p * PATH;
-                    const V w = load<V>(weights + (e * c.n_paths + p) * edges.channels + block);
-                    OF_DEGREE(path_forward, path[SIZE_1], c, edges, at, path, T.data() + path[PLACE], h, w, sums)
-                }
-            }
-        }
+    std::vector<real> T(size_of_T(c));
+    every_edge<N>(
+        c, edges, [&](size_t e) { contract(c, harmonics + e * c.n_edge, T); },
+        [&](const Place<V>& at, const int32_t* path, size_t w) {
+            OF_DEGREE(path_forward, path[SIZE_1], edges, at, path, T.data() + path[PLACE], h, load<V>(weights + w),
+                      sums)
+        },
+        [](size_t) {});
 }
 
 template <int N>
 void edge_backward(const Couplings& c, const Edges& edges, const real* h, const real* harmonics, const real* weights,
                    const real* g, real* of_h, real* of_harmonics, real* of_weights) {
     using V = typename Lanes<N>::type;
-    const int size = size_of_T(c);
-    std::vector<real> T(size);
-    std::vector<V> of_T(size), sums(c.n_edge);
-    for (int i = 0; i < edges.n_atoms; ++i)
-        for (size_t e = size_t(i) * edges.n_neighbours; e < size_t(i + 1) * edges.n_neighbours; ++e) {
-            contract(c, harmonics + e * c.n_edge, T.data(), size);
-            for (int block = 0; block < edges.channels; block += N) {
-                const Place<V> at(c, edges, i, e, block);
-                for (int p = 0; p < c.n_paths; ++p) {
-                    const int32_t* path = c.paths + p * PATH;
-                    const size_t of_path = (e * c.n_paths + p) * edges.channels + block;
-                    OF_DEGREE(path_backward, path[SIZE_1], c, edges, at, path, T.data() + path[PLACE], h,
-                              load<V>(weights + of_path), g, of_h, of_weights + of_path, of_T.data() + path[PLACE])
-                }
-                uncontract(c, of_T.data(), of_harmonics + e * c.n_edge, sums.data());
-            }
-        }
+    std::vector<real> T(size_of_T(c));
+    std::vector<V> of_T(T.size()), sums(c.n_edge);
+    every_edge<N>(
+        c, edges, [&](size_t e) { contract(c, harmonics + e * c.n_edge, T); },
+        [&](const Place<V>& at, const int32_t* path, size_t w) {
+            OF_DEGREE(path_backward, path[SIZE_1], edges, at, path, T.data() + path[PLACE], h, load<V>(weights + w), g,
+                      of_h, of_weights + w, of_T.data() + path[PLACE])
+        },
+        [&](size_t e) { uncontract(c, of_T.data(), of_harmonics + e * c.n_edge, sums.data()); });
 }
 
 template <int N>
@@ -211,26 +210,22 @@ void edge_second(const Couplings& c, const Edges& edges, const real* h, const re
                  const real* g, const real* dh, const real* dharmonics, const real* dweights, real* of_h,
                  real* of_harmonics, real* of_weights, real* of_g) {
     using V = typename Lanes<N>::type;
-    const int size = size_of_T(c);
-    std::vector<real> T(size), dT(size);
-    std::vector<V> of_T(size), sums(c.n_edge);
-    for (int i = 0; i < edges.n_atoms; ++i)
-        for (size_t e = size_t(i) * edges.n_neighbours; e < size_t(i + 1) * edges.n_neighbours; ++e) {
-            contract(c, harmonics + e * c.n_edge, T.data(), size);
-            contract(c, dharmonics + e * c.n_edge, dT.data(), size);
-            for (int block = 0; block < edges.channels; block += N) {
-                const Place<V> at(c, edges, i, e, block);
-                for (int p = 0; p < c.n_paths; ++p) {
-                    const int32_t* path = c.paths + p * PATH;
-                    const size_t of_path = (e * c.n_paths + p) * edges.channels + block;
-                    OF_DEGREE(path_second, path[SIZE_1], c, edges, at, path, T.data() + path[PLACE],
-                              dT.data() + path[PLACE], h, dh, load<V>(weights + of_path),
-                              load<V>(dweights + of_path), g, of_g, of_h, of_weights + of_path,
-                              of_harmonics ? of_T.data() + path[PLACE] : nullptr)
-                }
-                if (of_harmonics) uncontract(c, of_T.data(), of_harmonics + e * c.n_edge, sums.data());
-            }
-        }
+    std::vector<real> T(size_of_T(c)), dT(T.size());
+    std::vector<V> of_T(T.size()), sums(c.n_edge);
+    every_edge<N>(
+        c, edges,
+        [&](size_t e) {
+            contract(c, harmonics + e * c.n_edge, T);
+            contract(c, dharmonics + e * c.n_edge, dT);
+        },
+        [&](const Place<V>& at, const int32_t* path, size_t w) {
+            OF_DEGREE(path_second, path[SIZE_1], edges, at, path, T.data() + path[PLACE], dT.data() + path[PLACE], h,
+                      dh, load<V>(weights + w), load<V>(dweights + w), g, of_g, of_h, of_weights + w,
+                      of_harmonics ? of_T.data() + path[PLACE] : nullptr)
+        },
+        [&](size_t e) {
+            if (of_harmonics) uncontract(c, of_T.data(), of_harmonics + e * c.n_edge, sums.data());
+        });
 }
 
 // Points on the sphere, one of two opposite ones: synthesis and analysis (g, lm). Odd degrees differ in sign between them.
